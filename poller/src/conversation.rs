@@ -48,4 +48,45 @@ pub trait Conversation {
 
     /// The current ask is answered as far as it could be; `failure` says why not in full. The next call is `next_ask`.
     fn answered(&mut self, failure: Option<Failure>);
+
+    /// Whether GETBULK may be used for this device's walks (some families crash or loop under it); GETNEXT is used otherwise.
+    fn bulk_allowed(&self) -> bool {
+        true
+    }
+}
+
+impl<C: Conversation + ?Sized> Conversation for &mut C {
+    fn next_ask(&mut self) -> Option<Ask> {
+        (**self).next_ask()
+    }
+
+    fn variable(&mut self, ask_index: usize, oid: &Oid, value: ValueRef<'_>) {
+        (**self).variable(ask_index, oid, value);
+    }
+
+    fn answered(&mut self, failure: Option<Failure>) {
+        (**self).answered(failure);
+    }
+
+    fn bulk_allowed(&self) -> bool {
+        (**self).bulk_allowed()
+    }
+}
+
+impl<C: Conversation + ?Sized> Conversation for Box<C> {
+    fn next_ask(&mut self) -> Option<Ask> {
+        (**self).next_ask()
+    }
+
+    fn variable(&mut self, ask_index: usize, oid: &Oid, value: ValueRef<'_>) {
+        (**self).variable(ask_index, oid, value);
+    }
+
+    fn answered(&mut self, failure: Option<Failure>) {
+        (**self).answered(failure);
+    }
+
+    fn bulk_allowed(&self) -> bool {
+        (**self).bulk_allowed()
+    }
 }

@@ -4,8 +4,24 @@
 //! |---|---|
 //! | [`oid`] | object identifiers |
 //! | [`value`] | SNMP values, borrowed from a response and owned |
+//! | [`profile`] | vendor knowledge as data |
+//! | [`device`] | one poll of one printer: what to ask, and what the answers mean |
+//! | [`recording`] | recordings of devices: read, replayed, written |
+//! | [`privacy`] | what the agent can ever ask for |
 //! | [`conversation`] | the seam between the engine, which moves PDUs, and the interpreters, which know printers |
+//! | [`credentials`] | communities and users, tried in order |
+//! | [`engine`] | many conversations at once, without socket or clock; what is remembered of a device |
+//! | [`driver`] | the engine on real sockets: [`driver::Fleet`] and [`driver::poll_once`] |
+//! | [`usm`] | SNMPv3's security |
 
 pub mod conversation;
+pub mod credentials;
+pub mod device;
+pub mod driver;
+pub mod engine;
 pub mod oid;
+pub mod privacy;
+pub mod profile;
+pub mod recording;
+pub mod usm;
 pub mod value;
