@@ -383,16 +383,19 @@ pub enum Section<T> {
     NotRead,
     /// It was read and is what the report's base said: the values are confirmed (Rules 4 and 5). Only in deltas.
     Unchanged,
+    /// It was read, and these rows differ from the base's rows of the same key, or are new; every other row of the base stands
+    /// confirmed. Only of lists, only in deltas; [`crate::delta`] says what the keys are.
+    Changed(T),
     /// It was read: this is all there is. An empty list means that the device has none.
     Read(T),
 }
 
 impl<T> Section<T> {
-    /// What was read, if it was.
+    /// All that was read, if the report says all of it.
     pub const fn read(&self) -> Option<&T> {
         match self {
             Self::Read(value) => Some(value),
-            Self::NotRead | Self::Unchanged => None,
+            Self::NotRead | Self::Unchanged | Self::Changed(_) => None,
         }
     }
 
@@ -408,6 +411,7 @@ impl<T: Serialize> Serialize for Section<T> {
         match self {
             Self::NotRead => serializer.serialize_none(),
             Self::Unchanged => serializer.serialize_str("unchanged"),
+            Self::Changed(value) => serializer.collect_map([("changed", value)]),
             Self::Read(value) => value.serialize(serializer),
         }
     }
