@@ -1,1 +1,22 @@
-//! x
+//! The customer-site program: polls printers, spools reports, uploads them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | `agent.toml`, read in two steps; errors that point |
+//! | [`source`] | the seam between whatever finds device reports and the agent |
+//! | [`stop`] | how a running agent is told to end |
+//! | [`status`] | what a running agent is doing, for progress displays |
+//!
+//! [`run`] wires them; it has no global state, installs no logger and never ends the process, so that other programs can run an
+//! agent inside.
+
+pub mod config;
+mod run;
+pub mod source;
+pub mod status;
+pub mod stop;
+
+pub use config::AgentConfig;
+pub use run::{RunError, run, run_observed};
+pub use status::StatusHandle;
+pub use stop::StopHandle;

@@ -1,2 +1,3 @@
-//! x
+//! `platen-agent`.
+
 fn main() {}

@@ -1,0 +1,362 @@
+//! The configuration's promises: every error points, every key is explained, no secret is shown.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+const MINIMAL: &str = r#"
+[manager]
+url = "http://127.0.0.1:8000"
+agent_id = "a"
+token = "hunter2-token"
+
+[spool]
+directory = "spool"
+"#;
+
+fn parse(text: &str) -> Result<AgentConfig, ConfigError> {
+    AgentConfig::parse(text, "agent.toml", Path::new("/etc/platen"))
+}
+
+fn error_of(text: &str) -> KeyError {
+    match parse(text) {
+        Err(ConfigError::Key(error)) => *error,
+        other => panic!("expected an error with a place, got {other:?}"),
+    }
+}
+
+#[test]
+fn the_smallest_file_is_taken_with_defaults() {
+    let config = parse(MINIMAL).unwrap();
+    assert_eq!(config.manager.url, "http://127.0.0.1:8000");
+    assert_eq!(config.spool.directory, Path::new("/etc/platen/spool"));
+    assert_eq!(config.schedule.status, Duration::from_secs(300));
+    assert_eq!(config.names.reverse_dns, ReverseDns::System);
+    assert!(config.ranges.is_empty());
+}
+
+#[test]
+fn the_example_is_taken_as_it_stands() {
+    let config = parse(EXAMPLE).unwrap();
+    assert_eq!(config.ranges.len(), 1);
+    assert_eq!(config.ranges[0].include.len(), 5);
+    let labels: Vec<_> = (config.ranges[0].credentials.iter())
+        .map(|credential| &*credential.label)
+        .collect();
+    assert_eq!(labels, ["public", "secure"], "in the file's order");
+}
+
+#[test]
+fn the_example_has_every_key_and_every_key_of_it_exists() {
+    // What serde would accept in each table, learned by asking it for a key that does not exist.
+    let table_heads = [
+        ("", ""),
+        ("manager", "[manager]\n"),
+        ("manager.tls", "[manager.tls]\n"),
+        ("manager.proxy", "[manager.proxy]\n"),
+        ("spool", "[spool]\n"),
+        ("report", "[report]\n"),
+        ("schedule", "[schedule]\n"),
+        ("polling", "[polling]\n"),
+        ("names", "[names]\n"),
+        ("credentials", "[[credentials]]\n"),
+        ("range", "[[range]]\n"),
+    ];
+    for (table, head) in table_heads {
+        let error = error_of(&format!("{head}no_such_key = 1\n"));
+        let accepted: BTreeSet<String> = error
+            .accepted
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect();
+        assert!(!accepted.is_empty(), "{table}: {error}");
+        let mut explained = keys_of_example(table);
+        if table.is_empty() {
+            let tables = table_heads.iter().map(|(name, _)| *name);
+            explained.extend(
+                tables
+                    .filter(|name| !name.is_empty() && !name.contains('.'))
+                    .map(str::to_owned),
+            );
+        }
+        if table == "manager" {
+            explained.extend(["tls".to_owned(), "proxy".to_owned()]);
+        }
+        assert_eq!(explained, accepted, "table [{table}]");
+    }
+}
+
+/// The keys that the example has or shows in a table, commented out or not.
+fn keys_of_example(wanted: &str) -> BTreeSet<String> {
+    let mut table = String::new();
+    let mut keys = BTreeSet::new();
+    for line in EXAMPLE.lines() {
+        let line = line.strip_prefix('#').unwrap_or(line);
+        if line.starts_with(' ') {
+            continue;
+        }
+        if line.starts_with('[') {
+            table = line.trim_matches(['[', ']']).to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && table == wanted
+        {
+            keys.insert(key.to_owned());
+        }
+    }
+    keys
+}
+
+#[test]
+fn every_optional_line_of_the_example_can_be_switched_on() {
+    let lines: Vec<&str> = EXAMPLE.lines().collect();
+    let mut tried = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let Some(bare) = line.strip_prefix('#') else {
+            continue;
+        };
+        let is_key = bare.starts_with(|c: char| c.is_ascii_lowercase()) && bare.contains(" = ");
+        if !is_key {
+            continue;
+        }
+        let mut with: Vec<&str> = lines.clone();
+        with[at] = bare;
+        // A proxy's keys only mean something below its heading and URL; `_file` and pairs need what they stand for.
+        for (number, other) in lines.iter().enumerate() {
+            if number < at
+                && ["#[manager.proxy]", "#url = "]
+                    .iter()
+                    .any(|l| other.starts_with(l))
+            {
+                with[number] = &other[1..];
+            }
+        }
+        match parse(&with.join("\n")) {
+            Ok(_) => {}
+            // Accepted by shape, refused because a second key or a file is wanted: that names the key too.
+            Err(ConfigError::Key(error)) => {
+                let (key, _) = bare.split_once(" = ").unwrap();
+                assert!(!error.problem.contains("unknown"), "{error}");
+                let wants_more = ["together", "one of the two", "a folder with", "CSV"];
+                assert!(
+                    wants_more.iter().any(|want| error.accepted.contains(want)),
+                    "{key}: {error}"
+                );
+            }
+            Err(ConfigError::Read { what, .. }) => assert!(bare.contains("_file"), "{what}"),
+        }
+        tried += 1;
+    }
+    assert!(tried > 40, "{tried} optional keys");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_what_is_accepted() {
+    let text = format!("{MINIMAL}bytes_maximum = \"1 GB\"\n");
+    let error = error_of(&text);
+    assert_eq!((error.line, error.column), (9, 1));
+    assert_eq!(error.key, "spool.bytes_maximum");
+    assert_eq!(error.problem, "unknown key `bytes_maximum`");
+    assert!(error.accepted.contains("`bytes_max`"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("agent.toml:9:1: spool.bytes_maximum: unknown key")
+    );
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    let error = error_of("[manager]\nurl = \"https://m\"\nagent_id = \"a\"\ntoken = \"t\"\n");
+    assert_eq!(error.problem, "missing key `spool`");
+    let error =
+        error_of("[manager]\nurl = \"https://m\"\nagent_id = \"a\"\n[spool]\ndirectory = \"s\"\n");
+    assert_eq!((error.line, &*error.problem), (1, "there is no token"));
+}
+
+#[test]
+fn a_value_of_the_wrong_type_points_to_the_value() {
+    let error = error_of(&MINIMAL.replace("\"spool\"", "7"));
+    assert_eq!(
+        (error.line, error.column, &*error.key),
+        (8, 13, "spool.directory")
+    );
+}
+
+#[test]
+fn bad_values_point_to_the_value_and_say_what_is_accepted() {
+    let with = |table: &str, line: &str| format!("{MINIMAL}[{table}]\n{line}\n");
+    let range = |line: &str| {
+        format!("{MINIMAL}[[range]]\nname = \"r\"\ninclude = [\"10.0.0.1\"]\n{line}\n")
+    };
+    for (text, place, key, accepted) in [
+        (
+            with("schedule", "status = \"5 parsecs\""),
+            (10, 10),
+            "schedule.status",
+            "\"5m\"",
+        ),
+        (
+            with("schedule", "status = \"1 ms\""),
+            (10, 10),
+            "schedule.status",
+            "from 1s",
+        ),
+        (
+            with("schedule", "quiet_hours = [\"22:00-05:00\", \"noon\"]"),
+            (10, 31),
+            "schedule.quiet_hours",
+            "22:00",
+        ),
+        (
+            with("schedule", "time_zone = \"Mars/Olympus\""),
+            (10, 13),
+            "schedule.time_zone",
+            "Europe/Berlin",
+        ),
+        (
+            with("report", "devices_max = 0"),
+            (10, 15),
+            "report.devices_max",
+            "1 to 1000",
+        ),
+        (
+            with("report", "encoding = \"lzma\""),
+            (10, 12),
+            "report.encoding",
+            "\"gzip\", \"zstd\"",
+        ),
+        (
+            with("names", "reverse_dns = \"10.0.0.1\""),
+            (10, 15),
+            "names.reverse_dns",
+            "ADDRESS:PORT",
+        ),
+        (
+            with("polling", "packets_per_second = -1"),
+            (10, 22),
+            "polling.packets_per_second",
+            "1 to 1000000",
+        ),
+        (
+            range("exclude = [\"10.0.0.0/8\"]"),
+            (12, 12),
+            "range[0].exclude",
+            "1048576",
+        ),
+        (
+            range("credentials = [\"nobody\"]"),
+            (12, 16),
+            "range[0].credentials",
+            "[[credentials]]",
+        ),
+        (
+            format!("{MINIMAL}bytes_max = \"1 kB\"\n"),
+            (9, 13),
+            "spool.bytes_max",
+            "1 MB",
+        ),
+        (
+            MINIMAL.replace("http://127.0.0.1", "http://10.0.0.1"),
+            (3, 7),
+            "manager.url",
+            "plain_http",
+        ),
+        (
+            MINIMAL.replace("http://127.0.0.1:8000", "ftp://x"),
+            (3, 7),
+            "manager.url",
+            "https://",
+        ),
+        (
+            MINIMAL.replace("\"a\"", "\"A b\""),
+            (4, 12),
+            "manager.agent_id",
+            "1 to 64",
+        ),
+    ] {
+        let error = error_of(&text);
+        assert_eq!((error.line, error.column), place, "{error}");
+        assert_eq!(error.key, key, "{error}");
+        assert!(error.accepted.contains(accepted), "{error}");
+    }
+}
+
+#[test]
+fn credentials_are_checked_as_a_whole() {
+    let with = |lines: &str| format!("{MINIMAL}[[credentials]]\nname = \"c\"\n{lines}\n");
+    for (lines, problem) in [
+        ("version = \"2\"\ncommunity = \"x\"", "not a version"),
+        ("version = \"2c\"", "needs a community"),
+        (
+            "version = \"1\"\ncommunity = \"x\"\nuser = \"u\"",
+            "has no users",
+        ),
+        ("version = \"3\"", "needs a user"),
+        (
+            "version = \"3\"\nuser = \"u\"\ncommunity = \"x\"",
+            "has no community",
+        ),
+        (
+            "version = \"3\"\nuser = \"u\"\nauthentication = \"sha256\"",
+            "both a protocol and a password",
+        ),
+        (
+            "version = \"3\"\nuser = \"u\"\nauthentication = \"sha256\"\nauthentication_password = \"short\"",
+            "too short",
+        ),
+        (
+            "version = \"3\"\nuser = \"u\"\nprivacy = \"des\"\nprivacy_password = \"long enough\"",
+            "needs authentication",
+        ),
+    ] {
+        let error = error_of(&with(lines));
+        assert!(error.problem.contains(problem), "{error}");
+        assert!(error.key.starts_with("credentials[0]"), "{error}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let text = format!(
+        "{MINIMAL}[manager.proxy]\nurl = \"http://p:3128\"\nuser = \"u\"\npassword = \"hunter2-proxy\"\n\
+         [[credentials]]\nname = \"v2\"\nversion = \"2c\"\ncommunity = \"hunter2-community\"\n\
+         [[credentials]]\nname = \"v3\"\nversion = \"3\"\nuser = \"u\"\nauthentication = \"sha256\"\n\
+         authentication_password = \"hunter2-auth\"\nprivacy = \"aes128\"\nprivacy_password = \"hunter2-priv\"\n\
+         [[range]]\nname = \"r\"\ninclude = [\"10.0.0.1\"]\n"
+    );
+    let config = parse(&text).unwrap();
+    assert_eq!(config.ranges[0].credentials.len(), 2);
+    let shown = format!("{config:?} {config:#?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_token_may_lie_in_a_file_and_a_csv_may_list_printers() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("t"), "from-a-file\n").unwrap();
+    std::fs::write(
+        folder.path().join("p.csv"),
+        "Host,Room\n10.0.0.1,12\n# gone: 10.0.0.2\n10.0.1.0/24,\"second, floor\"\n",
+    )
+    .unwrap();
+    let text = MINIMAL.replace("token = \"hunter2-token\"", "token_file = \"t\"")
+        + "[[range]]\nname = \"r\"\ninclude_file = \"p.csv\"\n";
+    let config = AgentConfig::parse(&text, "agent.toml", folder.path()).unwrap();
+    assert_eq!(config.manager.token.reveal(), "from-a-file");
+    let entries: Vec<_> = config.ranges[0]
+        .include
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(entries, ["10.0.0.1", "10.0.1.1-10.0.1.254"]);
+
+    std::fs::write(folder.path().join("p.csv"), "10.0.0.1\n10.0.0\n").unwrap();
+    match AgentConfig::parse(&text, "agent.toml", folder.path()) {
+        Err(ConfigError::Key(error)) => assert!(error.problem.contains("line 2"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+}
