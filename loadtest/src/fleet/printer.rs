@@ -1,0 +1,391 @@
+//! One simulated printer. Everything it says is a function of its number and the time of day: it needs no memory, and a fleet
+//! that is stopped for an hour has printed for an hour when it comes back.
+
+use std::net::Ipv4Addr;
+
+/// Meters count from this moment on: 2026-01-01T00:00:00Z.
+const COUNTING_SINCE_UNIX_MS: i64 = 1_767_225_600_000;
+const HOUR_MS: u64 = 3_600_000;
+/// How long a passing incident (a jam, an open door) may last, and how often one is drawn.
+const INCIDENT_SLOT_MS: i64 = 90_000;
+
+/// What a printer counts. The sums hold exactly: print + copy + fax = total, mono + colour = total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Black prints.
+    PrintMono,
+    /// Colour prints.
+    PrintColour,
+    /// Black copies.
+    CopyMono,
+    /// Colour copies.
+    CopyColour,
+    /// Printed faxes, black.
+    Fax,
+    /// Scanned originals.
+    Scan,
+    /// All prints.
+    Print,
+    /// All copies.
+    Copy,
+    /// Everything black.
+    Mono,
+    /// Everything in colour.
+    Colour,
+    /// Everything.
+    Total,
+    /// Of the total, impressions on two-sided sheets.
+    Duplex,
+    /// Of the total, impressions on one-sided sheets.
+    Simplex,
+    /// Of the total, A3.
+    A3,
+    /// Of the total, A4.
+    A4,
+}
+
+impl Quantity {
+    /// The quantity of that name in a face.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "print.mono" => Self::PrintMono,
+            "print.colour" => Self::PrintColour,
+            "copy.mono" => Self::CopyMono,
+            "copy.colour" => Self::CopyColour,
+            "fax" => Self::Fax,
+            "scan" => Self::Scan,
+            "print" => Self::Print,
+            "copy" => Self::Copy,
+            "mono" => Self::Mono,
+            "colour" => Self::Colour,
+            "total" => Self::Total,
+            "duplex" => Self::Duplex,
+            "simplex" => Self::Simplex,
+            "a3" => Self::A3,
+            "a4" => Self::A4,
+            _ => return None,
+        })
+    }
+}
+
+/// A toner or drum of the printer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Black toner.
+    K,
+    /// Cyan toner.
+    C,
+    /// Magenta toner.
+    M,
+    /// Yellow toner.
+    Y,
+    /// The drum.
+    Drum,
+}
+
+impl Part {
+    /// The part of that name in a face.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "k" => Self::K,
+            "c" => Self::C,
+            "m" => Self::M,
+            "y" => Self::Y,
+            "drum" => Self::Drum,
+            _ => return None,
+        })
+    }
+}
+
+/// How a printer behaves on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// It answers.
+    Awake,
+    /// It is in power save: the first request after a pause wakes it and is lost.
+    Asleep,
+    /// Its plug is pulled.
+    Dead,
+}
+
+/// An alert that stands: the columns of `prtAlertTable` that are the same for all makers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StandingAlert {
+    /// `prtAlertSeverityLevel`.
+    pub severity: i64,
+    /// `prtAlertGroup`.
+    pub group: i64,
+    /// `prtAlertGroupIndex`.
+    pub group_index: i64,
+    /// `prtAlertCode`.
+    pub code: i64,
+    /// `prtAlertDescription`.
+    pub description: &'static str,
+    /// The bit of `hrPrinterDetectedErrorState` that goes with it.
+    pub error_bit: u8,
+}
+
+/// A printer of the fleet.
+#[derive(Clone, Debug)]
+pub struct Printer {
+    /// Its number in the fleet, from 0.
+    pub number: u32,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Which face it wears.
+    pub face: usize,
+    /// Which of the face's models it is.
+    pub model: String,
+    /// Its serial number.
+    pub serial: String,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub location: String,
+    /// Its MAC.
+    pub mac: [u8; 6],
+    /// What it does on the network.
+    pub behaviour: Behaviour,
+    colour: bool,
+    seed: u64,
+}
+
+const FLOORS: [&str; 6] = ["EG", "1. OG", "2. OG", "3. OG", "UG", "Dachgeschoss"];
+const ROOMS: [&str; 12] = [
+    "Empfang",
+    "Buchhaltung",
+    "Versand",
+    "Lager",
+    "Büro Nord",
+    "Büro Süd",
+    "Personal",
+    "Einkauf",
+    "Küche",
+    "Schulung",
+    "Konstruktion",
+    "Geschäftsführung",
+];
+
+impl Printer {
+    /// The printer of that number. `seed` makes fleets differ; the same number and seed always give the same printer.
+    #[must_use]
+    pub fn new(
+        number: u32,
+        address: Ipv4Addr,
+        seed: u64,
+        face_index: usize,
+        face: &super::face::Face,
+        behaviour: Behaviour,
+    ) -> Self {
+        let seed = mix(seed ^ u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let model = face.models[pick(seed, 1, face.models.len())].clone();
+        let digits = format!("{:07}{:07}", number, mix(seed ^ 2) % 10_000_000);
+        let mut digit = digits.bytes().rev();
+        let serial = face
+            .serial
+            .chars()
+            .map(|c| match c {
+                '#' => char::from(digit.next().unwrap_or(b'0')),
+                other => other,
+            })
+            .collect();
+        let mut mac = [0; 6];
+        for (octet, text) in mac.iter_mut().zip(face.mac_prefix.split(':')) {
+            *octet = u8::from_str_radix(text, 16).unwrap_or(0);
+        }
+        mac[3..].copy_from_slice(&number.to_be_bytes()[1..]);
+        let room = ROOMS[pick(seed, 3, ROOMS.len())];
+        Self {
+            number,
+            address,
+            face: face_index,
+            model,
+            serial,
+            name: format!("prn-{:05}", number + 1),
+            location: format!("{room}, {}", FLOORS[pick(seed, 4, FLOORS.len())]),
+            mac,
+            behaviour,
+            colour: face.colour,
+            seed,
+        }
+    }
+
+    /// The count of `quantity` at `now_unix_ms`.
+    #[must_use]
+    pub fn quantity(&self, quantity: Quantity, now_unix_ms: i64) -> u64 {
+        let of = |quantity| self.quantity(quantity, now_unix_ms);
+        match quantity {
+            Quantity::PrintMono => self.count(10, 2_000, 180_000, 6, 240, now_unix_ms),
+            Quantity::CopyMono => self.count(12, 500, 60_000, 2, 60, now_unix_ms),
+            Quantity::Fax => self.count(14, 0, 4_000, 0, 6, now_unix_ms),
+            Quantity::Scan => self.count(15, 300, 90_000, 2, 90, now_unix_ms),
+            Quantity::PrintColour if self.colour => {
+                self.count(11, 1_000, 90_000, 4, 150, now_unix_ms)
+            }
+            Quantity::CopyColour if self.colour => self.count(13, 100, 20_000, 1, 30, now_unix_ms),
+            Quantity::PrintColour | Quantity::CopyColour => 0,
+            Quantity::Print => of(Quantity::PrintMono) + of(Quantity::PrintColour),
+            Quantity::Copy => of(Quantity::CopyMono) + of(Quantity::CopyColour),
+            Quantity::Mono => of(Quantity::PrintMono) + of(Quantity::CopyMono) + of(Quantity::Fax),
+            Quantity::Colour => of(Quantity::PrintColour) + of(Quantity::CopyColour),
+            Quantity::Total => of(Quantity::Mono) + of(Quantity::Colour),
+            Quantity::Duplex => of(Quantity::Total) * 3 / 10,
+            Quantity::Simplex => of(Quantity::Total) - of(Quantity::Duplex),
+            Quantity::A3 => of(Quantity::Total) / 20,
+            Quantity::A4 => of(Quantity::Total) - of(Quantity::A3),
+        }
+    }
+
+    /// What is left in `part`, in thousandths.
+    #[must_use]
+    pub fn level_permille(&self, part: Part, now_unix_ms: i64) -> u64 {
+        let (salt, used, pages) = match part {
+            Part::K => (20, Quantity::Mono, 6_000),
+            Part::C => (21, Quantity::Colour, 4_000),
+            Part::M => (22, Quantity::Colour, 3_600),
+            Part::Y => (23, Quantity::Colour, 4_200),
+            Part::Drum => (24, Quantity::Total, 60_000),
+        };
+        // Cartridges differ, and one that is empty is changed at once: the level jumps back to full.
+        let pages = pages + mix(self.seed ^ salt) % pages;
+        let printed = self.quantity(used, now_unix_ms) + mix(self.seed ^ (salt + 40)) % pages;
+        1000 - printed % pages * 1000 / pages
+    }
+
+    /// Sheets in the tray of that row that holds `capacity`.
+    #[must_use]
+    pub fn tray_sheets(&self, row: usize, capacity: u64, now_unix_ms: i64) -> u64 {
+        let row = row as u64;
+        let used = self.quantity(Quantity::Total, now_unix_ms) / (row + 1);
+        // A little past empty, so that the tray stands empty for a while before it is refilled.
+        capacity
+            .saturating_sub((used + mix(self.seed ^ (60 + row)) % capacity.max(1)) % (capacity + 8))
+    }
+
+    /// `sysUpTime` in hundredths of a second; printers are switched on at different hours.
+    #[must_use]
+    pub fn uptime_ticks(&self, now_unix_ms: i64) -> u32 {
+        let running_ms = self.running_ms(now_unix_ms) + mix(self.seed ^ 30) % (40 * 24 * HOUR_MS);
+        // Wraps after 497 days, as RFC 3418 has it.
+        u32::try_from(running_ms / 10 % (1 << 32)).unwrap_or(0)
+    }
+
+    /// The alerts that stand, at most four: what its trays and toners cause, and a passing incident now and then.
+    #[must_use]
+    pub fn alerts(&self, trays: &[(usize, u64)], now_unix_ms: i64) -> Vec<StandingAlert> {
+        let mut alerts = Vec::new();
+        for &(row, capacity) in trays {
+            if self.tray_sheets(row, capacity, now_unix_ms) == 0 {
+                alerts.push(StandingAlert {
+                    severity: 3,
+                    group: 8,
+                    group_index: row as i64 + 1,
+                    code: 808,
+                    description: "Paper tray is empty",
+                    error_bit: 1,
+                });
+                break;
+            }
+        }
+        let toners: &[(Part, &str)] = if self.colour {
+            &[
+                (Part::K, "Black toner is low"),
+                (Part::C, "Cyan toner is low"),
+                (Part::M, "Magenta toner is low"),
+                (Part::Y, "Yellow toner is low"),
+            ]
+        } else {
+            &[(Part::K, "Black toner is low")]
+        };
+        for (row, &(part, description)) in toners.iter().enumerate() {
+            if alerts.len() < 3 && self.level_permille(part, now_unix_ms) <= 80 {
+                alerts.push(StandingAlert {
+                    severity: 5,
+                    group: 11,
+                    group_index: row as i64 + 1,
+                    code: 1104,
+                    description,
+                    error_bit: 2,
+                });
+            }
+        }
+        let slot = now_unix_ms.div_euclid(INCIDENT_SLOT_MS);
+        match mix(self.seed ^ slot.unsigned_abs()) % 60 {
+            0 => alerts.push(StandingAlert {
+                severity: 3,
+                group: 13,
+                group_index: 1,
+                code: 8,
+                description: "Paper jam",
+                error_bit: 5,
+            }),
+            1 => alerts.push(StandingAlert {
+                severity: 3,
+                group: 6,
+                group_index: 1,
+                code: 3,
+                description: "Front cover is open",
+                error_bit: 4,
+            }),
+            2 => alerts.push(StandingAlert {
+                severity: 4,
+                group: 5,
+                group_index: 1,
+                code: 10,
+                description: "Maintenance is due soon",
+                error_bit: 7,
+            }),
+            _ => {}
+        }
+        alerts
+    }
+
+    /// Whether a job is running: about a sixth of the time, half a minute each.
+    #[must_use]
+    pub fn is_printing(&self, now_unix_ms: i64) -> bool {
+        let slot = now_unix_ms.div_euclid(30_000).unsigned_abs();
+        mix(self.seed ^ slot.wrapping_mul(31)).is_multiple_of(6)
+    }
+
+    /// How often an alert came or went: `prtGeneralAlertAllEvents` moves with it.
+    #[must_use]
+    pub fn alert_events(&self, now_unix_ms: i64) -> u32 {
+        let slots = now_unix_ms.div_euclid(INCIDENT_SLOT_MS).unsigned_abs();
+        u32::try_from(slots % 1_000_000).unwrap_or(0)
+    }
+
+    fn running_ms(&self, now_unix_ms: i64) -> u64 {
+        u64::try_from(now_unix_ms - COUNTING_SINCE_UNIX_MS).unwrap_or(0)
+    }
+
+    /// A base drawn from `base_min..base_max` and a rate per hour drawn from `rate_min..rate_max`.
+    fn count(
+        &self,
+        salt: u64,
+        base_min: u64,
+        base_max: u64,
+        rate_min: u64,
+        rate_max: u64,
+        now_unix_ms: i64,
+    ) -> u64 {
+        let base = base_min + mix(self.seed ^ salt) % (base_max - base_min);
+        let rate = rate_min + mix(self.seed ^ (salt + 100)) % (rate_max - rate_min);
+        base + self.running_ms(now_unix_ms) * rate / HOUR_MS
+    }
+}
+
+fn pick(seed: u64, salt: u64, count: usize) -> usize {
+    usize::try_from(mix(seed ^ salt.wrapping_mul(0xa24b_aed4_963e_e407)) % count as u64)
+        .unwrap_or(0)
+}
+
+/// A good 64-bit mixer (the finaliser of `SplitMix64`).
+#[must_use]
+pub fn mix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,437 @@
+//! The fleet's thread on Linux: `recvmmsg` in, `sendmsg` with the printer's own source address out.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::cmsg_space;
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmsg,
+    setsockopt, sockopt,
+};
+
+use super::super::ber::{Kind, Request, Writer, Written, read_request};
+use super::super::mib::{Asked, Mib};
+use super::super::printer::{Behaviour, Printer, mix};
+use super::{
+    DELAYED_ANSWERS_MAX, Delayed, DelayedQueue, FleetConfig, FleetError, FleetStats, number_of,
+};
+use std::cmp::Reverse;
+
+/// Requests taken with one system call.
+const BATCH_DATAGRAMS: usize = 64;
+/// Longest request that is read: a full Ethernet frame's worth.
+const REQUEST_BYTES_MAX: usize = 1500;
+/// Longest answer: printers stay below what needs no IP fragments, and say `tooBig` beyond.
+const ANSWER_BYTES_MAX: usize = 1400;
+/// Variables in one GETBULK answer.
+const BULK_VARIABLES_MAX: usize = 200;
+/// The socket's buffers: some 10,000 requests that arrive while a batch is answered.
+const SOCKET_BUFFER_BYTES: usize = 8 << 20;
+/// How long a printer in power save stays awake once it was woken.
+const AWAKE_MS: i64 = 20_000;
+/// How long the thread waits for a request before it looks at its other duties.
+const WAIT: Duration = Duration::from_millis(20);
+
+pub(super) struct Socket {
+    socket: UdpSocket,
+    pub(super) port: u16,
+}
+
+pub(super) fn open(port: u16) -> Result<Socket, FleetError> {
+    let failed = |operation| {
+        move |source| FleetError::Socket {
+            port,
+            operation,
+            source,
+        }
+    };
+    let socket = socket2::Socket::new(
+        socket2::Domain::IPV4,
+        socket2::Type::DGRAM,
+        Some(socket2::Protocol::UDP),
+    )
+    .map_err(failed("create it"))?;
+    socket
+        .bind_device(Some(b"lo"))
+        .map_err(failed("bind it to the loopback interface"))?;
+    // Small systems allow less; the fleet then merely loses more under a flood.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+    socket
+        .bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())
+        .map_err(failed("bind its port (is another fleet running?)"))?;
+    setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)
+        .map_err(|errno| failed("ask for packet information")(errno.into()))?;
+    let socket = UdpSocket::from(socket);
+    socket
+        .set_read_timeout(Some(WAIT))
+        .map_err(failed("set its timeout"))?;
+    let port = socket.local_addr().map_err(failed("read its port"))?.port();
+    Ok(Socket { socket, port })
+}
+
+pub(super) struct Server<'a> {
+    socket: UdpSocket,
+    config: FleetConfig,
+    mibs: Vec<Mib>,
+    printers: &'a [Printer],
+    stats: &'a FleetStats,
+    /// For printers in power save: until when they are awake.
+    awake_until_unix_ms: Vec<i64>,
+    delayed: DelayedQueue,
+    started: Instant,
+    dice: u64,
+    writer: Writer,
+}
+
+impl<'a> Server<'a> {
+    pub(super) fn new(
+        socket: Socket,
+        config: FleetConfig,
+        mibs: Vec<Mib>,
+        printers: &'a [Printer],
+        stats: &'a FleetStats,
+    ) -> Self {
+        Self {
+            socket: socket.socket,
+            dice: config.seed,
+            config,
+            mibs,
+            printers,
+            stats,
+            awake_until_unix_ms: vec![0; printers.len()],
+            delayed: DelayedQueue::new(),
+            started: Instant::now(),
+            writer: Writer::default(),
+        }
+    }
+
+    pub(super) fn run(mut self, stop: &AtomicBool) {
+        let mut buffers = vec![[0_u8; REQUEST_BYTES_MAX]; BATCH_DATAGRAMS];
+        let mut headers = MultiHeaders::<SockaddrIn>::preallocate(
+            BATCH_DATAGRAMS,
+            Some(cmsg_space!(libc::in_pktinfo)),
+        );
+        let mut arrived = Vec::with_capacity(BATCH_DATAGRAMS);
+        while !stop.load(Ordering::Relaxed) {
+            arrived.clear();
+            {
+                let mut slices = buffers
+                    .iter_mut()
+                    .map(|buffer| [IoSliceMut::new(buffer)])
+                    .collect::<Vec<_>>();
+                let wait = if self.delayed.is_empty() {
+                    MsgFlags::MSG_WAITFORONE
+                } else {
+                    MsgFlags::MSG_DONTWAIT
+                };
+                let batch = recvmmsg(
+                    self.socket.as_raw_fd(),
+                    &mut headers,
+                    slices.iter_mut(),
+                    wait,
+                    None,
+                );
+                if let Ok(batch) = batch {
+                    for message in batch {
+                        let asked = message.cmsgs().ok().and_then(|mut all| {
+                            all.find_map(|one| match one {
+                                ControlMessageOwned::Ipv4PacketInfo(info) => {
+                                    Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()))
+                                }
+                                _ => None,
+                            })
+                        });
+                        let asker = message
+                            .address
+                            .map(|address| SocketAddrV4::new(address.ip(), address.port()));
+                        arrived.push((asked, asker, message.bytes));
+                    }
+                }
+            }
+            let now_unix_ms = unix_ms();
+            for (&(asked, asker, bytes), buffer) in arrived.iter().zip(&buffers) {
+                let (Some(asked), Some(asker)) = (asked, asker) else {
+                    continue;
+                };
+                count(&self.stats.requests);
+                self.answer(
+                    asked,
+                    asker,
+                    &buffer[..bytes.min(buffer.len())],
+                    now_unix_ms,
+                );
+            }
+            let sent = self.send_due();
+            if arrived.is_empty() && !sent && !self.delayed.is_empty() {
+                self.nap();
+            }
+        }
+    }
+
+    fn answer(&mut self, asked: Ipv4Addr, asker: SocketAddrV4, datagram: &[u8], now_unix_ms: i64) {
+        if self.is_hit(self.config.loss_permille) {
+            return count(&self.stats.lost);
+        }
+        let printers = self.printers;
+        let found = number_of(self.config.first, asked)
+            .and_then(|number| printers.get(usize::try_from(number).ok()?));
+        let (Some(printer), Some(request)) = (found, read_request(datagram)) else {
+            return count(&self.stats.unanswered);
+        };
+        if request.community != self.config.community.as_bytes()
+            || !self.is_awake(printer, now_unix_ms)
+        {
+            return count(&self.stats.unanswered);
+        }
+        let mut writer = std::mem::take(&mut self.writer);
+        let answer = respond(
+            &mut writer,
+            &self.mibs[printer.face],
+            printer,
+            &request,
+            now_unix_ms,
+        );
+        if self.is_hit(self.config.loss_permille) {
+            count(&self.stats.lost);
+        } else {
+            self.dispatch(asked, asker, answer);
+            if self.is_hit(self.config.duplicate_permille) {
+                self.dispatch(asked, asker, answer);
+            }
+        }
+        self.writer = writer;
+    }
+
+    fn dispatch(&mut self, from: Ipv4Addr, to: SocketAddrV4, answer: &[u8]) {
+        let latency = self.latency_us();
+        if latency == 0 {
+            self.send(from, to, answer);
+        } else if self.delayed.len() < DELAYED_ANSWERS_MAX {
+            self.delayed.push(Reverse(Delayed {
+                due_us: self.elapsed_us() + latency,
+                from,
+                to,
+                answer: answer.to_vec(),
+            }));
+        } else {
+            count(&self.stats.lost);
+        }
+    }
+
+    fn send_due(&mut self) -> bool {
+        let now_us = self.elapsed_us();
+        let mut sent = false;
+        while self
+            .delayed
+            .peek()
+            .is_some_and(|Reverse(first)| first.due_us <= now_us)
+        {
+            if let Some(Reverse(due)) = self.delayed.pop() {
+                self.send(due.from, due.to, &due.answer);
+                sent = true;
+            }
+        }
+        sent
+    }
+
+    fn send(&self, from: Ipv4Addr, to: SocketAddrV4, answer: &[u8]) {
+        let info = libc::in_pktinfo {
+            ipi_ifindex: 0,
+            ipi_spec_dst: libc::in_addr {
+                s_addr: u32::from_ne_bytes(from.octets()),
+            },
+            ipi_addr: libc::in_addr { s_addr: 0 },
+        };
+        let sent = sendmsg(
+            self.socket.as_raw_fd(),
+            &[IoSlice::new(answer)],
+            &[ControlMessage::Ipv4PacketInfo(&info)],
+            MsgFlags::empty(),
+            Some(&SockaddrIn::from(to)),
+        );
+        // A full buffer of the asker loses the answer, as a network does.
+        count(if sent.is_ok() {
+            &self.stats.answers
+        } else {
+            &self.stats.lost
+        });
+    }
+
+    fn is_awake(&mut self, printer: &Printer, now_unix_ms: i64) -> bool {
+        match printer.behaviour {
+            Behaviour::Awake => true,
+            Behaviour::Dead => false,
+            Behaviour::Asleep => {
+                let until = &mut self.awake_until_unix_ms[printer.number as usize];
+                let awake = *until > now_unix_ms;
+                *until = now_unix_ms + AWAKE_MS;
+                awake
+            }
+        }
+    }
+
+    /// Waits until the next delayed answer is due, at most a millisecond: requests may come in the meantime.
+    fn nap(&self) {
+        let due_us = self.delayed.peek().map_or(0, |Reverse(first)| first.due_us);
+        let wait_us = due_us.saturating_sub(self.elapsed_us()).min(1000);
+        std::thread::sleep(Duration::from_micros(wait_us));
+    }
+
+    fn latency_us(&mut self) -> u64 {
+        let jitter_us = self
+            .config
+            .jitter
+            .as_micros()
+            .try_into()
+            .unwrap_or(u64::MAX);
+        let latency_us: u64 = self
+            .config
+            .latency
+            .as_micros()
+            .try_into()
+            .unwrap_or(u64::MAX);
+        if jitter_us == 0 {
+            return latency_us;
+        }
+        latency_us + self.roll() % jitter_us
+    }
+
+    fn is_hit(&mut self, permille: u32) -> bool {
+        permille > 0 && self.roll() % 1000 < u64::from(permille)
+    }
+
+    fn roll(&mut self) -> u64 {
+        self.dice = mix(self.dice);
+        self.dice
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The answer of one printer to one request.
+fn respond<'w>(
+    writer: &'w mut Writer,
+    mib: &Mib,
+    printer: &Printer,
+    request: &Request<'_>,
+    now_unix_ms: i64,
+) -> &'w [u8] {
+    let mut asked = Asked::new(printer, now_unix_ms);
+    let mut answers: Vec<(&[u8], Option<usize>)> = Vec::with_capacity(48);
+    match request.kind {
+        Kind::Get => {
+            answers.extend(
+                request
+                    .bindings
+                    .map(|oid| (oid, mib.exact(oid, &mut asked))),
+            );
+        }
+        Kind::GetNext => answers.extend(request.bindings.map(|oid| next_of(mib, oid, &mut asked))),
+        Kind::GetBulk {
+            non_repeaters,
+            max_repetitions,
+        } => {
+            let once = request.bindings.take(non_repeaters);
+            answers.extend(once.map(|oid| next_of(mib, oid, &mut asked)));
+            let mut row: Vec<_> = request
+                .bindings
+                .skip(non_repeaters)
+                .map(|oid| (oid, None))
+                .collect();
+            let (mut first, mut bytes) = (true, 0);
+            'rows: for _ in 0..max_repetitions {
+                for (oid, at) in &mut row {
+                    (*oid, *at) = match (first, *at) {
+                        (true, _) => next_of(mib, oid, &mut asked),
+                        (false, Some(at)) => step(mib, at, oid, &mut asked),
+                        (false, None) => (*oid, None),
+                    };
+                    // A rough size that is never too small: what does not fit is left out, as RFC 3416 allows.
+                    bytes += oid.len() + 40;
+                    if answers.len() >= BULK_VARIABLES_MAX || bytes > ANSWER_BYTES_MAX {
+                        break 'rows;
+                    }
+                    answers.push((oid, *at));
+                }
+                if row.is_empty() || row.iter().all(|(_, at)| at.is_none()) {
+                    break;
+                }
+                first = false;
+            }
+        }
+    }
+    if request.version == 0
+        && let Some(missing) = answers.iter().position(|(_, at)| at.is_none())
+    {
+        return error(writer, request, 2, missing);
+    }
+    writer.clear();
+    for (oid, at) in answers.iter().rev() {
+        match (at, request.kind) {
+            (Some(at), _) => {
+                let value = mib.value(*at, &mut asked);
+                writer.push_binding(mib.oid(*at), value);
+            }
+            (None, Kind::Get) => writer.push_binding(oid, Written::NoSuchInstance),
+            (None, _) => writer.push_binding(oid, Written::EndOfMibView),
+        }
+    }
+    if writer.len() > ANSWER_BYTES_MAX {
+        return error(writer, request, 1, 0);
+    }
+    writer.finish(request, 0, 0)
+}
+
+fn next_of<'o>(mib: &'o Mib, oid: &'o [u8], asked: &mut Asked<'_>) -> (&'o [u8], Option<usize>) {
+    match mib.after(oid, asked) {
+        Some(at) => (mib.oid(at), Some(at)),
+        None => (oid, None),
+    }
+}
+
+fn step<'o>(
+    mib: &'o Mib,
+    at: usize,
+    oid: &'o [u8],
+    asked: &mut Asked<'_>,
+) -> (&'o [u8], Option<usize>) {
+    match mib.next(at, asked) {
+        Some(at) => (mib.oid(at), Some(at)),
+        None => (oid, None),
+    }
+}
+
+/// An error answer echoes the request's variables; `position` is that of the faulty one.
+fn error<'w>(
+    writer: &'w mut Writer,
+    request: &Request<'_>,
+    status: u8,
+    position: usize,
+) -> &'w [u8] {
+    writer.clear();
+    let oids = request.bindings.collect::<Vec<_>>();
+    for oid in oids.iter().rev() {
+        writer.push_binding(oid, Written::Null);
+    }
+    let index = if status == 1 { 0 } else { position + 1 };
+    writer.finish(request, status, u8::try_from(index).unwrap_or(u8::MAX))
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+fn unix_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
+}
