@@ -1,0 +1,320 @@
+//! Agents: the programs at the customers' sites, and the bearer tokens they send.
+//!
+//! An agent belongs to the customer it was made for, for ever: devices that it reports are told apart within that customer
+//! (see [`crate::identity`]). It may move between that customer's sites; for another customer, another agent is added.
+//! All agents are kept in memory, so that a token costs one SHA-256 and one look-up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use codec::id::{AGENT_ID_BYTES_MAX, AgentId, Scope, TenantId};
+use codec::time::Timestamp;
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+
+use crate::database::Database;
+use crate::error::{During, Error};
+use crate::tenant::{Level, checked_name};
+use crate::{Registry, locked, read, token, written};
+
+/// An agent without its token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Agent {
+    /// What it calls itself in reports; made from the name, unique.
+    pub id: AgentId,
+    /// What people call it.
+    pub name: String,
+    /// Where it stands: the site of the devices it reports, unless somebody said otherwise.
+    pub site: TenantId,
+    /// The customer whose devices it reports; never changes.
+    pub customer: TenantId,
+    /// Whether it is barred.
+    pub disabled: bool,
+    /// Whether it has a token at all.
+    pub has_token: bool,
+    /// Since when it is here.
+    pub created_at: Timestamp,
+}
+
+/// An agent that was just added.
+#[derive(Clone, Debug)]
+pub struct NewAgent {
+    /// The agent.
+    pub agent: Agent,
+    /// Its bearer token. It is shown once and cannot be read again.
+    pub token: String,
+}
+
+/// Why a token does not let an agent in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AgentRefused {
+    /// The token is none of ours, or was revoked: 401.
+    #[error("the token is unknown or was revoked")]
+    Unknown,
+    /// The agent is barred: 403.
+    #[error("the agent is disabled")]
+    Disabled,
+}
+
+/// All agents, by id and by the hash of the token.
+#[derive(Default)]
+pub struct AgentCache {
+    by_id: HashMap<AgentId, Arc<Agent>>,
+    by_hash: HashMap<[u8; 32], Arc<Agent>>,
+}
+
+impl AgentCache {
+    pub(crate) fn load(database: &Database) -> Result<Self, Error> {
+        database.read(|connection| {
+            let mut statement = connection
+                .prepare(
+                    "SELECT id, name, site, domain, disabled, created_at, token_hash FROM agent",
+                )
+                .during("read the agents")?;
+            let mut rows = statement.query([]).during("read the agents")?;
+            let mut cache = Self::default();
+            while let Some(row) = rows.next().during("read the agents")? {
+                let id: String = row.get(0).during("read an agent")?;
+                let hash: Option<[u8; 32]> = row.get(6).during("read an agent")?;
+                let agent = Arc::new(Agent {
+                    id: AgentId::new(&id).map_err(|error| Error::Invalid(error.to_string()))?,
+                    name: row.get(1).during("read an agent")?,
+                    site: TenantId(row.get(2).during("read an agent")?),
+                    customer: TenantId(row.get(3).during("read an agent")?),
+                    disabled: row.get(4).during("read an agent")?,
+                    created_at: Timestamp::from_unix_ms(row.get(5).during("read an agent")?),
+                    has_token: hash.is_some(),
+                });
+                if let Some(hash) = hash {
+                    cache.by_hash.insert(hash, Arc::clone(&agent));
+                }
+                cache.by_id.insert(agent.id.clone(), agent);
+            }
+            Ok(cache)
+        })
+    }
+}
+
+impl Registry {
+    /// Adds an agent at `site` and draws its token. Its id is the name in lower case with `-` for what an id cannot hold, and
+    /// a number behind it when that is taken.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name, [`Error::NotFound`] when `site` is no site.
+    pub fn add_agent(&self, name: &str, site: TenantId, now: Timestamp) -> Result<NewAgent, Error> {
+        let name = checked_name(name)?;
+        let customer = self.site_path(site)?.customer.id;
+        let token = token::draw(token::AGENT_PREFIX)?;
+        let id = self.inner.database.write(|transaction| {
+            let id = free_agent_id(transaction, name)?;
+            transaction
+                .execute(
+                    "INSERT INTO agent (id, name, site, domain, token_hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![id.as_str(), name, site.0, customer.0, token::hash(&token), now.unix_ms],
+                )
+                .during("add an agent")?;
+            Ok(id)
+        })?;
+        self.reload_agents()?;
+        Ok(NewAgent {
+            agent: self.agent(&Scope::Everything, &id)?,
+            token,
+        })
+    }
+
+    /// The agent that a bearer token speaks for.
+    ///
+    /// # Errors
+    /// [`AgentRefused`].
+    pub fn agent_by_token(&self, token: &str) -> Result<Arc<Agent>, AgentRefused> {
+        let hash = token::hash(token).ok_or(AgentRefused::Unknown)?;
+        let agent = read(&self.inner.agents).by_hash.get(&hash).cloned();
+        match agent {
+            Some(agent) if agent.disabled => Err(AgentRefused::Disabled),
+            Some(agent) => Ok(agent),
+            None => Err(AgentRefused::Unknown),
+        }
+    }
+
+    /// The agents at the sites of `scope`, by name.
+    ///
+    /// # Errors
+    /// None today.
+    pub fn agents(&self, scope: &Scope) -> Result<Vec<Agent>, Error> {
+        let mut agents: Vec<Agent> = read(&self.inner.agents)
+            .by_id
+            .values()
+            .filter(|agent| scope.sees(agent.site))
+            .map(|agent| Agent::clone(agent))
+            .collect();
+        agents.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(agents)
+    }
+
+    /// One agent.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is not there or not in `scope`.
+    pub fn agent(&self, scope: &Scope, id: &AgentId) -> Result<Agent, Error> {
+        self.agent_record(id)
+            .filter(|agent| scope.sees(agent.site))
+            .map(|agent| Agent::clone(&agent))
+            .ok_or_else(|| Error::not_found("agent", id))
+    }
+
+    pub(crate) fn agent_record(&self, id: &AgentId) -> Option<Arc<Agent>> {
+        read(&self.inner.agents).by_id.get(id).cloned()
+    }
+
+    /// Draws another token for an agent; the one before is worth nothing from now on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is not in `scope`.
+    pub fn rotate_agent_token(&self, scope: &Scope, id: &AgentId) -> Result<String, Error> {
+        let token = token::draw(token::AGENT_PREFIX)?;
+        self.change_agent(scope, id, "change an agent's token", |transaction| {
+            transaction.execute(
+                "UPDATE agent SET token_hash = ?2 WHERE id = ?1",
+                params![id.as_str(), token::hash(&token)],
+            )
+        })?;
+        Ok(token)
+    }
+
+    /// Takes an agent's token away; [`Registry::rotate_agent_token`] gives it a new one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is not in `scope`.
+    pub fn revoke_agent_token(&self, scope: &Scope, id: &AgentId) -> Result<(), Error> {
+        self.change_agent(scope, id, "revoke an agent's token", |transaction| {
+            transaction.execute(
+                "UPDATE agent SET token_hash = NULL WHERE id = ?1",
+                [id.as_str()],
+            )
+        })
+    }
+
+    /// Bars an agent, or lets it in again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is not in `scope`.
+    pub fn set_agent_disabled(
+        &self,
+        scope: &Scope,
+        id: &AgentId,
+        disabled: bool,
+    ) -> Result<(), Error> {
+        self.change_agent(scope, id, "bar an agent", |transaction| {
+            transaction.execute(
+                "UPDATE agent SET disabled = ?2 WHERE id = ?1",
+                params![id.as_str(), disabled],
+            )
+        })
+    }
+
+    /// Gives an agent another name. Its id stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is not in `scope`, [`Error::Invalid`] for a bad name.
+    pub fn rename_agent(&self, scope: &Scope, id: &AgentId, name: &str) -> Result<(), Error> {
+        let name = checked_name(name)?;
+        self.change_agent(scope, id, "rename an agent", |transaction| {
+            transaction.execute(
+                "UPDATE agent SET name = ?2 WHERE id = ?1",
+                [id.as_str(), name],
+            )
+        })
+    }
+
+    /// Moves an agent to another site of its customer. Devices that nobody gave a site of their own move with it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when agent or site are not in `scope`, [`Error::Invalid`] when the site is another customer's.
+    pub fn move_agent(&self, scope: &Scope, id: &AgentId, site: TenantId) -> Result<(), Error> {
+        if self.tenant(scope, site)?.level != Level::Site {
+            return Err(Error::not_found("site", site));
+        }
+        let customer = self.site_path(site)?.customer.id;
+        if self.agent(scope, id)?.customer != customer {
+            return Err(Error::Invalid(
+                "an agent stays with its customer: add another agent for the other customer"
+                    .to_owned(),
+            ));
+        }
+        self.change_agent(scope, id, "move an agent", |transaction| {
+            transaction.execute(
+                "UPDATE agent SET site = ?2 WHERE id = ?1",
+                params![id.as_str(), site.0],
+            )
+        })?;
+        self.forget_device_sites();
+        Ok(())
+    }
+
+    fn change_agent(
+        &self,
+        scope: &Scope,
+        id: &AgentId,
+        operation: &'static str,
+        change: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<usize, rusqlite::Error>,
+    ) -> Result<(), Error> {
+        self.agent(scope, id)?;
+        self.inner
+            .database
+            .write(|transaction| change(transaction).during(operation))?;
+        self.reload_agents()
+    }
+
+    fn reload_agents(&self) -> Result<(), Error> {
+        let _one_at_a_time = locked(&self.inner.reloading);
+        let agents = AgentCache::load(&self.inner.database)?;
+        *written(&self.inner.agents) = agents;
+        Ok(())
+    }
+}
+
+/// The first id made of `name` that no agent has.
+fn free_agent_id(transaction: &rusqlite::Transaction<'_>, name: &str) -> Result<AgentId, Error> {
+    /// Room for a number behind the name.
+    const STEM_BYTES_MAX: usize = AGENT_ID_BYTES_MAX - 12;
+    let mut stem = String::new();
+    for character in name.to_lowercase().chars() {
+        let mut bytes = [0; 4];
+        let word: &str = match character {
+            'ä' => "ae",
+            'ö' => "oe",
+            'ü' => "ue",
+            'ß' => "ss",
+            'a'..='z' | '0'..='9' | '_' | '.' => character.encode_utf8(&mut bytes),
+            _ if stem.ends_with('-') || stem.is_empty() => "",
+            _ => "-",
+        };
+        if stem.len() + word.len() > STEM_BYTES_MAX {
+            break;
+        }
+        stem.push_str(word);
+    }
+    let stem = match stem.trim_end_matches('-') {
+        "" => "agent",
+        stem => stem,
+    };
+    let mut number = 1_u64;
+    loop {
+        let text = if number == 1 {
+            stem.to_owned()
+        } else {
+            format!("{stem}-{number}")
+        };
+        let taken = transaction
+            .query_row("SELECT 1 FROM agent WHERE id = ?1", [&text], |_| Ok(()))
+            .optional()
+            .during("look for an agent's id")?;
+        if taken.is_none() {
+            return AgentId::new(&text).map_err(|error| Error::Invalid(error.to_string()));
+        }
+        number += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! The file: how it is opened, who writes, who reads, and how an older one becomes a newer one.
+//!
+//! One connection writes, behind a mutex; a few read. The journal mode is WAL, so that readers never wait for the writer, and
+//! `synchronous` is FULL: what was committed is on disk. An in-memory database has one connection for both.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::error::{During, Error};
+use crate::locked;
+
+/// Connections kept for readers: pages and checks are short, and few run at once.
+const READERS_KEPT_MAX: usize = 4;
+/// How long one connection waits for another program's lock (a backup, the CLI beside a running manager).
+const BUSY_TIMEOUT_MS: u64 = 5_000;
+/// Marks a SQLite file as a registry of ours ("Pltn").
+const APPLICATION_ID: i64 = 0x506c_746e;
+/// Every schema step, in order. A step is never changed once it was released; the next is added.
+const MIGRATIONS: [&str; 1] = [include_str!("schema_1.sql")];
+
+/// The connections to one registry file.
+pub struct Database {
+    writer: Mutex<Connection>,
+    readers: Option<Readers>,
+}
+
+struct Readers {
+    path: std::path::PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Database {
+    /// Opens or makes the file and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is something else, or has a newer schema.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let opened = |source| Error::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let mut writer = Connection::open(path).map_err(opened)?;
+        prepare(&writer).map_err(opened)?;
+        writer
+            .pragma_update(None, "journal_mode", "WAL")
+            .map_err(opened)?;
+        migrate(&mut writer)?;
+        Ok(Self {
+            writer: Mutex::new(writer),
+            readers: Some(Readers {
+                path: path.to_owned(),
+                idle: Mutex::new(Vec::new()),
+            }),
+        })
+    }
+
+    /// A database without a file.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn in_memory() -> Result<Self, Error> {
+        let mut writer = Connection::open_in_memory().during("open a database in memory")?;
+        prepare(&writer).during("prepare a database in memory")?;
+        migrate(&mut writer)?;
+        Ok(Self {
+            writer: Mutex::new(writer),
+            readers: None,
+        })
+    }
+
+    /// Runs `work` in a transaction that is committed when it returns `Ok`, and rolled back when not.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut writer = self.writer();
+        let transaction = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .during("begin a transaction")?;
+        let value = work(&transaction)?;
+        transaction.commit().during("commit")?;
+        Ok(value)
+    }
+
+    /// Runs `work` on a connection that must only read.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Some(readers) = &self.readers else {
+            return work(&self.writer());
+        };
+        let idle = locked(&readers.idle).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => readers.connect()?,
+        };
+        let value = work(&connection);
+        let mut idle = locked(&readers.idle);
+        if idle.len() < READERS_KEPT_MAX {
+            idle.push(connection);
+        }
+        value
+    }
+
+    /// The writing connection, for as long as the guard lives.
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {
+        locked(&self.writer)
+    }
+
+    /// Writes a consistent copy to `path`.
+    pub(crate) fn backup(&self, path: &Path) -> Result<(), Error> {
+        let target = path
+            .to_str()
+            .ok_or_else(|| Error::Invalid("the path of a backup must be valid UTF-8".to_owned()))?;
+        self.read(|connection| {
+            connection
+                .execute("VACUUM INTO ?1", [target])
+                .during("write a backup")
+        })?;
+        Ok(())
+    }
+}
+
+impl Readers {
+    fn connect(&self) -> Result<Connection, Error> {
+        let opened = |source| Error::Open {
+            path: self.path.clone(),
+            source,
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(opened)?;
+        prepare(&connection).map_err(opened)?;
+        Ok(connection)
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Takes the schema from where the file stands to the newest, all in one transaction.
+fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let known = i64::try_from(MIGRATIONS.len()).expect("a handful of steps");
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .during("begin the migration")?;
+    let pragma = |name: &str| -> Result<i64, Error> {
+        transaction
+            .pragma_query_value(None, name, |row| row.get(0))
+            .during("read the schema's version")
+    };
+    let (found, application) = (pragma("user_version")?, pragma("application_id")?);
+    let tables: i64 = transaction
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .during("read the schema")?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err(Error::Invalid(
+            "this SQLite file is not a registry of Platen".to_owned(),
+        ));
+    }
+    if found > known {
+        return Err(Error::SchemaTooNew { found, known });
+    }
+    let done = usize::try_from(found).unwrap_or(0);
+    for step in &MIGRATIONS[done..] {
+        transaction
+            .execute_batch(step)
+            .during("bring the schema up to date")?;
+    }
+    if found < known {
+        transaction
+            .pragma_update(None, "user_version", known)
+            .during("note the schema's version")?;
+        transaction
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .during("mark the file")?;
+    }
+    transaction.commit().during("commit the migration")
+}

@@ -1,0 +1,439 @@
+//! Which device a report speaks of (Rule 3).
+//!
+//! Evidence, strongest first: the **serial** within its maker, the **MAC**, the **place** (agent and address, or the agent's
+//! own handle where there is no address). A device's id is derived from the first evidence ever seen of it; what is learned
+//! later is linked to the same device. Evidence is compared within one customer: an agent can never write to another
+//! customer's device, and a printer that is sold on begins anew where it arrives.
+//!
+//! | serial | MAC | place | the report is of |
+//! |---|---|---|---|
+//! | known | any | any | the serial's device; the MAC, if another's, moves to it ([`Finding::MacMoved`]) or, if that device never showed a serial, both were one ([`Finding::Superseded`]) |
+//! | new | known, its device has no serial | any | that device: the serial appeared later |
+//! | new | known, its device has another serial | any | a new device ([`Finding::SerialChanged`]): a print server moved, or a board was swapped; either way no meter continues |
+//! | new | new or absent | known only by its place, same model | that device |
+//! | new | new or absent | else | a new device |
+//! | absent | known | any | the MAC's device |
+//! | absent | new | known only by its place, same model | that device |
+//! | absent | new | else | a new device |
+//! | absent | absent | known, same maker and model | the device seen there last |
+//! | absent | absent | else | a new device, told apart by a number when the place led to others before |
+//!
+//! What always holds: the outcome depends on the order of the reports and on nothing else, so that a replay into emptied
+//! tables gives the same ids; in the steady state (nothing new in a report) no SQL runs.
+
+mod cache;
+mod evidence;
+
+use std::sync::MutexGuard;
+
+use codec::id::{DeviceId, TenantId};
+use rusqlite::Connection;
+
+pub(crate) use cache::IdentityCache;
+use cache::{DeviceState, Kind};
+pub use evidence::Evidence;
+use evidence::{Keys, same_model, same_serial};
+
+use crate::error::{During, Error};
+use crate::{Registry, locked};
+
+/// What a report's device was recognised by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Certainty {
+    /// By its place alone: another device of the same model may stand there now.
+    Place,
+    /// By its MAC.
+    Mac,
+    /// By its serial.
+    Serial,
+}
+
+/// Something about a device's identity that was not so before this report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The device was not known.
+    New,
+    /// A serial appeared for a known device.
+    SerialLearned,
+    /// A MAC appeared for a known device.
+    MacLearned,
+    /// The device was not seen at this place before; who was seen there last, if anybody.
+    PlaceMoved {
+        /// The device that was seen there last.
+        from: Option<DeviceId>,
+    },
+    /// The MAC belonged to another device with a serial of its own.
+    MacMoved {
+        /// That device.
+        from: DeviceId,
+    },
+    /// The MAC's device had another serial: this is a new device.
+    SerialChanged {
+        /// The device with the other serial.
+        previous: DeviceId,
+    },
+    /// A device known without a serial turned out to be this one; its evidence is this one's from now on.
+    Superseded {
+        /// The device that is none.
+        old: DeviceId,
+    },
+}
+
+/// Which device a report speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The device.
+    pub device: DeviceId,
+    /// Where it stands: the site that people gave it, or else the site of the agent that reported it first.
+    pub site: TenantId,
+    /// What it was recognised by.
+    pub certainty: Certainty,
+    /// What is new; empty in the steady state.
+    pub findings: Vec<Finding>,
+}
+
+/// A batch of resolutions: one transaction at most, none when nothing is new.
+///
+/// While it lives, the identity of devices is locked; do not call other methods of the registry from the same thread. Dropped
+/// without [`Resolver::commit`], nothing of it happened.
+pub struct Resolver<'a> {
+    registry: &'a Registry,
+    cache: MutexGuard<'a, IdentityCache>,
+    transaction: Option<MutexGuard<'a, Connection>>,
+}
+
+impl Registry {
+    /// Begins a batch of resolutions.
+    #[must_use]
+    pub fn resolver(&self) -> Resolver<'_> {
+        Resolver {
+            registry: self,
+            cache: locked(&self.inner.identity),
+            transaction: None,
+        }
+    }
+
+    /// Resolves one report's device in a batch of its own.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`].
+    pub fn resolve(&self, evidence: &Evidence<'_>) -> Result<Resolution, Error> {
+        let mut resolver = self.resolver();
+        let resolution = resolver.resolve(evidence)?;
+        resolver.commit()?;
+        Ok(resolution)
+    }
+
+    /// Empties what a replay of the journal fills again: devices and evidence. What people decided stays.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn forget_identities(&self) -> Result<(), Error> {
+        let mut cache = locked(&self.inner.identity);
+        self.inner.database.write(|transaction| {
+            transaction
+                .execute_batch("DELETE FROM evidence; DELETE FROM device")
+                .during("empty the devices")
+        })?;
+        cache.clear();
+        Ok(())
+    }
+
+    /// Makes every device's site be read anew.
+    pub(crate) fn forget_device_sites(&self) {
+        locked(&self.inner.identity).clear();
+    }
+}
+
+impl Resolver<'_> {
+    /// Which device the evidence leads to; a new one when it leads to none.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the agent is none of ours, [`Error::Invalid`] when there is no evidence at all.
+    pub fn resolve(&mut self, evidence: &Evidence<'_>) -> Result<Resolution, Error> {
+        let agent = self
+            .registry
+            .agent_record(evidence.agent)
+            .ok_or_else(|| Error::not_found("agent", evidence.agent))?;
+        let keys = Keys::of(agent.customer, evidence);
+        let by_serial = self.holder(Kind::Serial, keys.serial.as_deref(), &keys)?;
+        let by_mac = self.holder(Kind::Mac, keys.mac.as_deref(), &keys)?;
+        let by_place = self.holder(Kind::Place, keys.place.as_deref(), &keys)?;
+
+        let mut findings = Vec::new();
+        let certainty = match (&keys.serial, &keys.mac, &keys.place) {
+            (Some(_), _, _) => Certainty::Serial,
+            (None, Some(_), _) => Certainty::Mac,
+            (None, None, Some(_)) => Certainty::Place,
+            (None, None, None) => {
+                return Err(Error::Invalid(
+                    "the report names neither a serial, nor a MAC, nor an address".to_owned(),
+                ));
+            }
+        };
+        let found = match certainty {
+            Certainty::Serial if by_serial.is_some() => by_serial,
+            Certainty::Serial => {
+                self.of_new_serial(&keys, by_mac, by_place, evidence, &mut findings)?
+            }
+            Certainty::Mac if by_mac.is_some() => by_mac,
+            Certainty::Mac => self.known_by_place_only(by_place, evidence)?,
+            Certainty::Place => self.seen_at_place(by_place, evidence)?,
+        };
+        let device = match found {
+            Some(device) => device,
+            None => {
+                findings.push(Finding::New);
+                self.create(&keys, certainty, evidence)?
+            }
+        };
+
+        if let Some(serial) = &keys.serial
+            && by_serial != Some(device)
+        {
+            if found.is_some() {
+                findings.push(Finding::SerialLearned);
+            }
+            self.link(Kind::Serial, serial, keys.domain, device)?;
+        }
+        if let Some(mac) = &keys.mac
+            && by_mac != Some(device)
+        {
+            let holder = match by_mac {
+                Some(other) => Some((other, self.state(other)?.serial.is_some())),
+                None => None,
+            };
+            match holder {
+                Some((from, true)) => {
+                    if !matches!(findings.first(), Some(Finding::SerialChanged { .. })) {
+                        findings.push(Finding::MacMoved { from });
+                    }
+                    self.link(Kind::Mac, mac, keys.domain, device)?;
+                }
+                Some((old, false)) => {
+                    findings.push(Finding::Superseded { old });
+                    self.supersede(old, device)?;
+                }
+                None => {
+                    if found.is_some() {
+                        findings.push(Finding::MacLearned);
+                    }
+                    self.link(Kind::Mac, mac, keys.domain, device)?;
+                }
+            }
+        }
+        if let Some(place) = &keys.place {
+            // Superseding may have moved this place along with the rest.
+            let now_there = self.holder(Kind::Place, Some(place), &keys)?;
+            if now_there != Some(device) {
+                if found.is_some() {
+                    findings.push(Finding::PlaceMoved { from: now_there });
+                }
+                self.link(Kind::Place, place, keys.domain, device)?;
+            }
+        }
+        let site = self.learn(device, &keys, evidence)?;
+        Ok(Resolution {
+            device,
+            site,
+            certainty,
+            findings,
+        })
+    }
+
+    /// Makes everything that was resolved durable.
+    ///
+    /// # Errors
+    /// When SQLite fails; then nothing of the batch happened.
+    pub fn commit(mut self) -> Result<(), Error> {
+        let Some(connection) = self.transaction.take() else {
+            return Ok(());
+        };
+        let committed = connection
+            .execute_batch("COMMIT")
+            .during("commit devices' identities");
+        if committed.is_err() {
+            self.cache.clear();
+            // SQLite may have rolled back already; then there is nothing to roll back, which is as good.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        committed
+    }
+
+    /// A serial that nobody has: whose may it be?
+    fn of_new_serial(
+        &mut self,
+        keys: &Keys,
+        by_mac: Option<DeviceId>,
+        by_place: Option<DeviceId>,
+        evidence: &Evidence<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Option<DeviceId>, Error> {
+        let Some(holder) = by_mac else {
+            return self.known_by_place_only(by_place, evidence);
+        };
+        let state = self.state(holder)?;
+        let free = match (&state.serial, &keys.serial) {
+            (Some(theirs), Some(ours)) => same_serial(theirs, ours),
+            _ => true,
+        };
+        if !free {
+            findings.push(Finding::SerialChanged { previous: holder });
+        }
+        Ok(free.then_some(holder))
+    }
+
+    /// The device seen at the place, if nothing better than the place is known of it and it can be the same.
+    fn known_by_place_only(
+        &mut self,
+        by_place: Option<DeviceId>,
+        evidence: &Evidence<'_>,
+    ) -> Result<Option<DeviceId>, Error> {
+        let Some(device) = by_place else {
+            return Ok(None);
+        };
+        let state = self.state(device)?;
+        let adopts = state.serial.is_none()
+            && state.mac.is_none()
+            && same_model(state.manufacturer.as_deref(), evidence.manufacturer, true)
+            && same_model(state.model.as_deref(), evidence.model, true);
+        Ok(adopts.then_some(device))
+    }
+
+    /// The device seen at the place last, if a report without serial and MAC can be its: of a device with better evidence,
+    /// maker and model must both be named and the same.
+    fn seen_at_place(
+        &mut self,
+        by_place: Option<DeviceId>,
+        evidence: &Evidence<'_>,
+    ) -> Result<Option<DeviceId>, Error> {
+        let Some(device) = by_place else {
+            return Ok(None);
+        };
+        let state = self.state(device)?;
+        let unnamed_will_do = state.serial.is_none() && state.mac.is_none();
+        let same = same_model(
+            state.manufacturer.as_deref(),
+            evidence.manufacturer,
+            unnamed_will_do,
+        ) && same_model(state.model.as_deref(), evidence.model, unnamed_will_do);
+        Ok(same.then_some(device))
+    }
+
+    fn holder(
+        &mut self,
+        kind: Kind,
+        value: Option<&str>,
+        keys: &Keys,
+    ) -> Result<Option<DeviceId>, Error> {
+        let Some(value) = value else {
+            return Ok(None);
+        };
+        if let Some(device) = self.cache.holder(keys.domain, kind, value) {
+            return Ok(Some(device));
+        }
+        let device = cache::select_holder(self.sql()?, keys.domain, kind, value)?;
+        if let Some(device) = device {
+            self.cache.link(keys.domain, kind, value, device);
+        }
+        Ok(device)
+    }
+
+    fn state(&mut self, device: DeviceId) -> Result<&mut DeviceState, Error> {
+        if !self.cache.has_state(device) {
+            let (agent, state) = cache::select_state(self.sql()?, device)?;
+            let site = match state.site {
+                Some(site) => Some(site),
+                None => self.registry.agent_record(&agent).map(|agent| agent.site),
+            };
+            self.cache.keep_state(device, DeviceState { site, ..state });
+        }
+        Ok(self.cache.state(device).expect("it was put there just now"))
+    }
+
+    fn create(
+        &mut self,
+        keys: &Keys,
+        certainty: Certainty,
+        evidence: &Evidence<'_>,
+    ) -> Result<DeviceId, Error> {
+        let domain = keys.domain.to_string();
+        let (kind, value) = match certainty {
+            Certainty::Serial => ("serial", keys.serial.as_deref()),
+            Certainty::Mac => ("mac", keys.mac.as_deref()),
+            Certainty::Place => ("place", keys.place.as_deref()),
+        };
+        let value = value.expect("the certainty says that it is there");
+        let mut device = DeviceId::derive(kind, &[&domain, value]);
+        let mut number = 1_u64;
+        while cache::device_exists(self.sql()?, device)? {
+            number += 1;
+            device = DeviceId::derive(kind, &[&domain, value, &number.to_string()]);
+        }
+        cache::insert_device(self.sql()?, device, keys.domain, evidence)?;
+        Ok(device)
+    }
+
+    fn link(
+        &mut self,
+        kind: Kind,
+        value: &str,
+        domain: TenantId,
+        device: DeviceId,
+    ) -> Result<(), Error> {
+        cache::upsert_evidence(self.sql()?, domain, kind, value, device)?;
+        self.cache.link(domain, kind, value, device);
+        Ok(())
+    }
+
+    fn supersede(&mut self, old: DeviceId, by: DeviceId) -> Result<(), Error> {
+        cache::supersede(self.sql()?, old, by)?;
+        self.cache.supersede(old, by);
+        Ok(())
+    }
+
+    /// Keeps what the report says of the device and the decisions above need; returns the device's site.
+    fn learn(
+        &mut self,
+        device: DeviceId,
+        keys: &Keys,
+        evidence: &Evidence<'_>,
+    ) -> Result<TenantId, Error> {
+        let state = self.state(device)?;
+        if state.learn(keys, evidence) {
+            let changed = state.clone();
+            cache::update_device(self.sql()?, device, &changed)?;
+        }
+        self.state(device)?
+            .site
+            .ok_or_else(|| Error::not_found("site of device", device))
+    }
+
+    /// The connection, with the batch's transaction begun.
+    fn sql(&mut self) -> Result<&Connection, Error> {
+        if self.transaction.is_none() {
+            let connection = self.registry.inner.database.writer();
+            connection
+                .execute_batch("BEGIN IMMEDIATE")
+                .during("begin resolving devices")?;
+            self.transaction = Some(connection);
+        }
+        Ok(self
+            .transaction
+            .as_ref()
+            .expect("it was put there just now"))
+    }
+}
+
+impl Drop for Resolver<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.transaction.take() {
+            self.cache.clear();
+            // A transaction that SQLite gave up by itself needs no rollback.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
