@@ -70,7 +70,7 @@ fn take<'a>(rest: &mut &'a [u8], tag: u8) -> Option<&'a [u8]> {
         return None;
     }
     let (length, after) = match first {
-        0..0x80 => (usize::from(first), after),
+        0..=0x7f => (usize::from(first), after),
         0x81..=0x83 => {
             let (octets, after) = after.split_at_checked(usize::from(first & 0x7f))?;
             let length = octets
