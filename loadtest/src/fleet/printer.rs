@@ -175,13 +175,16 @@ impl Printer {
         number: u32,
         address: Ipv4Addr,
         seed: u64,
-        face_index: usize,
+        (face_index, face_count): (usize, u32),
         face: &super::face::Face,
         behaviour: Behaviour,
     ) -> Self {
+        let fleet_seed = seed;
         let seed = mix(seed ^ u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let model = face.models[pick(seed, 1, face.models.len())].clone();
-        let digits = format!("{:07}{:07}", number, mix(seed ^ 2) % 10_000_000);
+        // A multiplier without common factors with ten: no two printers of a face share a serial number.
+        let nth = u64::from(number / face_count.max(1)) * 77_317 + fleet_seed % 10_000;
+        let digits = format!("{nth:014}");
         let mut digit = digits.bytes().rev();
         let serial = face
             .serial
@@ -217,14 +220,14 @@ impl Printer {
     pub fn quantity(&self, quantity: Quantity, now_unix_ms: i64) -> u64 {
         let of = |quantity| self.quantity(quantity, now_unix_ms);
         match quantity {
-            Quantity::PrintMono => self.count(10, 2_000, 180_000, 6, 240, now_unix_ms),
-            Quantity::CopyMono => self.count(12, 500, 60_000, 2, 60, now_unix_ms),
-            Quantity::Fax => self.count(14, 0, 4_000, 0, 6, now_unix_ms),
-            Quantity::Scan => self.count(15, 300, 90_000, 2, 90, now_unix_ms),
+            Quantity::PrintMono => self.count(10, 2_000, 180_000, 2, 60, now_unix_ms),
+            Quantity::CopyMono => self.count(12, 500, 60_000, 1, 15, now_unix_ms),
+            Quantity::Fax => self.count(14, 0, 4_000, 0, 3, now_unix_ms),
+            Quantity::Scan => self.count(15, 300, 90_000, 1, 25, now_unix_ms),
             Quantity::PrintColour if self.colour => {
-                self.count(11, 1_000, 90_000, 4, 150, now_unix_ms)
+                self.count(11, 1_000, 90_000, 1, 40, now_unix_ms)
             }
-            Quantity::CopyColour if self.colour => self.count(13, 100, 20_000, 1, 30, now_unix_ms),
+            Quantity::CopyColour if self.colour => self.count(13, 100, 20_000, 1, 8, now_unix_ms),
             Quantity::PrintColour | Quantity::CopyColour => 0,
             Quantity::Print => of(Quantity::PrintMono) + of(Quantity::PrintColour),
             Quantity::Copy => of(Quantity::CopyMono) + of(Quantity::CopyColour),
@@ -248,8 +251,13 @@ impl Printer {
             Part::Y => (23, Quantity::Colour, 4_200),
             Part::Drum => (24, Quantity::Total, 60_000),
         };
-        // Cartridges differ, and one that is empty is changed at once: the level jumps back to full.
-        let pages = pages + mix(self.seed ^ salt) % pages;
+        // Cartridges differ, some are starter cartridges, and one that is empty is changed at once: the level jumps back to full.
+        let starter = if mix(self.seed ^ 50).is_multiple_of(4) {
+            20
+        } else {
+            1
+        };
+        let pages = (pages + mix(self.seed ^ salt) % pages) / starter;
         let printed = self.quantity(used, now_unix_ms) + mix(self.seed ^ (salt + 40)) % pages;
         1000 - printed % pages * 1000 / pages
     }

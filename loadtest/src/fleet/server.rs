@@ -210,6 +210,7 @@ fn make_printers(
     if !config.first.is_loopback() || !(1..=DEVICES_MAX).contains(&config.devices) {
         return Err(refused());
     }
+    let face_count = u32::try_from(faces.len()).unwrap_or(u32::MAX);
     (0..config.devices)
         .map(|number| {
             let address = address_of(config.first, number).ok_or_else(refused)?;
@@ -226,7 +227,7 @@ fn make_printers(
                 number,
                 address,
                 config.seed,
-                face,
+                (face, face_count),
                 &faces[face],
                 behaviour,
             ))

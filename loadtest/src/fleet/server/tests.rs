@@ -78,6 +78,19 @@ fn every_living_printer_answers_from_its_own_address_with_its_own_serial() {
 }
 
 #[test]
+fn no_two_printers_share_a_serial_number_or_a_mac() {
+    let config = FleetConfig {
+        devices: 50_000,
+        ..FleetConfig::default()
+    };
+    let printers = make_printers(&config, &super::super::face::built_in()).unwrap();
+    let serials: std::collections::HashSet<_> =
+        printers.iter().map(|p| (p.face, &p.serial)).collect();
+    let macs: std::collections::HashSet<_> = printers.iter().map(|p| p.mac).collect();
+    assert_eq!((serials.len(), macs.len()), (50_000, 50_000));
+}
+
+#[test]
 fn a_printer_in_power_save_loses_the_request_that_wakes_it() {
     let fleet = Fleet::start(FleetConfig {
         devices: 1,
