@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`config`] | `agent.toml`, read in two steps; errors that point |
+//! | [`spool`] | sealed reports on disk until the manager has given a receipt for each |
 //! | [`source`] | the seam between whatever finds device reports and the agent |
 //! | [`stop`] | how a running agent is told to end |
 //! | [`status`] | what a running agent is doing, for progress displays |
@@ -13,6 +14,7 @@
 pub mod config;
 mod run;
 pub mod source;
+pub mod spool;
 pub mod status;
 pub mod stop;
 
