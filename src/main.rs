@@ -1,2 +1,47 @@
-//! x
-fn main() {}
+//! The `platen` program: the manager, the all-in-one, the demo, and the commands that look after them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cli`] | the command line |
+//! | [`config`] | `platen.toml` |
+//! | [`manager`] | the wiring of a manager, in start order; stopping is the reverse |
+//! | [`serve`] | `platen manager` and `platen all` |
+//! | [`demo`] | `platen demo`: simulated printers, an agent and a manager in one process |
+//! | [`people`] | `platen admin`, `platen agent`, `platen tenant` |
+//! | [`upkeep`] | `platen journal`, `platen store` |
+
+mod cli;
+mod config;
+mod demo;
+mod failure;
+mod manager;
+mod people;
+mod serve;
+mod stop;
+mod upkeep;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Manager(args) => serve::run(&args.config, serve::Parts::Manager),
+        Command::All(args) => serve::run(&args.config, serve::Parts::ManagerAndAgent),
+        Command::Admin(args) => people::admin(&args),
+        Command::Agent(args) => people::agent(&args),
+        Command::Tenant(args) => people::tenant(&args),
+        Command::Journal(args) => upkeep::journal(&args),
+        Command::Store(args) => upkeep::store(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("platen: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -195,6 +195,9 @@ fn address_of(first: Ipv4Addr, number: u32) -> Option<Ipv4Addr> {
 fn number_of(first: Ipv4Addr, address: Ipv4Addr) -> Option<u32> {
     let start = u32::from(first).max(0x7f00_0001);
     let address = u32::from(address);
+    if matches!(address & 0xff, 0 | 255) {
+        return None;
+    }
     let block = (address & !0xff).checked_sub(start & !0xff)? / 256;
     (block * 254 + (address & 0xff)).checked_sub((start & 0xff).clamp(1, 254))
 }

@@ -1,0 +1,207 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use codec::id::TenantId;
+use registry::{Language, Level, Role};
+
+/// Collects meters, supplies, status and alerts from printer fleets and turns them into billing-grade data.
+#[derive(Parser)]
+#[command(name = "platen", version, about, long_about = None, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Everything in one process, with simulated printers: to look at Platen without owning a printer.
+    #[command(after_help = "Examples:\n  platen demo\n  platen demo --devices 2000 --data demo-data --admin-password 'correct horse battery'")]
+    Demo(DemoArgs),
+    /// The manager: takes reports from agents, stores them, serves pages, API and SOAP.
+    Manager(ConfigArgs),
+    /// The manager and an agent on one box.
+    All(ConfigArgs),
+    /// Accounts of administrators.
+    Admin(AdminArgs),
+    /// The agents that may deliver reports.
+    Agent(AgentArgs),
+    /// Dealers, their customers, and the customers' sites.
+    Tenant(TenantArgs),
+    /// Look into the journal of a manager that is stopped.
+    Journal(JournalArgs),
+    /// Look after the store of a manager that is stopped.
+    Store(StoreArgs),
+}
+
+#[derive(Args)]
+pub struct ConfigArgs {
+    /// The configuration file; platen.example.toml explains every key.
+    #[arg(long, value_name = "FILE", default_value = "platen.toml")]
+    pub config: PathBuf,
+}
+
+#[derive(Args)]
+pub struct DemoArgs {
+    /// How many printers are simulated.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub devices: u32,
+    /// Where the pages, the API and the SOAP service are served.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Keep the data in this folder across restarts; without it, they live in a temporary folder that is removed.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The password of the login `admin`; without it, one is drawn and printed.
+    #[arg(long, value_name = "PASSWORD")]
+    pub admin_password: Option<String>,
+}
+
+#[derive(Args)]
+pub struct AdminArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(subcommand)]
+    pub command: AdminCommand,
+}
+
+#[derive(Subcommand)]
+pub enum AdminCommand {
+    /// Create an account. The password is asked for, or read from standard input when that is no terminal.
+    Create {
+        /// What is typed to log in.
+        login: String,
+        /// What is shown; the login when left out.
+        #[arg(long)]
+        name: Option<String>,
+        /// What the account may do: admin, operator, viewer or erp.
+        #[arg(long, default_value = "admin", value_parser = role)]
+        role: Role,
+        /// What it may see: the number of a dealer, customer or site; everything when left out.
+        #[arg(long, value_name = "TENANT", value_parser = tenant)]
+        branch: Option<TenantId>,
+        /// The language of its pages: en or de.
+        #[arg(long, default_value = "en", value_parser = language)]
+        language: Language,
+    },
+    /// Set a new password and end the account's sessions.
+    ResetPassword {
+        /// The account's login.
+        login: String,
+    },
+    /// List the accounts.
+    List,
+}
+
+#[derive(Args)]
+pub struct AgentArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(subcommand)]
+    pub command: AgentCommand,
+}
+
+#[derive(Subcommand)]
+pub enum AgentCommand {
+    /// Add an agent and print its token, once.
+    Add {
+        /// What people call it, such as `meyer-werk2`.
+        name: String,
+        /// The number of the site where it stands; the first site when left out.
+        #[arg(long, value_name = "SITE", value_parser = tenant)]
+        site: Option<TenantId>,
+    },
+    /// Replace an agent's token by a new one, printed once; the old one is void at once.
+    RotateToken {
+        /// The agent's id.
+        id: String,
+    },
+    /// List the agents.
+    List,
+}
+
+#[derive(Args)]
+pub struct TenantArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(subcommand)]
+    pub command: TenantCommand,
+}
+
+#[derive(Subcommand)]
+pub enum TenantCommand {
+    /// Add a dealer, a customer or a site.
+    Add {
+        /// dealer, customer or site.
+        #[arg(value_parser = level)]
+        level: Level,
+        /// Its name, unique beside its siblings.
+        name: String,
+        /// The number of the dealer (of a customer) or of the customer (of a site).
+        #[arg(long, value_name = "TENANT", value_parser = tenant)]
+        parent: Option<TenantId>,
+        /// What the ERP calls it.
+        #[arg(long, value_name = "NUMBER")]
+        number: Option<String>,
+        /// Of a site: where its month ends, an IANA name such as Europe/Berlin.
+        #[arg(long, value_name = "ZONE")]
+        time_zone: Option<String>,
+    },
+    /// List all tenants with their numbers.
+    List,
+}
+
+#[derive(Args)]
+pub struct JournalArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(subcommand)]
+    pub command: JournalCommand,
+}
+
+#[derive(Subcommand)]
+pub enum JournalCommand {
+    /// Read every record and say what is damaged.
+    Check,
+    /// Print one line for each record.
+    Dump,
+}
+
+#[derive(Args)]
+pub struct StoreArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+#[derive(Subcommand)]
+pub enum StoreCommand {
+    /// Read the whole store and count what is in it.
+    Check,
+    /// Write a copy of store and registry into a folder.
+    Backup {
+        /// The folder; made when it is missing.
+        folder: PathBuf,
+    },
+}
+
+fn tenant(text: &str) -> Result<TenantId, String> {
+    text.parse().map(TenantId).map_err(|_| {
+        "not the number of a tenant; `platen tenant list` shows them".to_owned()
+    })
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::from_word(text).ok_or_else(|| "one of admin, operator, viewer, erp".to_owned())
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    Language::from_word(text).ok_or_else(|| "en or de".to_owned())
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::from_word(text).ok_or_else(|| "one of dealer, customer, site".to_owned())
+}

@@ -1,0 +1,249 @@
+//! The shape of `platen.toml`, and the step from shape to meaning.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use journal::DiskChoice;
+use olap::duck::DuckOptions;
+use serde::Deserialize;
+use toml::Spanned;
+use web::TlsFiles;
+use web::config::{MetricsAccess, Network};
+
+use super::{ConfigError, JournalConfig, PlatenConfig, WebConfig};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    data: PathBuf,
+    log: Option<String>,
+    #[serde(default)]
+    web: RawWeb,
+    #[serde(default)]
+    store: RawStore,
+    #[serde(default)]
+    journal: RawJournal,
+    agent: Option<RawAgent>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWeb {
+    listen: Option<Spanned<String>>,
+    public_url: Option<Spanned<String>>,
+    tls_certificate: Option<Spanned<PathBuf>>,
+    tls_key: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    trusted_proxies: Vec<Spanned<String>>,
+    brand: Option<String>,
+    metrics: Option<Spanned<String>>,
+    metrics_token_file: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStore {
+    memory_mb: Option<Spanned<u32>>,
+    threads: Option<Spanned<u32>>,
+    readers: Option<Spanned<u32>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawJournal {
+    disk: Option<Spanned<String>>,
+    shards: Option<Spanned<u16>>,
+    evidence_days: Option<u32>,
+    evidence_gb: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAgent {
+    config: PathBuf,
+}
+
+/// The text and its name, for errors that point.
+struct Place<'a> {
+    text: &'a str,
+    file: &'a str,
+}
+
+impl Place<'_> {
+    fn refuse<T>(&self, key: &'static str, at: &Spanned<T>, problem: impl Into<String>) -> ConfigError {
+        let before = self.text.get(..at.span().start).unwrap_or(self.text);
+        ConfigError::Value {
+            file: self.file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            key,
+            problem: problem.into(),
+        }
+    }
+
+    /// A number within bounds, or its default.
+    fn number<T: Copy + PartialOrd + std::fmt::Display>(
+        &self,
+        key: &'static str,
+        value: Option<&Spanned<T>>,
+        (min, max): (T, T),
+        default: T,
+    ) -> Result<T, ConfigError> {
+        let Some(value) = value else {
+            return Ok(default);
+        };
+        let number = *value.get_ref();
+        if number < min || number > max {
+            return Err(self.refuse(key, value, format!("{number} is not within {min} to {max}")));
+        }
+        Ok(number)
+    }
+}
+
+pub(super) fn parse(text: &str, file: &str, base: &Path) -> Result<PlatenConfig, ConfigError> {
+    let raw: Raw = toml::from_str(text).map_err(|source| ConfigError::Shape {
+        file: file.to_owned(),
+        source: Box::new(source),
+    })?;
+    let place = Place { text, file };
+    Ok(PlatenConfig {
+        data: base.join(raw.data),
+        log: raw.log.unwrap_or_else(|| "info".to_owned()),
+        web: web(&place, raw.web, base)?,
+        store: store(&place, &raw.store)?,
+        journal: journal(&place, &raw.journal)?,
+        agent: raw.agent.map(|agent| base.join(agent.config)),
+    })
+}
+
+fn web(place: &Place<'_>, raw: RawWeb, base: &Path) -> Result<WebConfig, ConfigError> {
+    let listen = match &raw.listen {
+        None => SocketAddr::from(([127, 0, 0, 1], 8000)),
+        Some(text) => text.get_ref().parse().map_err(|_| {
+            place.refuse(
+                "web.listen",
+                text,
+                format!("{:?} is not an address with a port, such as \"0.0.0.0:8443\"", text.get_ref()),
+            )
+        })?,
+    };
+    let tls = match (&raw.tls_certificate, &raw.tls_key) {
+        (Some(certificates), Some(key)) => Some(TlsFiles {
+            certificates: base.join(certificates.get_ref()),
+            key: base.join(key.get_ref()),
+        }),
+        (None, None) => None,
+        (Some(given), None) => {
+            return Err(place.refuse("web.tls_certificate", given, "needs web.tls_key beside it"));
+        }
+        (None, Some(given)) => {
+            return Err(place.refuse("web.tls_key", given, "needs web.tls_certificate beside it"));
+        }
+    };
+    let public_url = match &raw.public_url {
+        None => format!("{}://{listen}", if tls.is_some() { "https" } else { "http" }),
+        Some(url) => {
+            let text = url.get_ref().trim_end_matches('/');
+            let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+            if host.is_none_or(|host| host.is_empty() || host.contains(char::is_whitespace)) {
+                return Err(place.refuse(
+                    "web.public_url",
+                    url,
+                    format!("{text:?} is not a URL such as \"https://platen.example.org\""),
+                ));
+            }
+            text.to_owned()
+        }
+    };
+    let trusted_proxies = raw
+        .trusted_proxies
+        .iter()
+        .map(|text| {
+            text.get_ref()
+                .parse::<Network>()
+                .map_err(|error| place.refuse("web.trusted_proxies", text, error.to_string()))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(WebConfig {
+        listen,
+        tls,
+        public_url,
+        trusted_proxies,
+        brand: raw.brand.unwrap_or_else(|| "Platen".to_owned()),
+        metrics: metrics(place, raw.metrics.as_ref(), raw.metrics_token_file.as_ref(), base)?,
+    })
+}
+
+fn metrics(
+    place: &Place<'_>,
+    access: Option<&Spanned<String>>,
+    token_file: Option<&Spanned<PathBuf>>,
+    base: &Path,
+) -> Result<MetricsAccess, ConfigError> {
+    if let Some(file) = token_file {
+        let path = base.join(file.get_ref());
+        let token = std::fs::read_to_string(&path).map_err(|error| {
+            place.refuse("web.metrics_token_file", file, format!("cannot read {}: {error}", path.display()))
+        })?;
+        let token = token.trim();
+        if token.len() < 16 {
+            return Err(place.refuse("web.metrics_token_file", file, "the token has less than 16 characters"));
+        }
+        return Ok(MetricsAccess::Token(token.to_owned()));
+    }
+    match access {
+        None => Ok(MetricsAccess::Loopback),
+        Some(word) => match word.get_ref().as_str() {
+            "loopback" => Ok(MetricsAccess::Loopback),
+            "everybody" => Ok(MetricsAccess::Everybody),
+            other => Err(place.refuse(
+                "web.metrics",
+                word,
+                format!("{other:?} is neither \"loopback\" nor \"everybody\"; for a token, give metrics_token_file"),
+            )),
+        },
+    }
+}
+
+fn store(place: &Place<'_>, raw: &RawStore) -> Result<DuckOptions, ConfigError> {
+    let default = DuckOptions::default();
+    Ok(DuckOptions {
+        memory_mb_max: place.number(
+            "store.memory_mb",
+            raw.memory_mb.as_ref(),
+            (64, 1 << 20),
+            default.memory_mb_max,
+        )?,
+        threads: place.number("store.threads", raw.threads.as_ref(), (1, 256), default.threads)?,
+        readers: place.number("store.readers", raw.readers.as_ref(), (1, 64), default.readers)?,
+        ..default
+    })
+}
+
+fn journal(place: &Place<'_>, raw: &RawJournal) -> Result<JournalConfig, ConfigError> {
+    let disk = match &raw.disk {
+        None => DiskChoice::Auto,
+        Some(word) => match word.get_ref().as_str() {
+            "auto" => DiskChoice::Auto,
+            "io_uring" => DiskChoice::Uring,
+            "std" => DiskChoice::Std,
+            other => {
+                return Err(place.refuse(
+                    "journal.disk",
+                    word,
+                    format!("{other:?} is none of \"auto\", \"io_uring\", \"std\""),
+                ));
+            }
+        },
+    };
+    let shards = raw
+        .shards
+        .as_ref()
+        .map(|shards| place.number("journal.shards", Some(shards), (1, 64), 1))
+        .transpose()?;
+    Ok(JournalConfig {
+        disk,
+        shards,
+        evidence_days: raw.evidence_days,
+        evidence_bytes_max: raw.evidence_gb.map(|gb| u64::from(gb) << 30),
+    })
+}

@@ -1,0 +1,175 @@
+//! A manager, wired once, in start order: registry, store, ingest, SOAP, web. Stopping is the reverse.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use ingest::{Ingest, IngestConfig};
+use olap::Store;
+use olap::duck::{DuckOptions, DuckStore};
+use registry::Registry;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+use web::{Tls, TlsFiles};
+
+use crate::config::{self, JournalConfig};
+use crate::failure::{Doing, Failure};
+
+/// How often the certificate's files are looked at for a change.
+const CERTIFICATE_CHECK: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// What a manager needs to know.
+pub struct ManagerConfig<'a> {
+    /// Where everything lives.
+    pub data: &'a Path,
+    /// The store.
+    pub store: &'a DuckOptions,
+    /// The journal.
+    pub journal: &'a JournalConfig,
+    /// The web layer.
+    pub web: web::Config,
+}
+
+/// A running manager.
+pub struct Manager {
+    /// Tenants, accounts, agents.
+    pub registry: Registry,
+    /// Measurements.
+    pub store: Arc<dyn Store>,
+    ingest: Ingest,
+    router: axum_router::Router,
+    stop: watch::Sender<bool>,
+    serving: Vec<JoinHandle<()>>,
+}
+
+/// The router's type, which the web layer makes and takes back.
+mod axum_router {
+    pub type Router = web::Router;
+}
+
+/// Opens the registry below `data`, making the folder when it is missing.
+pub fn open_registry(data: &Path) -> Result<Registry, Failure> {
+    std::fs::create_dir_all(data).doing(|| format!("make the data folder {}", data.display()))?;
+    let path = config::registry_path(data);
+    Registry::open(&path).doing(|| format!("open the registry {}", path.display()))
+}
+
+/// Binds a listener, with an error that says what to do when the port is taken.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .doing(|| format!("listen on {address} (if another program has the port, choose another one)"))
+}
+
+impl Manager {
+    /// Opens everything and starts applying what the journal holds. Nothing is served yet.
+    pub fn start(config: ManagerConfig<'_>) -> Result<Self, Failure> {
+        let registry = open_registry(config.data)?;
+        let path = config::store_path(config.data);
+        let store: Arc<dyn Store> = Arc::new(
+            DuckStore::open(&path, config.store).doing(|| format!("open the store {}", path.display()))?,
+        );
+        let mut ingest_config = IngestConfig::new(config::journal_path(config.data));
+        ingest_config.disk = config.journal.disk;
+        if let Some(shards) = config.journal.shards {
+            ingest_config.shards = shards;
+        }
+        if let Some(days) = config.journal.evidence_days {
+            ingest_config.evidence_days = days;
+        }
+        if let Some(bytes) = config.journal.evidence_bytes_max {
+            ingest_config.evidence_bytes_max = bytes;
+        }
+        let ingest = Ingest::start(ingest_config, registry.clone(), store.clone())
+            .doing(|| format!("start the journal in {}", config.data.display()))?;
+        let soap = soap::Service::new(registry.clone(), store.clone(), &config.web.public_url);
+        let state = web::State::new(
+            registry.clone(),
+            store.clone(),
+            ingest.clone(),
+            soap,
+            config.web,
+        );
+        Ok(Self {
+            registry,
+            store,
+            ingest,
+            router: web::router(state),
+            stop: watch::channel(false).0,
+            serving: Vec::new(),
+        })
+    }
+
+    /// Serves on one more listener; a runtime must be running. Returns where it listens.
+    pub fn serve(&mut self, listener: TcpListener, tls: Option<TlsFiles>) -> Result<SocketAddr, Failure> {
+        let address = listener.local_addr().doing(|| "read the listener's address".to_owned())?;
+        let tls = tls
+            .map(|files| {
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                Tls::load(files, provider).doing(|| "set up HTTPS".to_owned())
+            })
+            .transpose()?;
+        if let Some(tls) = tls.clone() {
+            self.serving.push(tokio::spawn(watch_certificate(tls, self.stopped())));
+        }
+        let serving = web::serve(listener, tls, self.router.clone(), self.stopped());
+        self.serving.push(tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                error!(%address, %error, "no longer serving");
+            }
+        }));
+        info!(%address, "serving");
+        Ok(address)
+    }
+
+    /// Lets requests finish, then the journal, then the store.
+    pub async fn stop(self) {
+        // Nobody listens when nothing was served.
+        let _ = self.stop.send(true);
+        for task in self.serving {
+            if let Err(error) = task.await {
+                error!(%error, "a server task failed");
+            }
+        }
+        drop(self.router);
+        let ingest = self.ingest;
+        let store = self.store;
+        let stopping = tokio::task::spawn_blocking(move || {
+            ingest.stop();
+            drop(store);
+        });
+        if let Err(error) = stopping.await {
+            error!(%error, "the journal did not stop cleanly; nothing acknowledged is lost");
+        }
+    }
+
+    fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut receiver = self.stop.subscribe();
+        async move {
+            // An error means that the manager is gone, which is an end too.
+            let _ = receiver.wait_for(|stopped| *stopped).await;
+        }
+    }
+}
+
+/// Takes over a changed certificate without a restart.
+async fn watch_certificate(tls: Tls, stopped: impl Future<Output = ()>) {
+    let changed = || tls.files_changed_at();
+    let mut seen = changed();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            () = &mut stopped => return,
+            () = tokio::time::sleep(CERTIFICATE_CHECK) => {}
+        }
+        let now = changed();
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match tls.reload() {
+            Ok(()) => info!("the changed certificate is in use"),
+            Err(error) => warn!(%error, "the changed certificate cannot be used; the old one stays"),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `platen admin`, `platen agent`, `platen tenant`: what is set up before anybody can log in. They work on the registry's file, also
+//! while the manager runs.
+
+use std::io::{BufRead, IsTerminal};
+
+use codec::id::{AgentId, Scope, TenantId};
+use codec::time::Timestamp;
+use registry::{AccountChange, Branch, Entry, NewAccount, NewTenant, Registry};
+
+use crate::cli::{
+    AdminArgs, AdminCommand, AgentArgs, AgentCommand, ConfigArgs, TenantArgs, TenantCommand,
+};
+use crate::config::PlatenConfig;
+use crate::failure::{Doing, Failure};
+use crate::manager::open_registry;
+
+/// `platen admin`.
+pub fn admin(args: &AdminArgs) -> Result<(), Failure> {
+    let registry = open(&args.config)?;
+    match &args.command {
+        AdminCommand::Create {
+            login,
+            name,
+            role,
+            branch,
+            language,
+        } => {
+            let password = ask_password()?;
+            let account = registry.create_account(
+                &NewAccount {
+                    login,
+                    name: name.as_ref().unwrap_or(login),
+                    password: &password,
+                    role: *role,
+                    branch: branch.map_or(Branch::House, Branch::Tenant),
+                    language: *language,
+                },
+                Timestamp::now(),
+            )?;
+            note(&registry, "account.create", &account.login, role.word())?;
+            println!("{} can log in.", account.login);
+        }
+        AdminCommand::ResetPassword { login } => {
+            let account = registry.account_by_login(login)?.ok_or_else(|| {
+                Failure::new(format!("no account {login}; `platen admin list` shows them"))
+            })?;
+            registry.reset_password(account.id, &ask_password()?)?;
+            if account.disabled {
+                let enable = AccountChange {
+                    disabled: Some(false),
+                    ..AccountChange::default()
+                };
+                registry.change_account(account.id, &enable)?;
+            }
+            note(&registry, "account.reset-password", &account.login, "")?;
+            println!("{} has a new password; sessions with the old one are over.", account.login);
+        }
+        AdminCommand::List => {
+            for account in registry.accounts(Branch::House)? {
+                let branch = match account.branch {
+                    Branch::House => "everything".to_owned(),
+                    Branch::Tenant(tenant) => format!("tenant {tenant}"),
+                };
+                let barred = if account.disabled { ", disabled" } else { "" };
+                println!("{}\t{}\t{branch}{barred}", account.login, account.role.word());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `platen agent`.
+pub fn agent(args: &AgentArgs) -> Result<(), Failure> {
+    let registry = open(&args.config)?;
+    match &args.command {
+        AgentCommand::Add { name, site } => {
+            let site = match site {
+                Some(site) => *site,
+                None => registry.default_site()?,
+            };
+            let new = registry.add_agent(name, site, Timestamp::now())?;
+            note(&registry, "agent.add", new.agent.id.as_str(), "")?;
+            print_token(&registry, &new.agent.id, &new.token)?;
+        }
+        AgentCommand::RotateToken { id } => {
+            let id: AgentId = id.parse()?;
+            let token = registry.rotate_agent_token(&Scope::Everything, &id)?;
+            note(&registry, "agent.rotate-token", id.as_str(), "")?;
+            print_token(&registry, &id, &token)?;
+        }
+        AgentCommand::List => {
+            for agent in registry.agents(&Scope::Everything)? {
+                let path = registry.site_path(agent.site)?;
+                let barred = if agent.disabled { "\tdisabled" } else { "" };
+                println!(
+                    "{}\t{}\t{} / {} / {}{barred}",
+                    agent.id, agent.name, path.dealer.name, path.customer.name, path.site.name
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `platen tenant`.
+pub fn tenant(args: &TenantArgs) -> Result<(), Failure> {
+    let registry = open(&args.config)?;
+    match &args.command {
+        TenantCommand::Add {
+            level,
+            name,
+            parent,
+            number,
+            time_zone,
+        } => {
+            let tenant = registry.create_tenant(
+                &NewTenant {
+                    level: *level,
+                    parent: *parent,
+                    name,
+                    number: number.as_deref(),
+                    time_zone: time_zone.as_deref(),
+                },
+                Timestamp::now(),
+            )?;
+            note(&registry, "tenant.create", &tenant.id.to_string(), &tenant.name)?;
+            println!("{}\t{}\t{}", tenant.id, tenant.level.word(), tenant.name);
+        }
+        TenantCommand::List => {
+            let tenants = registry.tenants(&Scope::Everything)?;
+            print_below(&tenants, None, 0);
+        }
+    }
+    Ok(())
+}
+
+/// The token of the agent of that id: drawn anew when the agent is known, else with a new agent at `site`.
+pub fn new_token(registry: &Registry, id: &str, site: Option<TenantId>) -> Result<String, Failure> {
+    let agent: AgentId = id.parse()?;
+    if registry.agent(&Scope::Everything, &agent).is_ok() {
+        return Ok(registry.rotate_agent_token(&Scope::Everything, &agent)?);
+    }
+    let site = match site {
+        Some(site) => site,
+        None => registry.default_site()?,
+    };
+    Ok(registry.add_agent(id, site, Timestamp::now())?.token)
+}
+
+fn open(args: &ConfigArgs) -> Result<Registry, Failure> {
+    open_registry(&PlatenConfig::read(&args.config)?.data)
+}
+
+fn note(registry: &Registry, action: &str, subject: &str, detail: &str) -> Result<(), Failure> {
+    let entry = Entry {
+        who: "cli",
+        action,
+        subject,
+        detail,
+    };
+    Ok(registry.note(&entry, Timestamp::now())?)
+}
+
+fn print_token(registry: &Registry, id: &AgentId, token: &str) -> Result<(), Failure> {
+    let agent = registry.agent(&Scope::Everything, id)?;
+    let site = registry.site_path(agent.site)?.site;
+    eprintln!("Agent {id} at {}. Its token is shown this once; put both into agent.toml:", site.name);
+    println!("agent_id = \"{id}\"\ntoken = \"{token}\"");
+    Ok(())
+}
+
+fn print_below(tenants: &[registry::Tenant], parent: Option<TenantId>, depth: usize) {
+    for tenant in tenants.iter().filter(|tenant| tenant.parent == parent) {
+        let zone = tenant.time_zone.as_deref().unwrap_or_default();
+        println!(
+            "{}\t{:indent$}{} {}\t{zone}",
+            tenant.id,
+            "",
+            tenant.level.word(),
+            tenant.name,
+            indent = depth * 2
+        );
+        print_below(tenants, Some(tenant.id), depth + 1);
+    }
+}
+
+/// Asks for a password twice on a terminal; takes one line otherwise.
+fn ask_password() -> Result<String, Failure> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        let read = |prompt| rpassword::prompt_password(prompt).doing(|| "read the password".to_owned());
+        let password = read("New password: ")?;
+        if read("Once more: ")? != password {
+            return Err(Failure::new("the two passwords differ; nothing was changed"));
+        }
+        return Ok(password);
+    }
+    let mut line = String::new();
+    stdin
+        .lock()
+        .read_line(&mut line)
+        .doing(|| "read the password".to_owned())?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
