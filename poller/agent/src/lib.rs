@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`config`] | `agent.toml`, read in two steps; errors that point |
 //! | [`spool`] | sealed reports on disk until the manager has given a receipt for each |
+//! | [`upload`] | every report from the spool to the manager until its receipt |
+//! | [`clock`] | the time of day and the uptime |
 //! | [`source`] | the seam between whatever finds device reports and the agent |
 //! | [`stop`] | how a running agent is told to end |
 //! | [`status`] | what a running agent is doing, for progress displays |
@@ -11,12 +13,14 @@
 //! [`run`] wires them; it has no global state, installs no logger and never ends the process, so that other programs can run an
 //! agent inside.
 
+pub mod clock;
 pub mod config;
 mod run;
 pub mod source;
 pub mod spool;
 pub mod status;
 pub mod stop;
+pub mod upload;
 
 pub use config::AgentConfig;
 pub use run::{RunError, run, run_observed};

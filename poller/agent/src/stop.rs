@@ -31,15 +31,16 @@ impl StopHandle {
 
     /// Tells everybody to end. Never blocks for long.
     pub fn stop(&self) {
-        let mut state = self.lock();
-        if state.stopped {
-            return;
-        }
-        state.stopped = true;
-        for wake in state.wakers.drain(..) {
+        let wakers = {
+            let mut state = self.lock();
+            state.stopped = true;
+            self.shared.changed.notify_all();
+            std::mem::take(&mut state.wakers)
+        };
+        // Not under the lock: a waker may need one that somebody holds who is just asking whether to stop.
+        for wake in wakers {
             wake();
         }
-        self.shared.changed.notify_all();
     }
 
     /// Whether the end was asked for.
@@ -83,10 +84,11 @@ impl StopHandle {
         }
     }
 
-    /// Calls `wake` once when the end is asked for, at once if it already was. It must be quick and must not use this handle.
+    /// Calls `wake` once when the end is asked for, at once if it already was. It must be quick.
     pub fn on_stop(&self, wake: impl Fn() + Send + 'static) {
         let mut state = self.lock();
         if state.stopped {
+            drop(state);
             wake();
         } else {
             state.wakers.push(Box::new(wake));

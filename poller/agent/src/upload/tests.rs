@@ -1,0 +1,556 @@
+//! The uploader against a manager on loopback that behaves as managers and proxies do: it dies, stalls, answers garbage, refuses.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+
+use codec::envelope::Encoding;
+use codec::id::AgentId;
+use codec::key::{ContentHash, ReportKey, SpoolEpoch};
+use journal::StdDisk;
+
+use super::http::HttpTransport;
+use super::*;
+use crate::clock::Clock;
+use crate::config::{AgentConfig, ManagerConfig, ProxyConfig, Secret};
+use crate::spool::Meta;
+
+/// No condition of these tests takes longer on a machine that is busy with a build.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How the manager answers one request.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// With the receipt it should.
+    Receipt,
+    /// With the receipt, byte by byte.
+    SlowReceipt,
+    /// With a receipt for another report.
+    WrongReceipt,
+    /// With 200 and a page.
+    LoginPage,
+    /// With a status and headers and no JSON.
+    Status(&'static str),
+    /// With a status and a refusal of this report.
+    Refusal(&'static str),
+    /// With bytes that are no HTTP.
+    Garbage,
+    /// By closing the connection after the head.
+    Hangup,
+    /// Not at all.
+    Stall,
+}
+
+/// What the manager saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    stream: Stream,
+    sequence: u64,
+    authorization: String,
+    encoding: String,
+    has_clocks: bool,
+}
+
+/// A manager on loopback that follows a script and then gives receipts.
+struct Manager {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    changed: Arc<Condvar>,
+}
+
+impl Manager {
+    fn start(script: &[Act], epoch: SpoolEpoch) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let manager = Self {
+            address: listener.local_addr().unwrap(),
+            seen: Arc::default(),
+            changed: Arc::default(),
+        };
+        let (seen, changed) = (Arc::clone(&manager.seen), Arc::clone(&manager.changed));
+        let script = Arc::new(Mutex::new(script.to_vec()));
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                let (seen, changed) = (Arc::clone(&seen), Arc::clone(&changed));
+                let script = Arc::clone(&script);
+                std::thread::spawn(move || {
+                    let socket = socket.unwrap();
+                    while let Some(request) = read_request(&socket) {
+                        let act = {
+                            let mut seen = seen.lock().unwrap();
+                            seen.push(request.0.clone());
+                            changed.notify_all();
+                            let mut script = script.lock().unwrap();
+                            if script.is_empty() {
+                                Act::Receipt
+                            } else {
+                                script.remove(0)
+                            }
+                        };
+                        if !answer(&socket, act, &key(epoch, &request.0, &request.1)) {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        manager
+    }
+
+    /// Waits until so many requests came.
+    fn wait_for(&self, count: usize) -> Vec<Seen> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = self.seen.lock().unwrap();
+        while seen.len() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "only {seen:?} after {PATIENCE:?}");
+            seen = self.changed.wait_timeout(seen, left).unwrap().0;
+        }
+        seen.clone()
+    }
+}
+
+fn key(epoch: SpoolEpoch, seen: &Seen, body: &[u8]) -> ReportKey {
+    ReportKey {
+        agent: agent(),
+        epoch,
+        stream: seen.stream,
+        sequence: seen.sequence,
+        hash: ContentHash::of(body),
+    }
+}
+
+fn read_request(socket: &TcpStream) -> Option<(Seen, Vec<u8>)> {
+    let mut reader = BufReader::new(socket);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
+    assert!(line.starts_with("POST /v1/reports HTTP/1.1"), "{line}");
+    let mut headers = std::collections::HashMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
+        match line.trim().split_once(": ") {
+            Some((name, value)) => {
+                headers.insert(name.to_ascii_lowercase(), value.to_owned());
+            }
+            None => break,
+        }
+    }
+    let length: usize = headers["content-length"].parse().unwrap();
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    // The test's bodies say what they are: `meters 3 …`.
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let mut words = text.split(' ');
+    let seen = Seen {
+        stream: Stream::from_name(words.next().unwrap()).unwrap(),
+        sequence: words.next().unwrap().parse().unwrap(),
+        authorization: headers.remove("authorization").unwrap_or_default(),
+        encoding: headers.remove("content-encoding").unwrap_or_default(),
+        has_clocks: headers["platen-sent-at"].parse::<Timestamp>().is_ok()
+            && headers["platen-uptime-ms"].parse::<u64>().is_ok(),
+    };
+    Some((seen, body))
+}
+
+/// Answers, and says whether the connection goes on.
+fn answer(mut socket: &TcpStream, act: Act, key: &ReportKey) -> bool {
+    let reply = |mut socket: &TcpStream, status: &str, body: &str| {
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        socket.write_all(format!("{head}{body}").as_bytes()).is_ok()
+    };
+    let receipt = serde_json::json!({ "receipt": key, "need_full": ["d7"] }).to_string();
+    match act {
+        Act::Receipt => reply(socket, "200 OK", &receipt),
+        Act::SlowReceipt => {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+                receipt.len()
+            );
+            (head + &receipt).bytes().all(|byte| {
+                socket
+                    .write_all(&[byte])
+                    .and_then(|()| socket.flush())
+                    .is_ok()
+            })
+        }
+        Act::WrongReceipt => {
+            let mut other = key.clone();
+            other.sequence += 1;
+            let receipt = serde_json::json!({ "receipt": other }).to_string();
+            reply(socket, "200 OK", &receipt)
+        }
+        Act::LoginPage => reply(socket, "200 OK", "<html>Please log in</html>"),
+        Act::Status(status) => reply(socket, status, "try later"),
+        Act::Refusal(status) => {
+            let refusal = serde_json::json!({
+                "refused": key, "reason": "malformed", "detail": "at byte 7",
+            });
+            reply(socket, status, &refusal.to_string())
+        }
+        Act::Garbage => {
+            let _ = socket.write_all(&[0xff; 600]);
+            false
+        }
+        Act::Hangup => false,
+        Act::Stall => {
+            // Until the other side gives up.
+            let _ = socket.read(&mut [0; 1]);
+            false
+        }
+    }
+}
+
+fn agent() -> AgentId {
+    AgentId::new("tester").unwrap()
+}
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    spool: Arc<Mutex<Spool<StdDisk>>>,
+    stop: StopHandle,
+    status: StatusHandle,
+    need_full: Arc<Mutex<Vec<String>>>,
+    uploader: Option<Uploader>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), "http://127.0.0.1:1".to_owned());
+        let spool = Spool::open(&config.spool, &agent(), Timestamp::now()).unwrap();
+        Self {
+            folder,
+            spool: Arc::new(Mutex::new(spool)),
+            stop: StopHandle::new(),
+            status: StatusHandle::new(),
+            need_full: Arc::default(),
+            uploader: None,
+        }
+    }
+
+    fn epoch(&self) -> SpoolEpoch {
+        self.spool.lock().unwrap().epoch()
+    }
+
+    fn put(&self, stream: Stream) -> u64 {
+        let mut spool = self.spool.lock().unwrap();
+        let sequence = spool.sequence_next(stream);
+        let sealed = format!("{} {sequence} and so on", stream.name()).into_bytes();
+        let meta = Meta {
+            encoding: Encoding::Gzip,
+            epoch: spool.epoch(),
+            hash: ContentHash::of(&sealed),
+            sealed_at: Timestamp::now(),
+            devices: 1,
+        };
+        spool
+            .append(stream, &meta, sequence, &sealed, Timestamp::now())
+            .unwrap();
+        drop(spool);
+        if let Some(uploader) = &self.uploader {
+            uploader.wake(stream);
+        }
+        sequence
+    }
+
+    fn upload(&mut self, manager: &ManagerConfig) {
+        let transport = HttpTransport::new(manager, Clock::new()).unwrap();
+        let need_full = Arc::clone(&self.need_full);
+        let uploader = Uploader::start(
+            &self.spool,
+            Arc::new(transport),
+            UploadOptions {
+                in_flight: manager.in_flight,
+                rate_bytes_max: manager.rate_bytes_max,
+            },
+            Arc::new(move |_, handles| need_full.lock().unwrap().extend(handles)),
+            &self.status,
+            &self.stop,
+        );
+        self.uploader = Some(uploader.unwrap());
+    }
+
+    /// Waits until nothing waits any more.
+    fn wait_for_empty(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let spool = self.spool.lock().unwrap();
+            let waiting: u64 = Stream::ALL.map(|stream| spool.depth(stream).0).iter().sum();
+            drop(spool);
+            if waiting == 0 {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{waiting} reports still wait: {:?}",
+                self.status.read()
+            );
+            std::thread::yield_now();
+        }
+    }
+
+    fn end(mut self) -> StatusHandle {
+        self.stop.stop();
+        if let Some(uploader) = self.uploader.take() {
+            uploader.join();
+        }
+        self.status.clone()
+    }
+}
+
+fn config(folder: &Path, url: String) -> AgentConfig {
+    let token = Secret::new("secret-token".to_owned());
+    let mut config = AgentConfig::new(url, agent(), token, folder.join("spool"));
+    config.manager.timeout = Duration::from_secs(2);
+    config.manager.in_flight = 1;
+    config
+}
+
+fn manager_at(address: SocketAddr) -> ManagerConfig {
+    config(Path::new("unused"), format!("http://{address}")).manager
+}
+
+#[test]
+fn each_stream_is_delivered_in_order_with_the_headers_of_the_contract() {
+    let mut fixture = Fixture::new();
+    for _ in 0..3 {
+        fixture.put(Stream::Meters);
+        fixture.put(Stream::State);
+    }
+    let manager = Manager::start(&[], fixture.epoch());
+    fixture.upload(&manager_at(manager.address));
+    fixture.wait_for_empty();
+    // One that comes later wakes the uploader.
+    fixture.put(Stream::Meters);
+    let seen = manager.wait_for(7);
+    fixture.wait_for_empty();
+    for stream in Stream::ALL {
+        let sequences: Vec<u64> = (seen.iter())
+            .filter(|seen| seen.stream == stream)
+            .map(|seen| seen.sequence)
+            .collect();
+        assert!(sequences.is_sorted(), "{stream:?}: {sequences:?}");
+    }
+    assert!(seen.iter().all(|seen| {
+        seen.authorization == "Bearer secret-token" && seen.encoding == "gzip" && seen.has_clocks
+    }));
+    assert_eq!(fixture.need_full.lock().unwrap().len(), 7);
+    let status = fixture.end().read();
+    assert_eq!(status.streams[0].receipts, 4);
+    assert_eq!(status.streams[1].receipts, 3);
+    assert!(status.receipt_last.is_some());
+}
+
+#[test]
+fn whatever_is_no_receipt_means_again_with_the_same_report() {
+    for act in [
+        Act::WrongReceipt,
+        Act::LoginPage,
+        Act::Status("500 Internal Server Error"),
+        Act::Status("302 Found\r\nLocation: http://127.0.0.1:9/"),
+        Act::Garbage,
+        Act::Hangup,
+        Act::Stall,
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.put(Stream::Meters);
+        fixture.put(Stream::Meters);
+        let manager = Manager::start(&[act], fixture.epoch());
+        fixture.upload(&manager_at(manager.address));
+        fixture.wait_for_empty();
+        let sequences: Vec<u64> = manager.wait_for(3).iter().map(|s| s.sequence).collect();
+        assert_eq!(sequences, [1, 1, 2], "{act:?}");
+        let status = fixture.end().read();
+        assert_eq!(status.streams[0].receipts, 2, "{act:?}");
+        assert_eq!(status.streams[0].attempts_failed, 1, "{act:?}");
+        assert_eq!(status.streams[0].refused, 0, "{act:?}");
+    }
+}
+
+#[test]
+fn a_slow_answer_is_an_answer() {
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::State);
+    let manager = Manager::start(&[Act::SlowReceipt], fixture.epoch());
+    fixture.upload(&manager_at(manager.address));
+    fixture.wait_for_empty();
+    assert_eq!(manager.wait_for(1).len(), 1);
+    assert_eq!(fixture.end().read().streams[1].attempts_failed, 0);
+}
+
+#[test]
+fn a_refused_report_goes_to_the_dead_letters_and_the_next_one_is_delivered() {
+    for status in ["400 Bad Request", "409 Conflict", "413 Content Too Large"] {
+        let mut fixture = Fixture::new();
+        fixture.put(Stream::Meters);
+        fixture.put(Stream::Meters);
+        let manager = Manager::start(&[Act::Refusal(status)], fixture.epoch());
+        fixture.upload(&manager_at(manager.address));
+        fixture.wait_for_empty();
+        let sequences: Vec<u64> = manager.wait_for(2).iter().map(|s| s.sequence).collect();
+        assert_eq!(sequences, [1, 2], "{status}");
+        let letters = fixture.folder.path().join("spool/dead-letters");
+        assert_eq!(
+            std::fs::read_dir(letters).unwrap().count(),
+            2,
+            "bytes and reason"
+        );
+        let status = fixture.end().read();
+        assert_eq!(
+            (status.streams[0].refused, status.streams[0].receipts),
+            (1, 1)
+        );
+    }
+}
+
+#[test]
+fn retry_after_is_waited_for() {
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::Meters);
+    let busy = Act::Status("503 Service Unavailable\r\nRetry-After: 2");
+    let manager = Manager::start(&[busy], fixture.epoch());
+    let began = Instant::now();
+    fixture.upload(&manager_at(manager.address));
+    fixture.wait_for_empty();
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    fixture.end();
+}
+
+#[test]
+fn a_token_that_is_refused_is_tried_slowly_and_nothing_is_lost() {
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::Meters);
+    let manager = Manager::start(&[Act::Status("401 Unauthorized")], fixture.epoch());
+    fixture.upload(&manager_at(manager.address));
+    manager.wait_for(1);
+    let deadline = Instant::now() + PATIENCE;
+    while fixture.status.read().delivery_error.is_none() {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    let spool = Arc::clone(&fixture.spool);
+    let status = fixture.end().read();
+    assert!(status.delivery_error.unwrap().contains("id and token"));
+    assert_eq!(
+        manager.wait_for(1).len(),
+        1,
+        "the next attempt is half a minute away"
+    );
+    assert_eq!(spool.lock().unwrap().depth(Stream::Meters).0, 1);
+}
+
+#[test]
+fn a_manager_that_was_away_gets_everything_in_order() {
+    let mut fixture = Fixture::new();
+    let away = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = away.local_addr().unwrap();
+    drop(away);
+    fixture.upload(&manager_at(address));
+    for _ in 0..5 {
+        fixture.put(Stream::Meters);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while fixture.status.read().streams[0].attempts_failed == 0 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    // Nothing was lost; a manager that can be reached gets it all.
+    fixture.stop.stop();
+    fixture.uploader.take().unwrap().join();
+    fixture.stop = StopHandle::new();
+    let manager = Manager::start(&[], fixture.epoch());
+    fixture.upload(&manager_at(manager.address));
+    fixture.wait_for_empty();
+    let sequences: Vec<u64> = manager.wait_for(5).iter().map(|s| s.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3, 4, 5]);
+    fixture.end();
+}
+
+#[test]
+fn a_backlog_goes_out_with_several_reports_in_flight_each_once() {
+    let mut fixture = Fixture::new();
+    for _ in 0..200 {
+        fixture.put(Stream::Meters);
+    }
+    let manager = Manager::start(&[], fixture.epoch());
+    let config = ManagerConfig {
+        in_flight: 8,
+        ..manager_at(manager.address)
+    };
+    fixture.upload(&config);
+    fixture.wait_for_empty();
+    let seen = manager.wait_for(200);
+    let distinct: HashSet<u64> = seen.iter().map(|seen| seen.sequence).collect();
+    assert_eq!((seen.len(), distinct.len()), (200, 200));
+    assert_eq!(fixture.end().read().streams[0].receipts, 200);
+}
+
+#[test]
+fn the_rate_cap_spreads_the_uploads() {
+    let mut fixture = Fixture::new();
+    // Twenty bytes each, a thousand bytes a second, the first at once.
+    for _ in 0..51 {
+        fixture.put(Stream::Meters);
+    }
+    let manager = Manager::start(&[], fixture.epoch());
+    let config = ManagerConfig {
+        rate_bytes_max: Some(1000),
+        in_flight: 4,
+        ..manager_at(manager.address)
+    };
+    let began = Instant::now();
+    fixture.upload(&config);
+    fixture.wait_for_empty();
+    assert!(
+        began.elapsed() >= Duration::from_millis(900),
+        "{:?}",
+        began.elapsed()
+    );
+    fixture.end();
+}
+
+#[test]
+fn an_agent_that_is_stopped_while_the_manager_stalls_stops_soon() {
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::Meters);
+    let manager = Manager::start(&[Act::Stall], fixture.epoch());
+    let config = ManagerConfig {
+        timeout: Duration::from_secs(3600),
+        ..manager_at(manager.address)
+    };
+    fixture.upload(&config);
+    manager.wait_for(1);
+    let began = Instant::now();
+    fixture.end();
+    assert!(began.elapsed() < PATIENCE);
+}
+
+#[test]
+fn a_dead_proxy_is_not_gone_around() {
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::Meters);
+    let manager = Manager::start(&[], fixture.epoch());
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let config = ManagerConfig {
+        proxy: Some(ProxyConfig {
+            host: "127.0.0.1".to_owned(),
+            port,
+            login: None,
+        }),
+        ..manager_at(manager.address)
+    };
+    fixture.upload(&config);
+    let deadline = Instant::now() + PATIENCE;
+    while fixture.status.read().streams[0].attempts_failed == 0 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    fixture.end();
+    assert!(manager.seen.lock().unwrap().is_empty());
+}
