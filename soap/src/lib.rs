@@ -1,4 +1,29 @@
 //! The ERP interface: one WSDL, SOAP 1.1 and 1.2, document/literal wrapped.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`schema`], [`wsdl`] | what the WSDL shows, as lists, and the WSDL made of them |
+//! | [`operations`] | the operations, one file each |
+//! | [`envelope`], [`security`], [`parameters`] | a request's envelope, who asks, and what for |
+//! | [`fault`] | what went wrong, in the form of either SOAP |
+//! | [`xml`], [`out`] | XML in (bounded, no DTD) and out (escaped) |
+//!
+//! What always holds:
+//!
+//! - The body's element says what is asked; SOAPAction is only logged. The envelope's namespace says which SOAP it is.
+//! - Every question carries the scope of the account that asks (Rule 9). Only the WSDL is for everybody.
+//! - Lists follow the store's total order (Rule 2): pulling with the cursor of the answer before gives everything, what comes
+//!   in late too, and the same question with the same cursor gives the same stable ids.
+
+mod envelope;
+mod fault;
+mod operations;
+mod out;
+mod parameters;
+mod schema;
+mod security;
+mod wsdl;
+mod xml;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,8 +32,17 @@ use codec::time::Timestamp;
 use olap::Store;
 use registry::{Account, Registry};
 
+use envelope::{Addressing, Version};
+use fault::{Code, Fault};
+use operations::Call;
+use out::Out;
+
 /// The largest request that is looked at, in bytes: a question is a few hundred. Whoever reads it off the network stops there.
 pub const REQUEST_BYTES_MAX: usize = 262_144;
+/// What WS-Addressing calls a fault.
+const FAULT_ACTION: &str = "http://www.w3.org/2005/08/addressing/fault";
+/// Room that most answers need, in bytes.
+const ANSWER_BYTES_USUAL: usize = 64 * 1024;
 
 /// The SOAP service. No HTTP inside: the web mounts it. A clone is another handle to the same one.
 #[derive(Clone)]
@@ -56,12 +90,11 @@ impl Service {
     /// A service whose WSDL names `public_url` (such as `https://manager.example:8443`, without a path) as its address.
     #[must_use]
     pub fn new(registry: Registry, store: Arc<dyn Store>, public_url: &str) -> Self {
-        let wsdl = format!("{}/soap/v1", public_url.trim_end_matches('/'));
         Self {
             inner: Arc::new(Inner {
                 registry,
                 store,
-                wsdl,
+                wsdl: wsdl::wsdl(public_url),
             }),
         }
     }
@@ -75,12 +108,54 @@ impl Service {
     /// Answers a request. It blocks for as long as its question to the store takes: async callers use `spawn_blocking`.
     #[must_use]
     pub fn handle(&self, request: &SoapRequest<'_>) -> SoapResponse {
-        let _ = (&self.inner.registry, &self.inner.store, request);
-        SoapResponse {
-            status: 503,
-            content_type: "text/xml; charset=utf-8",
-            retry_after_s: Some(60),
-            body: Vec::new(),
+        let version = Version::of_content_type(request.content_type);
+        if request.body.len() > REQUEST_BYTES_MAX {
+            let text = format!("the request has more than {REQUEST_BYTES_MAX} bytes");
+            return refuse(version, None, &Fault::new(Code::MalformedRequest, text));
         }
+        let envelope = match envelope::read(request.content_type, request.body) {
+            Ok(envelope) => envelope,
+            Err((version, fault)) => return refuse(version, None, &fault),
+        };
+        let (version, addressing) = (envelope.version, envelope.addressing);
+        let mut out = Out::with_capacity(ANSWER_BYTES_USUAL);
+        let answered = operations::find(&envelope.operation).and_then(|operation| {
+            let account = self.authenticate(request, envelope.security.as_ref())?;
+            tracing::debug!(
+                operation = operation.name,
+                login = account.login,
+                soap_action = request.soap_action,
+                "SOAP"
+            );
+            let action = format!("{}Response", wsdl::action(operation.name));
+            envelope::begin(version, addressing.as_ref(), &action, &mut out);
+            let call = Call::new(self, request, &account, operation, envelope.operation)?;
+            operations::answer(&call, operation, &mut out)
+        });
+        match answered {
+            Ok(()) => {
+                envelope::end(&mut out);
+                SoapResponse {
+                    status: 200,
+                    content_type: version.content_type(),
+                    retry_after_s: None,
+                    body: out.into_bytes(),
+                }
+            }
+            Err(fault) => refuse(version, addressing.as_ref(), &fault),
+        }
+    }
+}
+
+fn refuse(version: Version, addressing: Option<&Addressing>, fault: &Fault) -> SoapResponse {
+    let mut out = Out::default();
+    envelope::begin(version, addressing, FAULT_ACTION, &mut out);
+    fault.write(version, &mut out);
+    envelope::end(&mut out);
+    SoapResponse {
+        status: fault.status(version),
+        content_type: version.content_type(),
+        retry_after_s: fault.retry_after_s(),
+        body: out.into_bytes(),
     }
 }

@@ -396,6 +396,27 @@ impl Registry {
         }
     }
 
+    /// The sites in `scope` of every customer that the ERP calls `number`; empty when it calls none so.
+    ///
+    /// # Errors
+    /// None today.
+    pub fn sites_of_customer_no(
+        &self,
+        scope: &Scope,
+        number: &str,
+    ) -> Result<BTreeSet<TenantId>, Error> {
+        let tree = self.tree();
+        let sites = tree
+            .tenants
+            .values()
+            .filter(|tenant| tenant.level == Level::Site && scope.sees(tenant.id))
+            .filter(|site| {
+                tree.ancestor(site.id, Level::Customer)
+                    .is_some_and(|customer| customer.number.as_deref() == Some(number))
+            });
+        Ok(sites.map(|site| site.id).collect())
+    }
+
     /// A site with its customer and its dealer, for pages and the ERP.
     ///
     /// # Errors
