@@ -11,6 +11,10 @@ pub const INFLATED_BYTES_MAX: usize = 80 << 20;
 /// The most bytes of a sealed report: what a full one deflates to stays far below; what is above is no report.
 pub const SEALED_BYTES_MAX: usize = 16 << 20;
 
+/// The most bytes of buffer that an inflater keeps when the next body needs less: reports of 100 devices inflate to some 400 kB; a backlog's large ones
+/// should not hold their memory for ever.
+pub const INFLATER_RETAINED_BYTES_MAX: usize = 8 << 20;
+
 pub use crate::model::DEVICES_PER_REPORT_MAX;
 
 /// The longest text, in bytes of UTF-8 after escapes are resolved: `DisplayString (SIZE (0..255))` is the longest text that the printer

@@ -399,6 +399,12 @@ impl<T> Section<T> {
         }
     }
 
+    /// Whether it was read and is as in the base.
+    #[must_use]
+    pub const fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Unchanged)
+    }
+
     /// Whether the poll did not read it.
     #[must_use]
     pub const fn is_not_read(&self) -> bool {

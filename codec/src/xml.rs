@@ -3,38 +3,64 @@
 //! - **Written**: UTF-8, one line per device, attributes in a fixed order, absent values left out. The same report gives the same bytes.
 //!   Characters that XML 1.0 cannot say (most control characters, U+FFFE, U+FFFF) are written as U+FFFD.
 //! - **Read**: everything that the schema allows, however another program wrote it (order of attributes, quotes, white space, comments,
-//!   character references); no DTD, no entities but the five, no processing instructions, UTF-8 only. Unknown elements and attributes are refused:
-//!   they belong to a newer schema, which has another version number.
+//!   character references); no DTD, no entities but the five, no processing instructions, UTF-8 only. Unknown elements and attributes are
+//!   refused: they belong to a newer schema, which has another version number.
+//!
+//! Inside, a tokeniser finds tags and a machine makes rows of them. There are two tokenisers: `fast` for what our writer writes, and `general`
+//! (quick-xml) for all that is valid; the first hands over to the second wherever it meets something else. [`differential`] holds them together.
+//!
+//! ```text
+//! prelude ── text ──▶ fast ──┐
+//!                      │     ├─ tags ──▶ machine ── values ──▶ rows ──▶ RowSink
+//!                      ▼     │
+//!                   general ─┘
+//! ```
 
+mod differential;
+mod element;
 mod error;
+mod escape;
+mod fast;
+mod general;
+mod machine;
+mod prelude;
+mod rows;
+mod tag;
+#[cfg(test)]
+mod tests;
+mod write;
 
+pub use differential::{differential, push_rows_general};
 pub use error::{ReadError, Reason};
+pub use escape::sayable;
+pub use write::{write_begin, write_device, write_end, write_report};
 
-use crate::model::Report;
-use crate::sink::{HeaderRow, RowSink};
-
-/// Appends `report` to `out`. Text longer than [`crate::limits::TEXT_BYTES_MAX`] is cut at a character.
-pub fn write_report(report: &Report, out: &mut Vec<u8>) {
-    let _ = (report, out);
-    todo!("follows within the hour")
-}
+use crate::model::{Header, Report};
+use crate::sink::{ReportBuilder, RowSink};
+use machine::Machine;
 
 /// Reads a report whole. For tools and tests; the manager's hot path is [`push_rows`].
 ///
 /// # Errors
 /// [`ReadError`] with the place and the reason.
 pub fn read_report(xml: &[u8]) -> Result<Report, ReadError> {
-    let _ = xml;
-    todo!("follows within the hour")
+    let mut builder = ReportBuilder::new();
+    push_rows(xml, &mut builder)?;
+    Ok(builder
+        .finish()
+        .expect("a report that was read has a header"))
 }
 
-/// Reads the head of a report and nothing after it.
+/// Reads the head of a report; of what follows it, only that it is UTF-8 is looked at.
 ///
 /// # Errors
 /// [`ReadError`] with the place and the reason.
-pub fn read_header<R>(xml: &[u8], take: impl FnOnce(&HeaderRow<'_>) -> R) -> Result<R, ReadError> {
-    let _ = (xml, take);
-    todo!("follows within the hour")
+pub fn read_header(xml: &[u8]) -> Result<Header, ReadError> {
+    let (text, start) = prelude::check(xml)?;
+    let mut builder = ReportBuilder::new();
+    general::run_header(&mut Machine::new(), text, start, &mut builder)?;
+    let report = builder.finish().expect("the head was read");
+    Ok(report.header)
 }
 
 /// Reads a report and pushes its rows into `sink`, borrowing from `xml`. On an error, throw away what the sink got.
@@ -42,6 +68,8 @@ pub fn read_header<R>(xml: &[u8], take: impl FnOnce(&HeaderRow<'_>) -> R) -> Res
 /// # Errors
 /// [`ReadError`] with the place and the reason.
 pub fn push_rows<S: RowSink + ?Sized>(xml: &[u8], sink: &mut S) -> Result<(), ReadError> {
-    let _ = (xml, sink);
-    todo!("follows within the hour")
+    let (text, start) = prelude::check(xml)?;
+    let mut machine = Machine::new();
+    let at = fast::run(&mut machine, text, start, sink)?;
+    general::run(&mut machine, text, at, sink)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::limits::QUOTED_BYTES_MAX;
+
 /// A report that was refused: the place and the reason.
 ///
 /// Displayed as `byte 4711, report/device[3]/supplies/supply[2]/@level: not a level: "12 %"`.
@@ -102,4 +104,23 @@ pub enum Reason {
         /// How much is allowed.
         limit: usize,
     },
+}
+
+/// Foreign text as an error quotes it: cut, and without control characters.
+pub(super) fn quote(text: &str) -> String {
+    let cut = text.floor_char_boundary(QUOTED_BYTES_MAX);
+    let mut quoted: String = text[..cut]
+        .chars()
+        .map(|character| {
+            if character.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                character
+            }
+        })
+        .collect();
+    if cut < text.len() {
+        quoted.push('…');
+    }
+    quoted
 }

@@ -1,0 +1,185 @@
+//! The tokeniser for what our own writer writes: attribute order, quotes and line feeds are known, so a tag is a few comparisons.
+//!
+//! It never refuses anything: where the bytes are not as the writer writes them it stops before the tag, and `general.rs` goes on from there with
+//! the same [`Machine`]. Values are not looked into here, so both give the same rows and the same errors.
+
+use super::element::{Element, Place};
+use super::error::ReadError;
+use super::machine::Machine;
+use super::tag::Tag;
+use super::write::PROLOG;
+use crate::sink::RowSink;
+
+/// Reads on from `from` as far as everything is canonical; returns where it stopped, which is between two tags.
+pub(super) fn run<S: RowSink + ?Sized>(
+    machine: &mut Machine,
+    xml: &str,
+    from: usize,
+    sink: &mut S,
+) -> Result<usize, ReadError> {
+    let mut cursor = Cursor {
+        bytes: xml.as_bytes(),
+        at: from,
+    };
+    let mut tag = Tag::default();
+    if machine.place == Place::Before {
+        cursor.eat(PROLOG);
+    }
+    let mut stop = from;
+    while let Some(element) = cursor.element(machine, sink)? {
+        let start = cursor.at;
+        tag.begin(start);
+        // The name was looked at already.
+        cursor.at += 1 + element.name().len();
+        if element.scan(&mut cursor, &mut tag).is_none() {
+            return Ok(if element == Element::Report {
+                stop
+            } else {
+                start
+            });
+        }
+        tag.closed = cursor.eat(b"/>");
+        if !tag.closed && !cursor.eat(b">") {
+            return Ok(if element == Element::Report {
+                stop
+            } else {
+                start
+            });
+        }
+        machine.open(xml, element, &mut tag, sink)?;
+        stop = cursor.at;
+    }
+    Ok(match machine.place {
+        Place::Before => from,
+        _ => cursor.at,
+    })
+}
+
+/// A place in the document.
+pub(super) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// The bytes of a word of eight.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+impl Cursor<'_> {
+    /// Steps over `literal` if it is next.
+    #[inline]
+    pub(super) fn eat(&mut self, literal: &[u8]) -> bool {
+        let next = self.bytes[self.at..].starts_with(literal);
+        if next {
+            self.at += literal.len();
+        }
+        next
+    }
+
+    /// Steps over a value and its closing quote, and puts it into `slot`.
+    ///
+    /// Eight bytes at a time: a byte that is below 0x20, or is `"`, `&` or `<`, sets its high bit; the lowest that is set is exact.
+    #[inline]
+    pub(super) fn value(&mut self, tag: &mut Tag, slot: usize) -> Option<()> {
+        let start = self.at;
+        let mut at = start;
+        let mut escaped = false;
+        loop {
+            let word = u64::from_le_bytes(*self.bytes.get(at..)?.first_chunk()?);
+            let equal = |byte: u8| {
+                let difference = word ^ (ONES * u64::from(byte));
+                difference.wrapping_sub(ONES) & !difference
+            };
+            let control = word.wrapping_sub(ONES * 0x20) & !word;
+            let hits = (control | equal(b'"') | equal(b'&') | equal(b'<')) & HIGHS;
+            if hits == 0 {
+                at += 8;
+                continue;
+            }
+            at += (hits.trailing_zeros() / 8) as usize;
+            match self.bytes[at] {
+                b'"' => break,
+                b'&' => {
+                    escaped = true;
+                    at += 1;
+                }
+                _ => return None,
+            }
+        }
+        tag.put(slot, start, at, escaped);
+        self.at = at + 1;
+        Some(())
+    }
+
+    /// Steps over line feeds and end tags to the next start tag that the writer would put here; stands before it then. `None` where there is none.
+    #[inline]
+    fn element<S: RowSink + ?Sized>(
+        &mut self,
+        machine: &mut Machine,
+        sink: &mut S,
+    ) -> Result<Option<Element>, ReadError> {
+        loop {
+            let Place::In(open) = machine.place else {
+                let root = machine.place == Place::Before && self.next_is(b"<report ");
+                return Ok(root.then_some(Element::Report));
+            };
+            if open == Element::Report {
+                self.eat(b"\n");
+            }
+            let end = self.at;
+            let (child, is_end): (Option<Element>, bool) = match open {
+                Element::Report => (
+                    self.child(b"<device ", Element::Device),
+                    self.eat(b"</report>"),
+                ),
+                Element::Device => (self.section(), self.eat(b"</device>")),
+                Element::Meters => (
+                    self.child(b"<meter ", Element::Meter),
+                    self.eat(b"</meters>"),
+                ),
+                Element::Meter => (self.child(b"<part ", Element::Part), self.eat(b"</meter>")),
+                Element::Supplies => (
+                    self.child(b"<supply ", Element::Supply),
+                    self.eat(b"</supplies>"),
+                ),
+                Element::Trays => (self.child(b"<tray ", Element::Tray), self.eat(b"</trays>")),
+                Element::Alerts => (
+                    self.child(b"<alert ", Element::Alert),
+                    self.eat(b"</alerts>"),
+                ),
+                _ => (None, false),
+            };
+            if !is_end {
+                return Ok(child);
+            }
+            machine.close(end, sink)?;
+        }
+    }
+
+    #[inline]
+    fn next_is(&self, literal: &[u8]) -> bool {
+        self.bytes[self.at..].starts_with(literal)
+    }
+
+    #[inline]
+    fn child(&self, literal: &[u8], element: Element) -> Option<Element> {
+        self.next_is(literal).then_some(element)
+    }
+
+    #[inline]
+    fn section(&self) -> Option<Element> {
+        let element = match self.bytes.get(self.at + 1)? {
+            b'i' => Element::Identity,
+            b's' if self.next_is(b"<st") => Element::Status,
+            b's' => Element::Supplies,
+            b'm' => Element::Meters,
+            b't' => Element::Trays,
+            b'a' => Element::Alerts,
+            _ => return None,
+        };
+        let name = element.name().as_bytes();
+        let rest = &self.bytes[self.at..];
+        let is_it = rest[0] == b'<' && rest[1..].starts_with(name);
+        is_it.then_some(element)
+    }
+}
