@@ -9,19 +9,25 @@
 //! | [`recording`] | recordings of devices: read, replayed, written |
 //! | [`privacy`] | what the agent can ever ask for |
 //! | [`conversation`] | the seam between the engine, which moves PDUs, and the interpreters, which know printers |
+//! | [`ber`], [`pdu`] | messages, read by a borrowed cursor and written back to front |
 //! | [`credentials`] | communities and users, tried in order |
 //! | [`engine`] | many conversations at once, without socket or clock; what is remembered of a device |
 //! | [`driver`] | the engine on real sockets: [`driver::Fleet`] and [`driver::poll_once`] |
 //! | [`usm`] | SNMPv3's security |
 
+pub mod ber;
 pub mod conversation;
 pub mod credentials;
 pub mod device;
 pub mod driver;
 pub mod engine;
 pub mod oid;
+pub mod pdu;
 pub mod privacy;
 pub mod profile;
 pub mod recording;
 pub mod usm;
 pub mod value;
+
+#[cfg(test)]
+mod testing;

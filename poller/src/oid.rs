@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::ber::{TAG_OBJECT_ID, Writer};
 
 /// The most arcs an OID may have (RFC 2578, 3.5).
 pub const ARCS_MAX: usize = 128;
 
-/// An object identifier, ordered as SNMP orders them: arc by arc.
+/// An object identifier, ordered as SNMP orders them: arc by arc. Cloning shares the arcs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Oid(Box<[u32]>);
+pub struct Oid(Arc<[u32]>);
 
 /// A text that is no object identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +27,7 @@ impl Oid {
 
     /// The arcs.
     #[must_use]
-    pub const fn arcs(&self) -> &[u32] {
+    pub fn arcs(&self) -> &[u32] {
         &self.0
     }
 
@@ -43,29 +46,141 @@ impl Oid {
     /// Reads BER content octets; `None` when they are malformed, an arc exceeds 32 bits, or there are too many.
     #[must_use]
     pub fn from_ber(content: &[u8]) -> Option<Self> {
-        let mut arcs = Vec::with_capacity(content.len() + 1);
-        let mut arc: u32 = 0;
-        let mut inside = false;
-        for byte in content {
-            if arc > u32::MAX >> 7 {
-                return None;
-            }
-            arc = arc << 7 | u32::from(byte & 0x7f);
-            inside = byte & 0x80 != 0;
-            if inside {
-                continue;
-            }
-            if arcs.is_empty() {
-                let first = (arc / 40).min(2);
-                arcs.push(first);
-                arcs.push(arc - first * 40);
-            } else {
-                arcs.push(arc);
-            }
-            arc = 0;
-        }
-        (!inside && !arcs.is_empty() && arcs.len() <= ARCS_MAX).then(|| Self(arcs.into()))
+        let mut arcs = [0; ARCS_MAX];
+        Some(Self(read_arcs(content, &mut arcs)?.into()))
     }
+
+    /// Becomes what `content` (BER content octets) says, and says whether that was well formed; if not, it stays what it was.
+    /// Allocates only when the number of arcs changes or the arcs are shared.
+    pub fn assign_ber(&mut self, content: &[u8]) -> bool {
+        let mut buffer = [0; ARCS_MAX];
+        let Some(arcs) = read_arcs(content, &mut buffer) else {
+            return false;
+        };
+        match Arc::get_mut(&mut self.0) {
+            Some(own) if own.len() == arcs.len() => own.copy_from_slice(arcs),
+            _ => self.0 = arcs.into(),
+        }
+        true
+    }
+
+    /// Whether these BER content octets say this OID.
+    #[inline]
+    #[must_use]
+    pub fn is_ber(&self, content: &[u8]) -> bool {
+        let [first, second, rest @ ..] = &*self.0 else {
+            return false;
+        };
+        let Some(mut left) = strip_arc(
+            content,
+            u64::from((*first).min(2)) * 40 + u64::from(*second),
+        ) else {
+            return false;
+        };
+        for arc in rest {
+            match strip_arc(left, u64::from(*arc)) {
+                Some(behind) => left = behind,
+                None => return false,
+            }
+        }
+        left.is_empty()
+    }
+
+    /// Writes it as a BER element, back to front.
+    #[inline]
+    pub fn write(&self, writer: &mut Writer) {
+        let since = writer.len();
+        let (first, second, rest) = match &*self.0 {
+            [first, second, rest @ ..] => (*first, *second, rest),
+            [first] => (*first, 0, &[][..]),
+            [] => (0, 0, &[][..]),
+        };
+        for arc in rest.iter().rev() {
+            write_arc(writer, u64::from(*arc));
+        }
+        write_arc(writer, u64::from(first.min(2)) * 40 + u64::from(second));
+        writer.head(TAG_OBJECT_ID, since);
+    }
+
+    /// How many BER content octets it has.
+    #[must_use]
+    pub fn ber_len(&self) -> usize {
+        let arcs = self.0.iter().skip(2).map(|arc| arc_len(*arc));
+        let second = self.0.get(1).copied().unwrap_or_default();
+        arc_len(second.saturating_add(80)) + arcs.sum::<usize>()
+    }
+}
+
+/// How many octets an arc needs.
+const fn arc_len(arc: u32) -> usize {
+    match arc {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        _ => 5,
+    }
+}
+
+#[inline]
+fn write_arc(writer: &mut Writer, arc: u64) {
+    writer.byte((arc & 0x7f) as u8);
+    let mut left = arc >> 7;
+    while left > 0 {
+        writer.byte((left & 0x7f) as u8 | 0x80);
+        left >>= 7;
+    }
+}
+
+/// What follows this arc, if it stands there in its shortest form.
+#[inline]
+fn strip_arc(content: &[u8], arc: u64) -> Option<&[u8]> {
+    let (&byte, rest) = content.split_first()?;
+    if arc < 0x80 {
+        return (u64::from(byte) == arc).then_some(rest);
+    }
+    let mut left = content;
+    let mut read: u64 = 0;
+    loop {
+        let (&byte, behind) = left.split_first()?;
+        left = behind;
+        read = read << 7 | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            return (read == arc).then_some(left);
+        }
+        if read > arc {
+            return None;
+        }
+    }
+}
+
+fn read_arcs<'b>(content: &[u8], arcs: &'b mut [u32; ARCS_MAX]) -> Option<&'b [u32]> {
+    let mut count = 0;
+    let mut arc: u32 = 0;
+    let mut inside = false;
+    for byte in content {
+        if arc > u32::MAX >> 7 {
+            return None;
+        }
+        arc = arc << 7 | u32::from(byte & 0x7f);
+        inside = byte & 0x80 != 0;
+        if inside {
+            continue;
+        }
+        if count == 0 {
+            let first = (arc / 40).min(2);
+            *arcs.get_mut(count)? = first;
+            count += 1;
+            arc -= first * 40;
+        }
+        *arcs.get_mut(count)? = arc;
+        count += 1;
+        arc = 0;
+    }
+    if inside || count == 0 {
+        return None;
+    }
+    arcs.get(..count)
 }
 
 impl fmt::Display for Oid {

@@ -1,11 +1,16 @@
 //! Thousands of devices at once, on a thread of its own.
 
+use std::collections::VecDeque;
 use std::io;
-use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use super::DriverChoice;
+use super::run::Loop;
+use super::socket::{Datagrams, Waker};
 use crate::conversation::Conversation;
-use crate::engine::{Finished, Job};
+use crate::engine::{Counters, Engine, Finished, Ids, Job, PollError, PollStats};
 
 /// How a [`Fleet`] runs.
 #[derive(Clone, Debug)]
@@ -35,7 +40,34 @@ pub struct Full<K, C>(pub Box<Job<K, C>>);
 /// Runs polls on a thread of its own until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Fleet<K, C> {
-    jobs: PhantomData<fn(Job<K, C>)>,
+    shared: Arc<Shared<K, C>>,
+    waker: Waker,
+    queue_max: usize,
+    thread: Option<JoinHandle<()>>,
+    driver_name: &'static str,
+}
+
+/// What the fleet's thread and the others share.
+#[derive(Debug)]
+struct Shared<K, C> {
+    state: Mutex<State<K, C>>,
+    /// The thread was woken and has not looked yet: no need to wake it again.
+    is_woken: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State<K, C> {
+    queue: VecDeque<Job<K, C>>,
+    counters: Counters,
+    inflight: usize,
+    is_stopped: bool,
+}
+
+impl<K, C> Shared<K, C> {
+    fn lock(&self) -> MutexGuard<'_, State<K, C>> {
+        // Nobody panics while holding it, and the state would be sound if somebody did.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<K, C> Fleet<K, C>
@@ -52,18 +84,184 @@ where
         options: FleetOptions,
         done: impl FnMut(Finished<K, C>) + Send + 'static,
     ) -> io::Result<Self> {
-        let _ = (options, done);
-        Ok(Self { jobs: PhantomData })
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                counters: Counters::default(),
+                inflight: 0,
+                is_stopped: false,
+            }),
+            is_woken: AtomicBool::new(false),
+        });
+        let (report, reported) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new().name("poller".into()).spawn({
+            let (shared, inflight_max) = (shared.clone(), options.inflight_max.max(1));
+            move || {
+                // Sockets of monoio belong to the thread that opened them.
+                let opened = options.driver.open();
+                let (datagrams, waker) = match opened {
+                    Ok(opened) => opened,
+                    Err(error) => {
+                        let _ = report.send(Err(error));
+                        return;
+                    }
+                };
+                let name = datagrams.name();
+                if report.send(Ok((waker, name))).is_ok() {
+                    run(&shared, datagrams, inflight_max, done);
+                }
+            }
+        })?;
+        let (waker, driver_name) = reported
+            .recv()
+            .map_err(|_| io::Error::other("the poller's thread ended at once"))??;
+        tracing::info!(driver = driver_name, "the poller is running");
+        Ok(Self {
+            shared,
+            waker,
+            queue_max: options.queue_max,
+            thread: Some(thread),
+            driver_name,
+        })
     }
 
     /// Queues a poll. Never blocks.
     ///
     /// # Errors
-    /// Hands the job back when the queue is full.
+    /// Hands the job back when the queue is full, or the fleet stopped.
     pub fn submit(&self, job: Job<K, C>) -> Result<(), Full<K, C>> {
-        Err(Full(Box::new(job)))
+        {
+            let mut state = self.shared.lock();
+            if state.is_stopped || state.queue.len() >= self.queue_max {
+                return Err(Full(Box::new(job)));
+            }
+            state.queue.push_back(job);
+        }
+        self.wake();
+        Ok(())
     }
 
-    /// Ends the thread. Polls under way and queued are given to `done` with [`crate::engine::PollError::Stopped`].
-    pub fn stop(self) {}
+    /// How many polls wait in the queue, and how many are under way.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        (state.queue.len(), state.inflight)
+    }
+
+    /// What the engine counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().counters
+    }
+
+    /// Which sockets carry the datagrams.
+    #[must_use]
+    pub const fn driver_name(&self) -> &'static str {
+        self.driver_name
+    }
+
+    /// Ends the thread. Polls under way and queued are given to `done` with [`PollError::Stopped`].
+    pub fn stop(mut self) {
+        self.end();
+    }
+}
+
+impl<K, C> Fleet<K, C> {
+    fn wake(&self) {
+        if !self.shared.is_woken.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    fn end(&mut self) {
+        self.shared.lock().is_stopped = true;
+        self.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic there was printed when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<K, C> Drop for Fleet<K, C> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn run<K, C: Conversation>(
+    shared: &Shared<K, C>,
+    datagrams: Box<dyn Datagrams>,
+    inflight_max: usize,
+    mut done: impl FnMut(Finished<K, C>),
+) {
+    let mut driver = Loop::new(Engine::new(Ids::system()), datagrams);
+    loop {
+        shared.is_woken.store(false, Ordering::Release);
+        let is_stopped = {
+            let mut state = shared.lock();
+            state.counters = driver.engine.counters();
+            while driver.engine.inflight() < inflight_max
+                && let Some(job) = state.queue.pop_front()
+            {
+                driver.submit(job);
+            }
+            state.inflight = driver.engine.inflight();
+            state.is_stopped
+        };
+        let result = if is_stopped {
+            Err(io::Error::other("stopped"))
+        } else {
+            driver.send()
+        };
+        let mut ended = 0;
+        while let Some(finished) = driver.finished() {
+            done(finished);
+            ended += 1;
+        }
+        if let Err(error) = result {
+            if !is_stopped {
+                tracing::error!(%error, "the poller's socket failed");
+            }
+            break;
+        }
+        // There is room for more, perhaps: look into the queue before waiting.
+        if ended > 0 && !shared.lock().queue.is_empty() {
+            continue;
+        }
+        if let Err(error) = driver.receive() {
+            tracing::error!(%error, "the poller's socket failed");
+            break;
+        }
+    }
+    give_back(shared, &mut driver, done);
+}
+
+/// What was under way and what was queued, all of it stopped.
+fn give_back<K, C: Conversation>(
+    shared: &Shared<K, C>,
+    driver: &mut Loop<K, C>,
+    mut done: impl FnMut(Finished<K, C>),
+) {
+    let queue = {
+        let mut state = shared.lock();
+        state.is_stopped = true;
+        state.inflight = 0;
+        std::mem::take(&mut state.queue)
+    };
+    let now = driver.now();
+    driver.engine.stop(now);
+    while let Some(finished) = driver.finished() {
+        done(finished);
+    }
+    for job in queue {
+        done(Finished {
+            token: job.token,
+            target: job.target,
+            conversation: job.conversation,
+            memory: job.memory,
+            stats: PollStats::default(),
+            error: Some(PollError::Stopped),
+        });
+    }
 }

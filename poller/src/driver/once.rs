@@ -1,7 +1,13 @@
 //! One device, now, blocking: for command lines.
 
+use std::sync::Arc;
+
+use super::DriverChoice;
+use super::run::Loop;
 use crate::conversation::Conversation;
-use crate::engine::{Memory, PollError, PollOptions, PollStats, Target};
+use crate::engine::{
+    Engine, Finished, Ids, Job, Memory, PollError, PollOptions, PollStats, Target,
+};
 
 /// What [`poll_once`] gives back.
 #[derive(Debug)]
@@ -22,6 +28,26 @@ pub fn poll_once(
     memory: Memory,
     conversation: &mut dyn Conversation,
 ) -> Result<Polled, PollError> {
-    let _ = (target, options, memory, conversation);
-    Err(PollError::Stopped)
+    let (datagrams, _) = DriverChoice::Portable.open().map_err(PollError::Send)?;
+    let mut driver = Loop::new(Engine::new(Ids::system()), datagrams);
+    driver.submit(Job {
+        token: (),
+        target,
+        options: Arc::new(options.clone()),
+        memory,
+        conversation,
+    });
+    loop {
+        driver.send().map_err(PollError::Send)?;
+        if let Some(finished) = driver.finished() {
+            let Finished {
+                stats,
+                memory,
+                error,
+                ..
+            } = finished;
+            return error.map_or(Ok(Polled { stats, memory }), Err);
+        }
+        driver.receive().map_err(PollError::Send)?;
+    }
 }
