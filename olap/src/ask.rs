@@ -159,9 +159,23 @@ pub struct LowestSupply {
     pub colorant: Option<Colorant>,
 }
 
+/// Which meter is a device's total, by preference.
+pub const BILLED_TOTAL_CODES: [&str; 8] = [
+    "total.total.impressions",
+    "total.total.sheets",
+    "total.total.metres",
+    "total.total.feet",
+    "print.total.impressions",
+    "total.mono.impressions",
+    "print.mono.impressions",
+    "print.total.metres",
+];
+
 /// The value of the total that is billed, with its age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BilledTotal {
+    /// The code of the meter that is this device's total: the first of [`BILLED_TOTAL_CODES`] that it has.
+    pub code: String,
     /// As the device says it.
     pub value: u64,
     /// With resets and offsets applied.
@@ -233,6 +247,9 @@ pub struct FleetPage {
     /// The offset of the next page; `None` on the last.
     pub next_offset: Option<u64>,
 }
+
+/// The qualities of an open reading that a person should confirm.
+pub const METERS_TO_CONFIRM: [Quality; 2] = [Quality::ResetSuspected, Quality::Conflict];
 
 /// How many devices there are, and how many need something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,6 +1,46 @@
 //! The embedded store: DuckDB in one file, or in memory for tests and short demos.
+//!
+//! One connection writes, behind a lock; a few others read, each question in one snapshot. External access and
+//! extensions are off (Rule 11): SQL here reaches this one file and nothing else.
 
-use std::path::PathBuf;
+mod alerts;
+mod apply;
+mod columns;
+mod device;
+mod fleet;
+mod history;
+mod load;
+mod readers;
+mod readings;
+mod schema;
+mod sql;
+mod upkeep;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use codec::id::{DeviceId, Scope};
+use duckdb::{Config, Connection};
+
+use crate::ask::{
+    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceState,
+    DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
+    HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
+};
+use crate::batch::Batch;
+use crate::error::StoreError;
+use crate::reading::{Reading, ReadingId};
+use crate::store::{Applied, Positions, Store, StreamApplied};
+
+use readers::Readers;
+use schema::Found;
+use write::Writer;
+
+pub use upkeep::CheckReport;
+
+/// How much of the write-ahead log may gather before it is worked into the file, in MB: a restart replays no more than this.
+const WAL_MB_MAX: u32 = 64;
 
 /// How a [`DuckStore`] uses the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,4 +68,232 @@ impl Default for DuckOptions {
 
 /// The embedded store.
 #[derive(Debug)]
-pub struct DuckStore {}
+pub struct DuckStore {
+    path: Option<PathBuf>,
+    writer: Mutex<Writer>,
+    readers: Readers,
+}
+
+impl DuckStore {
+    /// Opens the store at `path`, or makes it. An older schema is brought up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another process has it open, [`StoreError::SchemaTooNew`] and [`StoreError::Foreign`]
+    /// for files that this program must not touch, [`StoreError::Open`] for all else.
+    pub fn open(path: &Path, options: &DuckOptions) -> Result<Self, StoreError> {
+        let failed = |source: duckdb::Error| {
+            if is_lock_conflict(&source) {
+                StoreError::Locked {
+                    path: path.to_owned(),
+                    source: source.into(),
+                }
+            } else {
+                StoreError::Open {
+                    path: path.to_owned(),
+                    source: source.into(),
+                }
+            }
+        };
+        let connection = config(options)
+            .and_then(|config| Connection::open_with_flags(path, config))
+            .map_err(failed)?;
+        Self::start(connection, Some(path), options)
+    }
+
+    /// A store that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when the engine does not start.
+    pub fn in_memory(options: &DuckOptions) -> Result<Self, StoreError> {
+        let connection = config(options)
+            .and_then(Connection::open_in_memory_with_flags)
+            .map_err(|source| open_failed(None, source))?;
+        Self::start(connection, None, options)
+    }
+
+    fn start(
+        connection: Connection,
+        path: Option<&Path>,
+        options: &DuckOptions,
+    ) -> Result<Self, StoreError> {
+        let failed = |source| open_failed(path, source);
+        let known = u32::try_from(schema::STEPS.len()).expect("a handful of steps");
+        match schema::find(&connection).map_err(failed)? {
+            Found::Empty => schema::migrate(&connection, 0).map_err(failed)?,
+            Found::Version(found) if found <= known => {
+                schema::migrate(&connection, found).map_err(failed)?;
+            }
+            Found::Version(found) => return Err(StoreError::SchemaTooNew { found, known }),
+            Found::Foreign => {
+                return Err(StoreError::Foreign {
+                    path: path.unwrap_or(Path::new("(memory)")).to_owned(),
+                });
+            }
+        }
+        let readers = Readers::new(&connection, options.readers.max(1)).map_err(failed)?;
+        let writer = Writer::new(connection).map_err(failed)?;
+        Ok(Self {
+            path: path.map(Path::to_owned),
+            writer: Mutex::new(writer),
+            readers,
+        })
+    }
+
+    /// The file, unless the store is in memory.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
+        // A writer that panicked has rolled back when its transaction was dropped, and reads anew what it knows.
+        self.writer
+            .lock()
+            .unwrap_or_else(|poisoned: PoisonError<_>| {
+                let mut writer = poisoned.into_inner();
+                writer.forget();
+                writer
+            })
+    }
+}
+
+impl Store for DuckStore {
+    fn apply(&self, batch: &Batch) -> Result<Applied, StoreError> {
+        self.writer().apply(batch)
+    }
+
+    fn positions(&self) -> Result<Positions, StoreError> {
+        self.readers.ask("positions", load::positions)
+    }
+
+    fn streams(&self) -> Result<Vec<StreamApplied>, StoreError> {
+        self.readers.ask("streams", load::streams)
+    }
+
+    fn load(&self, each: &mut dyn FnMut(DeviceState)) -> Result<(), StoreError> {
+        self.readers
+            .ask("load", |connection| load::all(connection, each))
+    }
+
+    fn state(&self, device: DeviceId) -> Result<Option<DeviceState>, StoreError> {
+        self.readers
+            .ask("state", |connection| load::one(connection, device))
+    }
+
+    fn fleet(&self, scope: &Scope, query: &FleetQuery) -> Result<FleetPage, StoreError> {
+        self.readers
+            .ask("fleet", |connection| fleet::page(connection, scope, query))
+    }
+
+    fn fleet_counts(&self, scope: &Scope, rules: &FleetRules) -> Result<FleetCounts, StoreError> {
+        self.readers.ask("fleet_counts", |connection| {
+            fleet::counts(connection, scope, rules)
+        })
+    }
+
+    fn facets(&self, scope: &Scope) -> Result<Facets, StoreError> {
+        self.readers
+            .ask("facets", |connection| fleet::facets(connection, scope))
+    }
+
+    fn device(
+        &self,
+        scope: &Scope,
+        device: DeviceId,
+        rules: &FleetRules,
+    ) -> Result<Option<DeviceDetail>, StoreError> {
+        self.readers.ask("device", |connection| {
+            device::detail(connection, scope, device, rules)
+        })
+    }
+
+    fn devices(&self, scope: &Scope, query: &DevicesQuery) -> Result<DevicesPage, StoreError> {
+        self.readers.ask("devices", |connection| {
+            fleet::list(connection, scope, query)
+        })
+    }
+
+    fn readings(&self, scope: &Scope, query: &ReadingsQuery) -> Result<ReadingsPage, StoreError> {
+        self.readers.ask("readings", |connection| {
+            readings::page(connection, scope, query)
+        })
+    }
+
+    fn reading(&self, scope: &Scope, id: &ReadingId) -> Result<Option<Reading>, StoreError> {
+        self.readers
+            .ask("reading", |connection| readings::one(connection, scope, id))
+    }
+
+    fn billing(&self, scope: &Scope, query: &BillingQuery) -> Result<BillingPage, StoreError> {
+        self.readers.ask("billing", |connection| {
+            readings::billing(connection, scope, query)
+        })
+    }
+
+    fn meter_history(
+        &self,
+        scope: &Scope,
+        device: DeviceId,
+        code: &str,
+        query: &HistoryQuery,
+    ) -> Result<MeterHistory, StoreError> {
+        self.readers.ask("meter_history", |connection| {
+            history::meter(connection, scope, device, code, query)
+        })
+    }
+
+    fn level_history(
+        &self,
+        scope: &Scope,
+        device: DeviceId,
+        query: &HistoryQuery,
+    ) -> Result<LevelHistory, StoreError> {
+        self.readers.ask("level_history", |connection| {
+            history::levels(connection, scope, device, query)
+        })
+    }
+
+    fn alerts(&self, scope: &Scope, query: &AlertsQuery) -> Result<AlertsPage, StoreError> {
+        self.readers.ask("alerts", |connection| {
+            alerts::page(connection, scope, query)
+        })
+    }
+
+    fn agents_heard(&self, scope: &Scope) -> Result<Vec<AgentHeard>, StoreError> {
+        self.readers.ask("agents_heard", |connection| {
+            fleet::agents(connection, scope)
+        })
+    }
+}
+
+fn config(options: &DuckOptions) -> duckdb::Result<Config> {
+    let config = Config::default()
+        .enable_external_access(false)?
+        .enable_autoload_extension(false)?
+        .max_memory(&format!("{}MB", options.memory_mb_max.max(64)))?
+        .threads(i64::from(options.threads.max(1)))?
+        .with("wal_autocheckpoint", format!("{WAL_MB_MAX}MB"))?
+        .with("preserve_insertion_order", "true")?;
+    match &options.temp_dir {
+        Some(dir) => config.with("temp_directory", dir.to_string_lossy()),
+        None => Ok(config),
+    }
+}
+
+fn open_failed(path: Option<&Path>, source: duckdb::Error) -> StoreError {
+    StoreError::Open {
+        path: path.unwrap_or(Path::new("(memory)")).to_owned(),
+        source: source.into(),
+    }
+}
+
+/// DuckDB has no code for it: the sentence is all there is.
+fn is_lock_conflict(error: &duckdb::Error) -> bool {
+    let text = error.to_string();
+    text.contains("Could not set lock") || text.contains("Conflicting lock")
+}
+
+/// A connection to the same database.
+fn another(connection: &Connection) -> duckdb::Result<Connection> {
+    connection.try_clone()
+}

@@ -78,6 +78,27 @@ pub enum StoreError {
         /// The device.
         device: codec::id::DeviceId,
     },
+    /// A batch ends, recuts or confirms runs that are not there: the applier has a fault.
+    #[error("the batch {does} {runs} runs, of which the store has only {found}")]
+    UnknownRuns {
+        /// What it does to them.
+        does: &'static str,
+        /// How many.
+        runs: usize,
+        /// How many of them the store has.
+        found: usize,
+    },
+    /// A batch ends alerts that do not stand: the applier has a fault.
+    #[error("the batch ends {alerts} alerts, of which only {found} stand")]
+    UnknownAlerts {
+        /// How many.
+        alerts: usize,
+        /// How many of them stand.
+        found: usize,
+    },
+    /// More different meters than any fleet has: somebody counts media sizes without end.
+    #[error("there are more than 65,536 different meters: a profile makes up sizes")]
+    TooManyMeters,
     /// A batch was refused as a whole and nothing of it was kept.
     #[error("cannot apply a batch: {step}")]
     Apply {

@@ -102,8 +102,23 @@ impl<'de> Deserialize<'de> for ReadingId {
 pub struct JournalPosition {
     /// The shard of the journal.
     pub shard: u16,
-    /// The position in that shard.
+    /// The position in that shard; see [`position_number`].
     pub position: u64,
+}
+
+/// The longest segment of a journal, in bytes, whose positions fit into one number.
+pub const SEGMENT_BYTES_MAX: u64 = u32::MAX as u64;
+
+/// A journal position (segment and byte in it) as one number of the same order. `None` when either does not fit into 32 bits.
+#[must_use]
+pub fn position_number(segment: u64, offset: u64) -> Option<u64> {
+    (segment <= SEGMENT_BYTES_MAX && offset <= SEGMENT_BYTES_MAX).then_some(segment << 32 | offset)
+}
+
+/// Segment and byte of a number made by [`position_number`].
+#[must_use]
+pub const fn position_parts(number: u64) -> (u64, u64) {
+    (number >> 32, number & SEGMENT_BYTES_MAX)
 }
 
 /// What is counted: the words of a meter.

@@ -108,7 +108,12 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the engine fails.
-    fn device(&self, scope: &Scope, device: DeviceId) -> Result<Option<DeviceDetail>, StoreError>;
+    fn device(
+        &self,
+        scope: &Scope,
+        device: DeviceId,
+        rules: &FleetRules,
+    ) -> Result<Option<DeviceDetail>, StoreError>;
 
     /// Devices in the order in which they became known.
     ///
