@@ -3,27 +3,58 @@
 //! [`DevicePoll`] is a [`Conversation`]: no socket, no clock. The first poll identifies the device, walks its tables and
 //! learns a [`Plan`]; given that plan, later polls are one packed Get of what changes, with the serial number in
 //! the same PDU as proof of whose values they are.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`plan`] | what is remembered from one poll to the next |
+//! | `learn` | the asks of each kind of poll |
+//! | `facts`, `view` | what is known by OID; sources of a profile looked up in it |
+//! | `identity`, `status`, `meters`, `supplies`, `trays`, `alerts` | facts to sections of the report |
+//! | `mib`, `text`, `words` | object numbers; charsets and placeholders; words for kinds and colours |
 
+mod alerts;
+mod facts;
+mod identity;
+mod learn;
+mod meters;
+mod mib;
+pub mod plan;
+mod status;
+mod supplies;
+mod text;
+mod trays;
+mod view;
+mod words;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use codec::model::DeviceReport;
+use codec::model::{DeviceReport, Section, SourceKind};
 use codec::time::Timestamp;
+
+pub use mib::allowed as standard_subtrees;
+pub use plan::Plan;
 
 use crate::conversation::{Ask, Conversation, Failure};
 use crate::oid::Oid;
-use crate::profile::ProfileSet;
+use crate::profile::{Evidence, Profile, ProfileSet, Rule};
 use crate::value::ValueRef;
+use facts::Facts;
+use learn::{Part, Step};
+use view::View;
 
 /// How much a poll shall read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// Four values that tell whether a steady poll is worth its bytes. Its report confirms nothing but the status it read (Rule 4).
+    /// Four values that tell whether a steady poll is worth its bytes. Its report says that the device is there, and confirms nothing (Rule 4).
     Heartbeat,
-    /// All that changes: status, meters, levels; alerts when something points to them. Needs a plan, else it is a full poll.
+    /// All that changes: status, meters, levels; alerts when something points to them. Needs a plan, else the device is learned.
     #[default]
     Steady,
-    /// Everything, tables and all. Always the case for the first poll.
+    /// The tables too, with the rows that the plan knows: names, media, alerts.
     Full,
+    /// Everything anew: identification, vendor tables, meters by size. Always the case for the first poll, and daily.
+    Learn,
 }
 
 /// What a poll has to know about its surroundings.
@@ -55,33 +86,36 @@ impl PollContext {
     }
 }
 
-/// What was learned about a device: exact instances for the steady poll and the facts that do not change. Made to be kept
-/// (it serialises with `rkyv`) and handed to the next [`DevicePoll`] of the device. A plan that does not fit is learned anew.
-#[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Plan {
-    /// The profile it was learned with, with its version: `kyocera/1`.
-    pub profile: String,
-    /// When it was learned, in milliseconds since the Unix epoch.
-    pub learned_at_unix_ms: i64,
-}
-
 /// What a poll found out.
 #[derive(Clone, Debug)]
 pub struct PollOutcome {
-    /// The report; `None` when the device did not answer at all.
+    /// The report; `None` when the device did not answer, or (of a heartbeat) when something moved.
     pub report: Option<DeviceReport>,
     /// The plan for the next poll; `None` when there is nothing to build one on. It replaces the one that was given.
     pub plan: Option<Plan>,
-    /// How much was read indeed: a steady poll becomes a full one when the plan no longer fits.
+    /// How much was read indeed: a steady poll becomes a learning one when the plan no longer fits.
     pub depth: Depth,
     /// The last failure of an ask, if there was one. A report may exist all the same.
     pub failure: Option<Failure>,
-    /// Whether it is a printer: it has a row in a table of the Printer MIB or of the Host Resources MIB's printers.
+    /// Whether it is a printer: it has a row in a table of the Printer MIB or is one by the Host Resources MIB, or a profile knows it.
     pub is_printer: bool,
     /// A profile says that this model must not be polled (it restarts or crashes): do not ask it again.
     pub do_not_touch: bool,
     /// Of a heartbeat: something moved, so a steady poll is due now.
     pub changed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Start,
+    Identify,
+    Probe,
+    Tables,
+    Refresh,
+    Steady,
+    Signs,
+    Heartbeat,
+    Done,
 }
 
 /// One poll of one device.
@@ -90,40 +124,480 @@ pub struct DevicePoll {
     profiles: Arc<ProfileSet>,
     plan: Option<Plan>,
     context: PollContext,
+    stage: Stage,
+    depth: Depth,
+    queue: VecDeque<Step>,
+    current: Option<Step>,
+    /// What this poll heard, and, in a poll by plan, what the plan remembers.
+    facts: Facts,
+    /// The instances that this stage heard a value of.
+    heard: BTreeSet<Oid>,
+    heard_in_step: usize,
+    profile: Arc<Profile>,
+    /// The maker that the rule names which found the profile.
+    rule_maker: Option<String>,
+    asked: BTreeSet<Part>,
+    broken: BTreeSet<Part>,
+    failure: Option<Failure>,
+    answered_once: bool,
+    do_not_touch: bool,
+    changed: bool,
 }
 
 impl DevicePoll {
     /// A poll; without a `plan` it starts by identifying the device.
     #[must_use]
     pub fn new(profiles: Arc<ProfileSet>, plan: Option<Plan>, context: PollContext) -> Self {
+        let profile = Arc::clone(profiles.standard());
+        let depth = context.depth;
         Self {
             profiles,
             plan,
             context,
+            stage: Stage::Start,
+            depth,
+            queue: VecDeque::new(),
+            current: None,
+            facts: Facts::default(),
+            heard: BTreeSet::new(),
+            heard_in_step: 0,
+            profile,
+            rule_maker: None,
+            asked: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            failure: None,
+            answered_once: false,
+            do_not_touch: false,
+            changed: false,
         }
     }
 
     /// What came out, once [`Conversation::next_ask`] has given `None` (or the caller has had enough).
     #[must_use]
-    pub fn into_outcome(self) -> PollOutcome {
+    pub fn into_outcome(mut self) -> PollOutcome {
+        // Whatever was still to be asked was not read.
+        let rest = self
+            .queue
+            .drain(..)
+            .chain(self.current.take())
+            .map(|step| step.part)
+            .collect::<Vec<_>>();
+        self.broken.extend(rest);
+        let is_printer = self.is_printer();
+        let report = self
+            .answered_once
+            .then(|| self.report())
+            .filter(|_| !self.changed);
+        let plan = if self.answered_once && !self.do_not_touch {
+            self.next_plan()
+        } else {
+            self.plan.clone()
+        };
         PollOutcome {
-            report: None,
-            plan: self.plan,
-            depth: self.context.depth,
-            failure: None,
-            is_printer: self.profiles.iter().next().is_some(),
-            do_not_touch: false,
-            changed: false,
+            report,
+            plan,
+            depth: self.depth,
+            failure: self.failure,
+            is_printer,
+            do_not_touch: self.do_not_touch,
+            changed: self.changed,
+        }
+    }
+
+    fn view(&self) -> View<'_> {
+        View::new(&self.facts, &self.profile, &self.profiles)
+    }
+
+    fn is_printer(&self) -> bool {
+        let view = self.view();
+        let row = |column: &Oid| self.facts.any_below(column);
+        self.profile.name != crate::profile::STANDARD
+            || [
+                mib::general(17),
+                mib::general(16),
+                mib::supplies(9),
+                mib::marker(4),
+                mib::input(10),
+                mib::hr_printer(2),
+            ]
+            .iter()
+            .any(row)
+            || self.facts.get(&mib::hr_device(2).child(&[view.device]))
+                == Some(&crate::value::Value::ObjectId(mib::hr_device_printer()))
+    }
+
+    /// Goes on to the next stage; its asks are in the queue then. Several stages may pass without an ask.
+    fn advance(&mut self) {
+        match self.stage {
+            Stage::Start => self.start(),
+            Stage::Identify => {
+                let probes = self.probes();
+                self.stage = Stage::Probe;
+                if !probes.is_empty() {
+                    self.push(Part::Identity, Ask::Get(probes));
+                }
+            }
+            Stage::Probe => self.choose_profile(),
+            Stage::Steady => self.after_steady(),
+            Stage::Refresh => self.after_refresh(),
+            Stage::Heartbeat => {
+                self.changed = self
+                    .plan
+                    .as_ref()
+                    .is_some_and(|plan| plan.moved(&self.facts, &self.heard));
+                self.stage = Stage::Done;
+            }
+            Stage::Tables | Stage::Signs | Stage::Done => self.stage = Stage::Done,
+        }
+    }
+
+    fn start(&mut self) {
+        let fits = self
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.fits(&self.profiles, self.context.observed_at));
+        let remembered = self
+            .plan
+            .as_ref()
+            .filter(|_| fits)
+            .and_then(Plan::remembered);
+        let Some((facts, profile)) = remembered
+            .and_then(|facts| Some((facts, self.plan.as_ref()?.profile_of(&self.profiles)?)))
+        else {
+            return self.learn();
+        };
+        let plan = self.plan.as_ref().expect("it was remembered from");
+        self.profile = profile;
+        self.facts = facts;
+        self.rule_maker = plan.rule_maker().map(str::to_owned);
+        match self.depth {
+            Depth::Learn => self.learn(),
+            Depth::Heartbeat => {
+                self.stage = Stage::Heartbeat;
+                let signs = plan.signs();
+                self.push(Part::Status, Ask::Get(signs));
+            }
+            Depth::Steady => {
+                self.stage = Stage::Steady;
+                let steady = plan.steady_oids();
+                for part in [Part::Status, Part::Meters, Part::Supplies, Part::Trays] {
+                    self.asked.insert(part);
+                }
+                self.push(Part::Identity, Ask::Get(steady));
+            }
+            Depth::Full => {
+                self.stage = Stage::Refresh;
+                let (steps, renewed) = learn::refresh(
+                    plan,
+                    &self.facts,
+                    &self.profile,
+                    self.context.collect_contact,
+                );
+                for prefix in renewed {
+                    self.facts.forget(&prefix);
+                }
+                self.extend(steps);
+            }
+        }
+    }
+
+    /// Starts anew, whatever was heard or remembered.
+    fn learn(&mut self) {
+        self.facts = Facts::default();
+        self.heard.clear();
+        self.asked.clear();
+        self.broken.clear();
+        self.queue.clear();
+        self.depth = Depth::Learn;
+        self.profile = Arc::clone(self.profiles.standard());
+        self.stage = Stage::Identify;
+        self.push(
+            Part::Identity,
+            learn::identify(self.context.collect_contact),
+        );
+    }
+
+    /// What a device is recognised by: its texts.
+    fn evidence_texts(&self) -> Vec<String> {
+        let view = self.view();
+        let mut texts = [mib::system(1), mib::hr_device(3).child(&[view.device])]
+            .iter()
+            .filter_map(|oid| view.text_at(oid))
+            .collect::<Vec<_>>();
+        for profile in self.profiles.iter() {
+            texts.extend(
+                profile
+                    .identity
+                    .device_id
+                    .iter()
+                    .filter_map(|source| view.text(source)),
+            );
+        }
+        texts
+    }
+
+    fn probes(&self) -> Vec<Oid> {
+        let texts = self.evidence_texts();
+        let object_id = identity::object_id(&self.view());
+        self.profiles.probes(Evidence {
+            object_id: object_id.as_ref(),
+            texts: &texts,
+        })
+    }
+
+    fn identified(&self) -> (Arc<Profile>, Option<Rule>) {
+        let texts = self.evidence_texts();
+        let object_id = identity::object_id(&self.view());
+        let evidence = Evidence {
+            object_id: object_id.as_ref(),
+            texts: &texts,
+        };
+        let (profile, rule) = self
+            .profiles
+            .identify(evidence, &|oid| self.facts.get(oid).is_some());
+        (Arc::clone(profile), rule.cloned())
+    }
+
+    fn choose_profile(&mut self) {
+        let (profile, rule) = self.identified();
+        self.profile = profile;
+        self.do_not_touch = rule.as_ref().is_some_and(|rule| rule.do_not_touch);
+        self.rule_maker = rule.and_then(|rule| rule.manufacturer);
+        if self.do_not_touch {
+            self.stage = Stage::Done;
+            return;
+        }
+        self.stage = Stage::Tables;
+        let steps = learn::tables(&self.profile, &self.profiles, &self.context.address);
+        self.extend(steps);
+    }
+
+    /// After the steady Get: is it the same device, is everything still there, and does anything point to the alerts?
+    fn after_steady(&mut self) {
+        let plan = self.plan.as_ref().expect("a steady poll has a plan");
+        if self.broken.contains(&Part::Identity) {
+            self.broken
+                .extend([Part::Status, Part::Meters, Part::Supplies, Part::Trays]);
+            self.stage = Stage::Done;
+            return;
+        }
+        if !plan.still_fits(&self.facts, &self.heard) {
+            let same = plan.proven_by(&self.facts, &self.heard);
+            self.plan = self.plan.take().filter(|_| same);
+            return self.learn();
+        }
+        self.stage = Stage::Signs;
+        let view = self.view();
+        if plan.wants_alerts(&view, self.context.observed_at) {
+            let (steps, renewed) = learn::signs(plan, &self.profile);
+            for prefix in renewed {
+                self.facts.forget(&prefix);
+            }
+            self.extend(steps);
+        }
+    }
+
+    fn after_refresh(&mut self) {
+        let plan = self.plan.as_ref().expect("a refresh has a plan");
+        let proven = !self.broken.contains(&Part::Identity);
+        if proven && !plan.proven_by(&self.facts, &self.heard) {
+            self.plan = None;
+            return self.learn();
+        }
+        self.stage = Stage::Done;
+    }
+
+    fn push(&mut self, part: Part, ask: Ask) {
+        self.queue.push_back(Step { part, ask });
+    }
+
+    fn extend(&mut self, steps: Vec<Step>) {
+        self.queue.extend(steps);
+    }
+
+    /// The one place that every ask passes: what is not on the allow-list is not asked.
+    fn permitted(&self, ask: Ask) -> Option<Ask> {
+        let allowed = self.profiles.allowed();
+        match ask {
+            Ask::Get(mut oids) => {
+                oids.retain(|oid| allowed.permits(oid));
+                oids.dedup();
+                (!oids.is_empty()).then_some(Ask::Get(oids))
+            }
+            Ask::Walk {
+                mut columns,
+                rows_expected,
+                rows_max,
+            } => {
+                columns.retain(|column| allowed.permits(column));
+                (!columns.is_empty()).then_some(Ask::Walk {
+                    columns,
+                    rows_expected,
+                    rows_max,
+                })
+            }
+        }
+    }
+
+    fn section<T>(&self, part: Part, read: impl FnOnce() -> T) -> Section<T> {
+        if self.asked.contains(&part) && !self.broken.contains(&part) {
+            Section::Read(read())
+        } else {
+            Section::NotRead
+        }
+    }
+
+    fn report(&self) -> DeviceReport {
+        let view = self.view();
+        let identity = identity::identity(
+            &view,
+            self.rule_maker.as_deref(),
+            &self.context.address,
+            self.context.collect_contact,
+        );
+        let mut report = DeviceReport {
+            observed_at: self.context.observed_at,
+            observed_uptime_ms: self.context.observed_uptime_ms,
+            source: Some(SourceKind::Snmp),
+            identity,
+            ..DeviceReport::default()
+        };
+        if self.depth == Depth::Heartbeat || self.do_not_touch {
+            return report;
+        }
+        report.status = self.section(Part::Status, || status::status(&view));
+        let meters = self.section(Part::Meters, || meters::meters(&view));
+        report.meter_set = meters.read().map(|meters| meters.set);
+        report.meters = match meters {
+            Section::Read(meters) => Section::Read(meters.list),
+            _ => Section::NotRead,
+        };
+        report.supplies = self.section(Part::Supplies, || supplies::supplies(&view));
+        report.trays = self.section(Part::Trays, || trays::trays(&view));
+        report.alerts = self.section(Part::Alerts, || {
+            alerts::alerts(&view, self.context.observed_at)
+        });
+        report
+    }
+
+    fn next_plan(&self) -> Option<Plan> {
+        let view = self.view();
+        let now = self.context.observed_at;
+        let alerts_read =
+            self.asked.contains(&Part::Alerts) && !self.broken.contains(&Part::Alerts);
+        match self.depth {
+            Depth::Heartbeat => self.plan.clone(),
+            Depth::Steady => {
+                let plan = self.plan.clone()?;
+                // A poll that broke off has nothing to compare the next one with.
+                Some(if self.broken.is_empty() {
+                    plan.after(&view, now, alerts_read)
+                } else {
+                    plan
+                })
+            }
+            Depth::Full if !self.broken.is_empty() => self.plan.clone(),
+            Depth::Learn if !self.broken.is_empty() => None,
+            Depth::Full | Depth::Learn => {
+                let learned_at = self
+                    .plan
+                    .as_ref()
+                    .filter(|_| self.depth == Depth::Full)
+                    .map_or(now, |plan| plan.learned_at());
+                let moved = self
+                    .plan
+                    .as_ref()
+                    .is_some_and(|plan| plan.events_moved_by(&view));
+                Some(Plan::learned(
+                    &view,
+                    self.rule_maker.as_deref(),
+                    &self.context.address,
+                    learned_at,
+                    now,
+                    moved,
+                ))
+            }
         }
     }
 }
 
 impl Conversation for DevicePoll {
     fn next_ask(&mut self) -> Option<Ask> {
-        None
+        loop {
+            while let Some(step) = self.queue.pop_front() {
+                self.asked.insert(step.part);
+                if let Some(ask) = self.permitted(step.ask) {
+                    self.heard_in_step = 0;
+                    self.current = Some(Step {
+                        part: step.part,
+                        ask: ask.clone(),
+                    });
+                    return Some(ask);
+                }
+            }
+            if self.stage == Stage::Done {
+                return None;
+            }
+            self.advance();
+        }
     }
 
-    fn variable(&mut self, _ask_index: usize, _oid: &Oid, _value: ValueRef<'_>) {}
+    fn variable(&mut self, ask_index: usize, oid: &Oid, value: ValueRef<'_>) {
+        // What was not asked for is not taken, whatever a device sends.
+        let wanted = match self.current.as_ref().map(|step| &step.ask) {
+            Some(Ask::Get(oids)) => oids.get(ask_index) == Some(oid) || oids.contains(oid),
+            Some(Ask::Walk { columns, .. }) => columns
+                .iter()
+                .any(|column| oid.suffix_of(column).is_some_and(|index| !index.is_empty())),
+            None => false,
+        };
+        if !wanted {
+            return;
+        }
+        self.answered_once = true;
+        self.heard_in_step += 1;
+        match value.to_value() {
+            Some(value) => {
+                self.facts.insert(oid.clone(), value);
+                self.heard.insert(oid.clone());
+            }
+            None => self.facts.forget(oid),
+        }
+    }
 
-    fn answered(&mut self, _failure: Option<Failure>) {}
+    fn answered(&mut self, failure: Option<Failure>) {
+        let part = self.current.take().map(|step| step.part);
+        let Some(failure) = failure else {
+            self.answered_once = true;
+            return;
+        };
+        self.failure = Some(failure);
+        let partial = matches!(failure, Failure::ErrorStatus(_)) && self.heard_in_step > 0;
+        if !partial {
+            self.broken.extend(part);
+        }
+        // The first time-out ends the poll: a dead device is not asked for every table (quirk N13).
+        if matches!(failure, Failure::Timeout | Failure::Authentication) {
+            let rest = self
+                .queue
+                .drain(..)
+                .map(|step| step.part)
+                .collect::<Vec<_>>();
+            self.asked.extend(rest.iter().copied());
+            self.broken.extend(rest);
+            if self.stage == Stage::Steady
+                || self.stage == Stage::Refresh
+                || self.stage == Stage::Heartbeat
+            {
+                self.broken.insert(Part::Identity);
+            }
+            let unfinished = matches!(self.stage, Stage::Identify | Stage::Probe | Stage::Start);
+            if unfinished {
+                self.broken.insert(Part::Identity);
+            }
+            if self.stage != Stage::Steady {
+                self.stage = Stage::Done;
+            }
+        }
+    }
 }

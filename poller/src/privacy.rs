@@ -1,8 +1,14 @@
 //! What the agent can ever ask a device for: an allow-list of OID subtrees, made from the standard tables and the profiles.
-//! Every ask passes [`AllowList::permits`]; job names, document names and user names are not on it.
+//!
+//! Every ask passes [`AllowList::permits`] (in one place, `DevicePoll`); job names, document names and user names are not on the
+//! list, and no profile can put them there: [`FORBIDDEN`] holds against any.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::device;
 use crate::oid::Oid;
-use crate::profile::ProfileSet;
+use crate::profile::{Profile, ProfileSet, Source};
 
 /// A subtree that may be asked for, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,24 +19,185 @@ pub struct Allowed {
     pub purpose: String,
 }
 
-/// The subtrees that may be asked for.
+/// Subtrees that nothing can open, whatever a profile says: jobs, documents, users, address books, credentials, and commands in disguise.
+pub const FORBIDDEN: &[(&str, &str)] = &[
+    ("1.3.6.1.4.1.2699.1.1", "jobs (Job Monitoring MIB)"),
+    (
+        "1.3.6.1.4.1.2699.1.2.1.2.1.1.7",
+        "SNMP community in clear (Port Monitor MIB)",
+    ),
+    ("1.3.6.1.4.1.2699.1.2.1.3", "ports and queues"),
+    ("1.3.6.1.2.1.25.4", "running software"),
+    ("1.3.6.1.2.1.4.22", "neighbours' addresses"),
+    ("1.3.6.1.2.1.3", "neighbours' addresses"),
+    ("1.3.6.1.2.1.6.13", "connections"),
+    ("1.3.6.1.2.1.7.5", "connections"),
+    ("1.3.6.1.6.3", "SNMP users, communities and targets"),
+    (
+        "1.3.6.1.4.1.11.2.3.9.4.2.1.1.6",
+        "HP jobs: names, users, applications",
+    ),
+    ("1.3.6.1.4.1.1347.47", "Kyocera jobs and logs"),
+    ("1.3.6.1.4.1.1347.40.26", "Kyocera SNMP communities"),
+    (
+        "1.3.6.1.4.1.1248.1.2.2.44",
+        "Epson commands tunnelled in OIDs (some write)",
+    ),
+];
+
+/// The subtrees that may be asked for, sorted, none inside another.
 #[derive(Clone, Debug, Default)]
 pub struct AllowList {
-    allowed: Vec<Allowed>,
+    allowed: BTreeMap<Oid, String>,
+    forbidden: Vec<Oid>,
 }
 
 impl AllowList {
-    /// Whether `oid` may be asked for: it is, or is below, a subtree of the list.
+    /// The list that these profiles lead to.
+    #[must_use]
+    pub fn of(profiles: &[Arc<Profile>]) -> Self {
+        let forbidden = FORBIDDEN
+            .iter()
+            .map(|(oid, _)| oid.parse().expect("a constant that a test parses"))
+            .collect::<Vec<Oid>>();
+        let mut all: Vec<(Oid, String)> = device::standard_subtrees()
+            .into_iter()
+            .map(|(oid, purpose)| (oid, purpose.to_owned()))
+            .collect();
+        for profile in profiles {
+            all.extend(of_profile(profile));
+        }
+        all.sort();
+        let mut list = Self {
+            allowed: BTreeMap::new(),
+            forbidden,
+        };
+        for (oid, purpose) in all {
+            if !list.is_forbidden(&oid) && !list.is_below_allowed(&oid) {
+                list.allowed.insert(oid, purpose);
+            }
+        }
+        list
+    }
+
+    /// Whether `oid` may be asked for: it is, or is below, a subtree of the list, and touches nothing forbidden.
     #[must_use]
     pub fn permits(&self, oid: &Oid) -> bool {
-        self.allowed
-            .iter()
-            .any(|allowed| oid.suffix_of(&allowed.subtree).is_some())
+        self.is_below_allowed(oid) && !self.is_forbidden(oid)
     }
+
+    /// The list, in the order of the OIDs.
+    #[must_use]
+    pub fn list(&self) -> Vec<Allowed> {
+        let entry = |(subtree, purpose): (&Oid, &String)| Allowed {
+            subtree: subtree.clone(),
+            purpose: purpose.clone(),
+        };
+        self.allowed.iter().map(entry).collect()
+    }
+
+    /// A subtree that is allowed is at or before `oid` in the order, and nothing of the list lies inside it.
+    fn is_below_allowed(&self, oid: &Oid) -> bool {
+        self.allowed
+            .range(..=oid)
+            .next_back()
+            .is_some_and(|(subtree, _)| oid.suffix_of(subtree).is_some())
+    }
+
+    /// Inside a forbidden subtree, or around one.
+    fn is_forbidden(&self, oid: &Oid) -> bool {
+        self.forbidden
+            .iter()
+            .any(|subtree| oid.suffix_of(subtree).is_some() || subtree.suffix_of(oid).is_some())
+    }
+}
+
+/// What one profile reads, each with its purpose.
+fn of_profile(profile: &Profile) -> Vec<(Oid, String)> {
+    let name = &profile.name;
+    let mut list = Vec::new();
+    let identity = &profile.identity;
+    let purposes = [
+        (&identity.serial, "serial number"),
+        (&identity.serial_first, "serial number"),
+        (&identity.model, "model"),
+        (&identity.firmware, "firmware version"),
+        (&identity.hostname, "host name of the device"),
+        (&identity.device_id, "IEEE 1284 device id"),
+        (&identity.asset, "asset number"),
+        (&profile.status.display, "line on the panel"),
+    ];
+    for (sources, purpose) in purposes {
+        for source in sources {
+            add(&mut list, source, &format!("{name}: {purpose}"));
+        }
+    }
+    for meter in &profile.meters {
+        add(
+            &mut list,
+            &meter.from,
+            &format!("{name}: meter {} {}", meter.work, meter.colour),
+        );
+    }
+    for source in profile.checks.iter().flat_map(|check| &check.others) {
+        add(
+            &mut list,
+            source,
+            &format!("{name}: part of a sum of meters"),
+        );
+    }
+    for known in &profile.supplies.known {
+        add(
+            &mut list,
+            &known.from,
+            &format!("{name}: level of {}", known.kind),
+        );
+    }
+    for (table, columns) in &profile.table {
+        let columns = [&columns.code, &columns.name, &columns.value]
+            .into_iter()
+            .flatten();
+        list.extend(columns.map(|column| (column.clone(), format!("{name}: table {table}"))));
+    }
+    let private = [
+        &profile.supplies.private_level,
+        &profile.supplies.private_name,
+    ]
+    .into_iter()
+    .flatten();
+    list.extend(private.map(|column| (column.clone(), format!("{name}: supplies"))));
+    let probes = profile
+        .rules
+        .iter()
+        .filter_map(|rule| rule.present.as_ref());
+    list.extend(probes.map(|oid| (oid.clone(), format!("{name}: recognises the device"))));
+    list
+}
+
+fn add(list: &mut Vec<(Oid, String)>, source: &Source, purpose: &str) {
+    source.each(&mut |source| match source {
+        Source::Scalar { oid, guard, .. } => {
+            list.push((oid.clone(), purpose.to_owned()));
+            list.extend(
+                guard
+                    .as_ref()
+                    .map(|(oid, _)| (oid.clone(), purpose.to_owned())),
+            );
+        }
+        Source::Column(column)
+        | Source::Row {
+            column: Some(column),
+            ..
+        } => list.push((column.clone(), purpose.to_owned())),
+        Source::Row { .. } | Source::Sum { .. } | Source::First(_) => {}
+    });
 }
 
 /// The list that `profiles` lead to, in the order of the OIDs: what `platen-agent privacy` prints.
 #[must_use]
-pub fn list(_profiles: &ProfileSet) -> Vec<Allowed> {
-    Vec::new()
+pub fn list(profiles: &ProfileSet) -> Vec<Allowed> {
+    profiles.allowed().list()
 }
+
+#[cfg(test)]
+mod tests;

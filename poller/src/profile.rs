@@ -2,23 +2,308 @@
 //!
 //! Profiles are TOML files, embedded in the program and extendable from a folder. They are parsed into checked types
 //! once; nothing behind the parser checks again. A [`ProfileSet`] never changes: to reload, load a new one and swap the `Arc`.
+//! `profiles/README.md` explains every key.
 
+mod parse;
+mod source;
+mod text;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use codec::model::{Basis, Colorant, Colour, MeterUnit, Sides, SupplyType, Work};
+use serde::Deserialize;
+
+pub use source::{Form, RowKey, Source};
+pub use text::{Found, Pattern, Template};
+
+use crate::oid::Oid;
+use crate::privacy::AllowList;
+
+/// The profiles that are part of the program; `standard` is the one for everything no other recognises.
+const EMBEDDED: &[(&str, &str)] = &[
+    ("standard.toml", include_str!("../profiles/standard.toml")),
+    ("kyocera.toml", include_str!("../profiles/kyocera.toml")),
+    ("ricoh.toml", include_str!("../profiles/ricoh.toml")),
+];
+
+/// The name of the profile that reads what every printer has.
+pub const STANDARD: &str = "standard";
 
 /// Every profile the agent knows.
 #[derive(Clone, Debug)]
 pub struct ProfileSet {
     profiles: Vec<Arc<Profile>>,
+    allowed: Arc<AllowList>,
 }
 
 /// How one family of printers is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Its name: lower case letters, digits and `-`.
+    #[serde(deserialize_with = "parse::name")]
     pub name: String,
     /// Its version: raised whenever it reads something else.
     pub version: u32,
+    /// The maker, where nothing that the device says of itself names one.
+    #[serde(default)]
+    pub manufacturer: Option<String>,
+    /// How its devices are recognised: one rule has to hold, and of a rule everything it says.
+    #[serde(default, rename = "match")]
+    pub rules: Vec<Rule>,
+    /// Where the identity is found beside the standard places.
+    #[serde(default)]
+    pub identity: IdentitySources,
+    /// Where the status is found beside the standard places.
+    #[serde(default)]
+    pub status: StatusSources,
+    /// Tables whose rows are found by a code or a name.
+    #[serde(default)]
+    pub table: BTreeMap<String, Table>,
+    /// The meters.
+    #[serde(default, rename = "meter")]
+    pub meters: Vec<MeterRule>,
+    /// Sums that have to come out.
+    #[serde(default, rename = "check")]
+    pub checks: Vec<Check>,
+    /// How the supplies are to be understood.
+    #[serde(default)]
+    pub supplies: SupplyRules,
+    /// How the alerts are to be understood.
+    #[serde(default)]
+    pub alerts: AlertRules,
+    /// The makers, each in its one spelling (in `standard` only).
+    #[serde(default, rename = "maker")]
+    pub makers: Vec<Maker>,
+}
+
+/// One way to recognise a device. What it does not say is not asked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// `sysObjectID` is or is below this.
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub object_id: Option<Oid>,
+    /// `sysDescr`, `hrDeviceDescr` or the IEEE 1284 id fits one of these.
+    #[serde(default)]
+    pub text: Vec<Pattern>,
+    /// This instance exists (it is asked for only when the rest of the rule holds).
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub present: Option<Oid>,
+    /// The maker of the devices that this rule finds.
+    #[serde(default)]
+    pub manufacturer: Option<String>,
+    /// These devices must not be polled: SNMP makes them restart or hang.
+    #[serde(default)]
+    pub do_not_touch: bool,
+}
+
+/// Where an identity is found.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentitySources {
+    /// Serial numbers, tried after `prtGeneralSerialNumber`.
+    pub serial: Vec<Source>,
+    /// Serial numbers that are better than `prtGeneralSerialNumber`.
+    pub serial_first: Vec<Source>,
+    /// Models, tried before `hrDeviceDescr`.
+    pub model: Vec<Source>,
+    /// Firmware versions.
+    pub firmware: Vec<Source>,
+    /// Host names, where `sysName` is empty.
+    pub hostname: Vec<Source>,
+    /// IEEE 1284 device ids.
+    pub device_id: Vec<Source>,
+    /// Asset numbers.
+    pub asset: Vec<Source>,
+    /// What to take from `hrDeviceDescr`.
+    pub device_text: Vec<Template>,
+    /// What to take from `sysDescr`.
+    pub system_text: Vec<Template>,
+    /// Endings that are no part of a model (` series`).
+    pub model_endings: Vec<String>,
+    /// The charset of its strings (IANA MIBenum), where `prtLocalizationCharacterSet` is wrong.
+    pub charset: Option<u32>,
+}
+
+/// Where a status is found.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatusSources {
+    /// The line on the panel, tried before `prtConsoleDisplayBufferText`.
+    pub display: Vec<Source>,
+}
+
+/// A table whose rows are found by a code or a name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// The column with the codes. Without one, a code is the first arc of the row's index.
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub code: Option<Oid>,
+    /// The column with the names.
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub name: Option<Oid>,
+    /// The column with the values, unless a source names another.
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub value: Option<Oid>,
+    /// The most rows it is read for.
+    #[serde(default = "parse::rows_max")]
+    pub rows_max: u32,
+    /// Media sizes by code, where the table tells sizes.
+    #[serde(default, deserialize_with = "parse::sizes")]
+    pub sizes: BTreeMap<u32, String>,
+}
+
+/// How often a meter is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cadence {
+    /// At every poll.
+    #[default]
+    Steady,
+    /// When the device is learned: at the first poll, and then daily.
+    Daily,
+}
+
+/// A meter and where it is found.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeterRule {
+    /// What the device did.
+    pub work: Work,
+    /// The colour of it.
+    #[serde(default = "parse::colour_total")]
+    pub colour: Colour,
+    /// What is counted.
+    #[serde(default = "parse::impressions")]
+    pub unit: MeterUnit,
+    /// Media size, where it counts one.
+    #[serde(default)]
+    pub size: Option<String>,
+    /// Sides, where it counts them apart.
+    #[serde(default)]
+    pub sides: Option<Sides>,
+    /// What it may be used for.
+    #[serde(default = "parse::billing")]
+    pub basis: Basis,
+    /// How often it is read.
+    #[serde(default)]
+    pub read: Cadence,
+    /// Where it is found; with `each`, a column or a sum of columns whose rows are those of the table.
+    pub from: Source,
+    /// One meter for each row of this table, its size the row's name.
+    #[serde(default)]
+    pub each: Option<String>,
+}
+
+/// A sum that has to come out: meters named `work.colour`, or `work.colour.*` for all sizes of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The meter that the parts make up.
+    pub total: String,
+    /// The parts: every one has to be there for the check to be made.
+    #[serde(default)]
+    pub parts: Vec<String>,
+    /// Parts that not every device has.
+    #[serde(default)]
+    pub optional: Vec<String>,
+    /// Values that are no meters but belong to the sum (lists, reports).
+    #[serde(default)]
+    pub others: Vec<Source>,
+    /// The parts may make up less than the total, but never more. Such a check can find a conflict; it verifies nothing.
+    #[serde(default)]
+    pub at_most: bool,
+    /// How far it may be off: pages that were printed between two PDUs.
+    #[serde(default)]
+    pub tolerance: u64,
+}
+
+/// How supplies are to be understood.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SupplyRules {
+    /// The steps in which levels move, in per cent.
+    pub resolution: Option<u32>,
+    /// What the level of a receptacle means on these devices. Without it nothing is turned round.
+    pub waste: Option<Orientation>,
+    /// What a cartridge holds, where neither its type nor the marking technology tells.
+    pub cartridge: Option<SupplyType>,
+    /// Descriptions taken apart into name, part and serial.
+    pub description: Vec<Template>,
+    /// Levels of the standard table that are codes here, and the per cent they stand for.
+    #[serde(deserialize_with = "parse::codes")]
+    pub codes: BTreeMap<i64, u32>,
+    /// A private column of levels in per cent, by the row's index, used where the standard level is no number.
+    #[serde(deserialize_with = "parse::oid_option")]
+    pub private_level: Option<Oid>,
+    /// A private column of names, by the row's index, used where the description is empty.
+    #[serde(deserialize_with = "parse::oid_option")]
+    pub private_name: Option<Oid>,
+    /// Levels known by kind and colour, used where the standard level is no number or the row is missing.
+    pub known: Vec<KnownLevel>,
+}
+
+/// What the level of a receptacle means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Orientation {
+    /// The room that is left, as RFC 3805 says.
+    Remaining,
+    /// What is in it: the report turns it round.
+    Filled,
+}
+
+/// A level that is known by kind and colour.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownLevel {
+    /// The kind of supply.
+    pub kind: SupplyType,
+    /// Its colour.
+    #[serde(default)]
+    pub colorant: Option<Colorant>,
+    /// What it is called where the table has no such row; without it, no row is made.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Where the level is found.
+    pub from: Source,
+    /// What one per cent is in it.
+    #[serde(default = "parse::one")]
+    pub per_percent: u32,
+}
+
+/// How alerts are to be understood.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertRules {
+    /// Codes that say no more than that the device starts, sleeps or wakes: no alert unless critical.
+    pub informational: Vec<i64>,
+}
+
+/// A maker and how its name is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maker {
+    /// The one spelling.
+    pub name: String,
+    /// How devices write it, in any case.
+    pub words: Vec<String>,
+    /// It makes print servers for the printers of others: its name in `sysDescr` says nothing of the printer.
+    #[serde(default)]
+    pub print_server: bool,
+}
+
+/// What is known of a device before its profile is chosen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evidence<'a> {
+    /// `sysObjectID`.
+    pub object_id: Option<&'a Oid>,
+    /// `sysDescr`, `hrDeviceDescr`, the IEEE 1284 id.
+    pub texts: &'a [String],
 }
 
 /// Why a profile cannot be used: always with the file, the line and the key.
@@ -40,32 +325,237 @@ pub enum ProfileError {
         file: String,
         /// The line, from 1.
         line: usize,
-        /// The key, dotted.
+        /// The key.
         key: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
+/// The largest profile file, in bytes: the largest embedded one has a twentieth of it.
+const PROFILE_BYTES_MAX: u64 = 256 * 1024;
+
 impl ProfileSet {
     /// The profiles that are part of the program.
     #[must_use]
     pub fn embedded() -> Self {
-        Self {
-            profiles: Vec::new(),
-        }
+        let profiles = EMBEDDED
+            .iter()
+            .map(|(file, text)| {
+                parse::profile(file, text).expect("a test parses every embedded profile")
+            })
+            .map(Arc::new)
+            .collect();
+        Self::of(profiles)
     }
 
-    /// The embedded profiles and those of `folder`: a file there replaces the embedded profile of the same name, or adds one.
+    /// The embedded profiles and those of `folder` (its `*.toml` files): a file there replaces the embedded profile of the same
+    /// name, or adds one that is tried before the embedded ones.
     ///
     /// # Errors
     /// [`ProfileError`] when the folder cannot be read or one of its files is no profile. The set in use stays as it is.
-    pub fn load(_folder: Option<&Path>) -> Result<Self, ProfileError> {
-        Ok(Self::embedded())
+    pub fn load(folder: Option<&Path>) -> Result<Self, ProfileError> {
+        let embedded = Self::embedded();
+        let Some(folder) = folder else {
+            return Ok(embedded);
+        };
+        let unreadable = |path: &Path, source| ProfileError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let mut files = std::fs::read_dir(folder)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| unreadable(folder, error))?
+            .into_iter()
+            .map(|entry| entry.path())
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "toml")
+            })
+            .collect::<Vec<_>>();
+        files.sort();
+        let mut profiles: Vec<Arc<Profile>> = Vec::new();
+        for path in files {
+            let file = path.display().to_string();
+            let bytes = std::fs::metadata(&path)
+                .map_err(|error| unreadable(&path, error))?
+                .len();
+            if bytes > PROFILE_BYTES_MAX {
+                let reason = format!("larger than {PROFILE_BYTES_MAX} bytes");
+                return Err(ProfileError::Invalid {
+                    file,
+                    line: 1,
+                    key: "file".to_owned(),
+                    reason,
+                });
+            }
+            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+            let profile = parse::profile(&file, &text)?;
+            if profiles.iter().any(|other| other.name == profile.name) {
+                let reason = format!("{} is in another file of the folder too", profile.name);
+                return Err(ProfileError::Invalid {
+                    file,
+                    line: 1,
+                    key: "name".to_owned(),
+                    reason,
+                });
+            }
+            profiles.push(Arc::new(profile));
+        }
+        let kept = embedded
+            .profiles
+            .into_iter()
+            .filter(|old| !profiles.iter().any(|new| new.name == old.name));
+        let kept = kept.collect::<Vec<_>>();
+        profiles.extend(kept);
+        Ok(Self::of(profiles))
+    }
+
+    fn of(profiles: Vec<Arc<Profile>>) -> Self {
+        let allowed = Arc::new(AllowList::of(&profiles));
+        Self { profiles, allowed }
     }
 
     /// The profiles, in the order in which they are tried.
     pub fn iter(&self) -> impl Iterator<Item = &Profile> {
         self.profiles.iter().map(AsRef::as_ref)
     }
+
+    /// What these profiles may ask for.
+    #[must_use]
+    pub fn allowed(&self) -> &Arc<AllowList> {
+        &self.allowed
+    }
+
+    /// The profile of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Profile>> {
+        self.profiles.iter().find(|profile| profile.name == name)
+    }
+
+    /// The profile that reads what every printer has.
+    #[must_use]
+    pub fn standard(&self) -> &Arc<Profile> {
+        self.named(STANDARD)
+            .expect("the standard profile is embedded and can be replaced, not removed")
+    }
+
+    /// The instances whose presence decides between profiles for this device: rules hold but for them.
+    #[must_use]
+    pub fn probes(&self, evidence: Evidence<'_>) -> Vec<Oid> {
+        let rules = self.profiles.iter().flat_map(|profile| &profile.rules);
+        rules
+            .filter(|rule| rule.holds(evidence))
+            .filter_map(|rule| rule.present.clone())
+            .collect()
+    }
+
+    /// The profile of this device and the rule that found it: the one with the most to say, the first among equals.
+    #[must_use]
+    pub fn identify(
+        &self,
+        evidence: Evidence<'_>,
+        is_present: &dyn Fn(&Oid) -> bool,
+    ) -> (&Arc<Profile>, Option<&Rule>) {
+        let mut best: (u32, &Arc<Profile>, Option<&Rule>) = (0, self.standard(), None);
+        for profile in &self.profiles {
+            for rule in &profile.rules {
+                let present = rule.present.as_ref().is_none_or(is_present);
+                if present && rule.holds(evidence) && rule.weight() > best.0 {
+                    best = (rule.weight(), profile, Some(rule));
+                }
+            }
+        }
+        (best.1, best.2)
+    }
+
+    /// The one spelling of the maker that `text` begins with, and what follows it.
+    #[must_use]
+    pub fn maker<'a>(&self, text: &'a str) -> Option<(&Maker, &'a str)> {
+        let mut best: Option<(usize, &Maker)> = None;
+        for maker in &self.standard().makers {
+            for word in &maker.words {
+                let head = text
+                    .get(..word.len())
+                    .is_some_and(|head| head.eq_ignore_ascii_case(word));
+                let ends = text
+                    .get(word.len()..)
+                    .and_then(|rest| rest.chars().next())
+                    .is_none_or(|c| !c.is_alphanumeric());
+                if head && ends && best.is_none_or(|(length, _)| word.len() > length) {
+                    best = Some((word.len(), maker));
+                }
+            }
+        }
+        best.map(|(length, maker)| {
+            (
+                maker,
+                text[length..].trim_start_matches([' ', '_', ',', '/']),
+            )
+        })
+    }
 }
+
+impl Rule {
+    /// Whether all but `present` holds.
+    fn holds(&self, evidence: Evidence<'_>) -> bool {
+        let object_id = self.object_id.as_ref().is_none_or(|prefix| {
+            evidence
+                .object_id
+                .is_some_and(|oid| oid.suffix_of(prefix).is_some())
+        });
+        let text = self.text.is_empty()
+            || evidence
+                .texts
+                .iter()
+                .any(|text| self.text.iter().any(|pattern| pattern.matches(text)));
+        object_id && text
+    }
+
+    /// How much the rule says: a longer prefix, then a text, then a probe. A device not to be touched is so whatever else it is.
+    fn weight(&self) -> u32 {
+        let arcs = self.object_id.as_ref().map_or(0, |oid| {
+            u32::try_from(oid.arcs().len()).unwrap_or(u32::MAX / 16)
+        });
+        let probe = u32::from(self.present.is_some()) * 20;
+        u32::from(self.do_not_touch) * 10_000
+            + arcs * 10
+            + u32::from(!self.text.is_empty()) * 15
+            + probe
+    }
+}
+
+impl Profile {
+    /// Name and version as they stand in reports: `kyocera/1`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.name, self.version)
+    }
+
+    /// Every source of the profile, sums and choices with what they are made of.
+    pub fn each_source<'a>(&'a self, visit: &mut dyn FnMut(&'a Source)) {
+        let identity = &self.identity;
+        let lists = [
+            &identity.serial,
+            &identity.serial_first,
+            &identity.model,
+            &identity.firmware,
+            &identity.hostname,
+            &identity.device_id,
+            &identity.asset,
+            &self.status.display,
+        ];
+        let single = self
+            .meters
+            .iter()
+            .map(|meter| &meter.from)
+            .chain(self.supplies.known.iter().map(|known| &known.from));
+        let others = self.checks.iter().flat_map(|check| &check.others);
+        for source in lists.into_iter().flatten().chain(single).chain(others) {
+            source.each(visit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

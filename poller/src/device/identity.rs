@@ -1,0 +1,282 @@
+//! Who the device is: serial, maker in one spelling, model without the maker, names, MAC, firmware (quirks I1 to I12).
+
+use codec::model::Identity;
+
+use super::view::View;
+use super::{mib, text};
+use crate::oid::Oid;
+use crate::profile::Template;
+use crate::value::Value;
+
+/// Reads the identity. `rule_maker` is what the rule says that found the profile; `address` the device's, as in the report.
+#[must_use]
+pub fn identity(
+    view: &View<'_>,
+    rule_maker: Option<&str>,
+    address: &str,
+    collect_contact: bool,
+) -> Identity {
+    let description = view.text_at(&mib::system(1));
+    let device_text = device_text(view);
+    let device_id = device_id(view);
+    let taken = taken(view, description.as_deref(), device_text.as_deref());
+    let model = model(
+        view,
+        &taken,
+        device_text.as_deref(),
+        device_id.as_deref(),
+        description.as_deref(),
+    );
+    let manufacturer = manufacturer(
+        view,
+        rule_maker,
+        model.as_deref(),
+        description.as_deref(),
+        device_id.as_deref(),
+    );
+    Identity {
+        serial: serial(view)
+            .map(|(serial, _)| serial)
+            .or_else(|| told_serial(&taken, device_id.as_deref(), description.as_deref())),
+        model: model.map(|model| strip(view, &model)),
+        manufacturer,
+        hostname: view
+            .text_at(&mib::system(5))
+            .or_else(|| first(view, &view.profile.identity.hostname)),
+        dns_name: None,
+        address: Some(address.to_owned()),
+        mac: mac(view, address).map(|(mac, _)| mac),
+        location: view.text_at(&mib::system(6)),
+        contact: collect_contact
+            .then(|| view.text_at(&mib::system(4)))
+            .flatten(),
+        firmware: first(view, &view.profile.identity.firmware)
+            .or_else(|| place(&taken, "firmware")),
+        description,
+        object_id: object_id(view).map(|oid| oid.to_string()),
+        asset: first(view, &view.profile.identity.asset),
+        profile: Some(view.profile.label()),
+    }
+}
+
+/// `sysObjectID`, unless it says nothing (0.0).
+#[must_use]
+pub fn object_id(view: &View<'_>) -> Option<Oid> {
+    match view.facts.get(&mib::system(2))? {
+        Value::ObjectId(oid) if oid.arcs().len() > 2 => Some(oid.clone()),
+        _ => None,
+    }
+}
+
+/// `hrDeviceDescr` of the printer, or `prtGeneralPrinterName`.
+fn device_text(view: &View<'_>) -> Option<String> {
+    view.text_in(&mib::hr_device(3), &[view.device])
+}
+
+/// The IEEE 1284 device id: the profile's place first, then the standard ones.
+fn device_id(view: &View<'_>) -> Option<String> {
+    let standard = &view.profiles.standard().identity.device_id;
+    first(view, &view.profile.identity.device_id).or_else(|| first(view, standard))
+}
+
+/// What tells the device apart for ever, and where it was read: the proof in later polls.
+#[must_use]
+pub fn serial(view: &View<'_>) -> Option<(String, Option<Oid>)> {
+    let identity = &view.profile.identity;
+    let general = mib::general(17).child(&[view.device]);
+    let of = |source| view.text(source).filter(|text| text::is_serial(text));
+    if let Some(serial) = identity.serial_first.iter().find_map(of) {
+        return Some((serial, None));
+    }
+    if let Some(serial) = view.text_at(&general).filter(|text| text::is_serial(text)) {
+        return Some((serial, Some(general)));
+    }
+    identity
+        .serial
+        .iter()
+        .find_map(of)
+        .map(|serial| (serial, None))
+}
+
+/// A serial that stands inside another text: `SN:` of the 1284 id, of `sysDescr`, or a place of a template.
+fn told_serial(
+    taken: &[(String, String)],
+    device_id: Option<&str>,
+    description: Option<&str>,
+) -> Option<String> {
+    let of_id = device_id
+        .and_then(|id| text::device_id_value(id, &["SN", "SERN", "SERIALNUMBER", "SER"]))
+        .map(str::to_owned);
+    let of_description = description.and_then(|description| {
+        let mut pieces = description.split([',', ';']);
+        pieces.find_map(|piece| {
+            piece
+                .trim()
+                .strip_prefix("SN:")
+                .map(|serial| serial.trim().to_owned())
+        })
+    });
+    place(taken, "serial")
+        .or(of_id)
+        .or(of_description)
+        .filter(|serial| text::is_serial(serial))
+}
+
+/// The MAC and where it stands: of the interface that has the address, else the first that has one.
+#[must_use]
+pub fn mac(view: &View<'_>, address: &str) -> Option<(String, Oid)> {
+    let column = mib::if_phys_address();
+    let octets = address
+        .parse::<std::net::Ipv4Addr>()
+        .ok()
+        .map(|address| address.octets().map(u32::from));
+    let interface =
+        octets.and_then(|octets| view.facts.integer(&mib::ip_if_index().child(&octets)));
+    let interface = interface
+        .and_then(|index| u32::try_from(index).ok())
+        .map(|index| vec![index]);
+    let all = view.facts.rows(&column).map(|(index, _)| index.to_vec());
+    interface.into_iter().chain(all).find_map(|index| {
+        let oid = column.child(&index);
+        Some((text::mac(view.facts.octets(&oid)?)?, oid))
+    })
+}
+
+fn first(view: &View<'_>, sources: &[crate::profile::Source]) -> Option<String> {
+    sources.iter().find_map(|source| view.text(source))
+}
+
+/// What the profile's templates take from the device's texts; the first that fits of each kind.
+fn taken(
+    view: &View<'_>,
+    description: Option<&str>,
+    device_text: Option<&str>,
+) -> Vec<(String, String)> {
+    let own = &view.profile.identity;
+    let standard = &view.profiles.standard().identity;
+    let mut all = fitting(own.device_text.iter(), device_text);
+    all.extend(fitting(
+        own.system_text.iter().chain(&standard.system_text),
+        description,
+    ));
+    all
+}
+
+fn fitting<'a>(
+    mut templates: impl Iterator<Item = &'a Template>,
+    text: Option<&str>,
+) -> Vec<(String, String)> {
+    let found = text.and_then(|text| templates.find_map(|template| template.take(text)));
+    let pairs = found.into_iter().flatten();
+    pairs
+        .map(|(name, part)| (name.to_owned(), part.to_owned()))
+        .collect()
+}
+
+fn place(taken: &[(String, String)], name: &str) -> Option<String> {
+    taken
+        .iter()
+        .find(|(found, _)| found == name)
+        .map(|(_, part)| part.clone())
+}
+
+/// The model with whatever stands before it: the vendor's own place, `hrDeviceDescr`, the 1284 id, the printer's name, `sysDescr`.
+fn model(
+    view: &View<'_>,
+    taken: &[(String, String)],
+    device_text: Option<&str>,
+    device_id: Option<&str>,
+    description: Option<&str>,
+) -> Option<String> {
+    let own = first(view, &view.profile.identity.model);
+    let of_device_text = device_text
+        .filter(|_| view.profile.identity.device_text.is_empty())
+        .map(str::to_owned);
+    let of_id = || {
+        device_id
+            .and_then(|id| text::device_id_value(id, &["MDL", "MODEL"]))
+            .map(str::to_owned)
+    };
+    let of_pid = || {
+        let mut pieces = description?.split([',', ';']);
+        pieces.find_map(|piece| {
+            piece
+                .trim()
+                .strip_prefix("PID:")
+                .map(|model| model.trim().to_owned())
+        })
+    };
+    let of_name = || view.text_at(&mib::general(16).child(&[view.device]));
+    // The description speaks of the network card on many devices: it counts only where it begins with a maker.
+    let of_description = || {
+        description
+            .filter(|text| {
+                view.profiles
+                    .maker(text)
+                    .is_some_and(|(maker, _)| !maker.print_server)
+            })
+            .map(str::to_owned)
+    };
+    own.or(of_device_text)
+        .or_else(of_pid)
+        .or_else(|| place(taken, "model"))
+        .or_else(of_id)
+        .or_else(of_name)
+        .or_else(|| device_text.map(str::to_owned))
+        .or_else(of_description)
+        .and_then(text::meaningful)
+}
+
+/// The model without the maker and without the endings that are no part of it.
+fn strip(view: &View<'_>, model: &str) -> String {
+    let mut model = view
+        .profiles
+        .maker(model)
+        .map_or(model, |(_, rest)| rest)
+        .trim();
+    // Some say it twice ("FUJI XEROX DocuPrint", "TOSHIBA TOSHIBA e-STUDIO"), or name the company ("KYOCERA Document Solutions X").
+    if let Some((_, rest)) = view.profiles.maker(model)
+        && !rest.is_empty()
+    {
+        model = rest.trim();
+    }
+    for ending in &view.profile.identity.model_endings {
+        model = model.strip_suffix(ending.as_str()).unwrap_or(model).trim();
+    }
+    model.to_owned()
+}
+
+/// The maker: as the model says, as the rule that found the device says, as `sysDescr` or the 1284 id says, as the profile says.
+fn manufacturer(
+    view: &View<'_>,
+    rule_maker: Option<&str>,
+    model: Option<&str>,
+    description: Option<&str>,
+    device_id: Option<&str>,
+) -> Option<String> {
+    let named = |text: &str| {
+        view.profiles
+            .maker(text)
+            .map(|(maker, _)| maker.name.clone())
+    };
+    let of_description = || {
+        let (maker, _) = view.profiles.maker(description?)?;
+        let foreign = maker.print_server
+            && view
+                .profile
+                .manufacturer
+                .as_deref()
+                .is_some_and(|own| own != maker.name);
+        (!foreign).then(|| maker.name.clone())
+    };
+    let of_id = || {
+        let told = text::device_id_value(device_id?, &["MFG", "MANUFACTURER"])?;
+        named(told).or_else(|| text::meaningful(told.to_owned()))
+    };
+    model
+        .and_then(named)
+        .or_else(|| rule_maker.map(str::to_owned))
+        .or_else(of_description)
+        .or_else(of_id)
+        .or_else(|| view.profile.manufacturer.clone())
+}

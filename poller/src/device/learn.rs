@@ -1,0 +1,347 @@
+//! The asks of each kind of poll.
+
+use std::collections::BTreeSet;
+
+use super::facts::Facts;
+use super::mib;
+use super::plan::Plan;
+use crate::conversation::Ask;
+use crate::oid::Oid;
+use crate::profile::{Profile, ProfileSet, Source};
+
+/// The most rows of a table of the standard MIBs: the largest seen have 24 supplies, 16 trays and 40 alerts.
+const ROWS_MAX: u32 = 128;
+
+/// The part of a report that an ask is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    Identity,
+    Status,
+    Meters,
+    Supplies,
+    Trays,
+    Alerts,
+}
+
+/// An ask and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub part: Part,
+    pub ask: Ask,
+}
+
+/// The first question to a device of which nothing is known.
+pub fn identify(collect_contact: bool) -> Ask {
+    let mut oids = system(collect_contact);
+    oids.extend([mib::hr_device(3), mib::general(17)].map(|column| column.child(&[1])));
+    Ask::Get(oids)
+}
+
+fn system(collect_contact: bool) -> Vec<Oid> {
+    let objects = [1, 2, 3, 4, 5, 6]
+        .into_iter()
+        .filter(|object| *object != 4 || collect_contact);
+    objects.map(mib::system).collect()
+}
+
+/// Everything that the standard MIBs and the profile have, by walking: nothing is known of the rows yet.
+pub fn tables(profile: &Profile, profiles: &ProfileSet, address: &str) -> Vec<Step> {
+    let columns = |column: fn(u32) -> Oid, numbers: &[u32]| {
+        numbers
+            .iter()
+            .map(|number| column(*number))
+            .collect::<Vec<_>>()
+    };
+    let mut steps = vec![
+        walk(
+            Part::Status,
+            columns(mib::hr_device, &[2, 3, 5]),
+            0,
+            ROWS_MAX,
+        ),
+        walk(Part::Status, columns(mib::hr_printer, &[1, 2]), 0, ROWS_MAX),
+        walk(
+            Part::Identity,
+            columns(mib::general, &[1, 2, 16, 17, 19]),
+            0,
+            ROWS_MAX,
+        ),
+        walk(Part::Identity, vec![mib::charset()], 0, ROWS_MAX),
+        walk(Part::Identity, vec![mib::if_phys_address()], 0, ROWS_MAX),
+        walk(Part::Meters, columns(mib::marker, &[2, 3, 4]), 0, ROWS_MAX),
+        walk(
+            Part::Supplies,
+            columns(mib::supplies, &[3, 4, 5, 6, 7, 8, 9]),
+            0,
+            ROWS_MAX,
+        ),
+        walk(Part::Supplies, vec![mib::colorant_value()], 0, ROWS_MAX),
+        walk(
+            Part::Trays,
+            columns(mib::input, &[2, 8, 9, 10, 11, 12, 13, 18]),
+            0,
+            ROWS_MAX,
+        ),
+        walk(
+            Part::Alerts,
+            columns(mib::alert, &[2, 4, 5, 7, 8, 9]),
+            0,
+            ROWS_MAX,
+        ),
+    ];
+    if profile.status.display.is_empty() {
+        steps.push(walk(Part::Status, vec![mib::console_text()], 0, ROWS_MAX));
+    }
+    for table in profile.table.values() {
+        let columns = [&table.code, &table.name, &table.value]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect::<Vec<_>>();
+        if !columns.is_empty() {
+            steps.push(walk(Part::Meters, columns, 0, table.rows_max));
+        }
+    }
+    let further = walked_columns(profile);
+    if !further.is_empty() {
+        steps.push(walk(Part::Meters, further, 0, ROWS_MAX));
+    }
+    let private = private_columns(profile);
+    if !private.is_empty() {
+        steps.push(walk(Part::Supplies, private, 0, ROWS_MAX));
+    }
+    let mut scalars = scalars(profile);
+    scalars.extend(
+        profiles
+            .standard()
+            .identity
+            .device_id
+            .iter()
+            .filter_map(scalar),
+    );
+    scalars.extend(interface_of(address));
+    steps.push(Step {
+        part: Part::Identity,
+        ask: Ask::Get(scalars.into_iter().collect()),
+    });
+    steps
+}
+
+/// The steps of a full poll by plan, and the prefixes whose rows it reads anew.
+pub fn refresh(
+    plan: &Plan,
+    facts: &Facts,
+    profile: &Profile,
+    collect_contact: bool,
+) -> (Vec<Step>, Vec<Oid>) {
+    let columns = |column: fn(u32) -> Oid, numbers: &[u32]| {
+        numbers
+            .iter()
+            .map(|number| column(*number))
+            .collect::<Vec<_>>()
+    };
+    let mut oids = system(collect_contact);
+    let index = [plan.device()];
+    oids.extend(
+        [
+            mib::hr_device(3),
+            mib::hr_device(5),
+            mib::hr_printer(1),
+            mib::hr_printer(2),
+        ]
+        .map(|column| column.child(&index)),
+    );
+    oids.extend([1, 16, 17, 19].map(|number| mib::general(number).child(&index)));
+    let known = |oid: &Oid| {
+        oid.arcs().starts_with(&[1, 3, 6, 1, 2, 1])
+            && facts.get(oid).is_none()
+            && !oids_volatile(oid)
+    };
+    oids.retain(|oid| !known(oid));
+    let (supplies, trays): (Vec<u32>, Vec<u32>) =
+        ([3, 5, 6, 7, 8, 9].into(), [8, 9, 10, 11, 12].into());
+    // Trays are named in one of two columns.
+    let trays_named = [13, 18]
+        .into_iter()
+        .filter(|number| facts.any_below(&mib::input(*number)))
+        .take(1);
+    let trays = trays.into_iter().chain(trays_named).collect::<Vec<_>>();
+    let alerts = columns(mib::alert, &[2, 4, 5, 7, 8, 9]);
+    let rows = plan.rows();
+    let mut steps = vec![Step {
+        part: Part::Identity,
+        ask: Ask::Get(oids),
+    }];
+    steps.push(walk(
+        Part::Supplies,
+        columns(mib::supplies, &supplies),
+        rows.supplies,
+        ROWS_MAX,
+    ));
+    if rows.colorants > 0 {
+        steps.push(walk(
+            Part::Supplies,
+            vec![mib::colorant_value()],
+            rows.colorants,
+            ROWS_MAX,
+        ));
+    }
+    steps.push(walk(
+        Part::Trays,
+        columns(mib::input, &trays),
+        rows.trays,
+        ROWS_MAX,
+    ));
+    steps.push(walk(Part::Alerts, alerts.clone(), rows.alerts, ROWS_MAX));
+    let steady = plan.steady_oids();
+    let seen = |oid: &Oid| steps.iter().any(|step| covers(&step.ask, oid));
+    let others = steady
+        .into_iter()
+        .chain(profile.status.display.iter().filter_map(scalar))
+        .filter(|oid| !seen(oid))
+        .collect::<Vec<_>>();
+    steps.push(Step {
+        part: Part::Meters,
+        ask: Ask::Get(others),
+    });
+    if profile.status.display.is_empty() {
+        steps.push(walk(Part::Status, vec![mib::console_text()], 0, ROWS_MAX));
+    }
+    // These have no walk of their own: the Get reads them.
+    steps.push(Step {
+        part: Part::Status,
+        ask: Ask::Get(Vec::new()),
+    });
+    let renewed = columns(mib::supplies, &supplies)
+        .into_iter()
+        .chain(columns(mib::input, &trays))
+        .chain(alerts);
+    (steps, renewed.chain([mib::colorant_value()]).collect())
+}
+
+/// The alerts and the panel, once something points to them; and the prefixes read anew.
+pub fn signs(plan: &Plan, profile: &Profile) -> (Vec<Step>, Vec<Oid>) {
+    let columns = [2, 4, 5, 7, 8, 9].map(mib::alert).to_vec();
+    let mut steps = Vec::new();
+    let display = profile
+        .status
+        .display
+        .iter()
+        .filter_map(scalar)
+        .collect::<Vec<_>>();
+    if display.is_empty() {
+        steps.push(walk(Part::Alerts, vec![mib::console_text()], 0, ROWS_MAX));
+    } else {
+        steps.push(Step {
+            part: Part::Alerts,
+            ask: Ask::Get(display),
+        });
+    }
+    steps.push(walk(
+        Part::Alerts,
+        columns.clone(),
+        plan.rows().alerts,
+        ROWS_MAX,
+    ));
+    (steps, columns)
+}
+
+/// Values that are read though nothing is remembered of them.
+fn oids_volatile(oid: &Oid) -> bool {
+    [
+        mib::hr_device(5),
+        mib::hr_printer(1),
+        mib::hr_printer(2),
+        mib::general(1),
+        mib::general(17),
+        mib::general(19),
+    ]
+    .iter()
+    .any(|column| oid.suffix_of(column).is_some())
+        || *oid == mib::system(3)
+}
+
+fn covers(ask: &Ask, oid: &Oid) -> bool {
+    match ask {
+        Ask::Get(oids) => oids.contains(oid),
+        Ask::Walk { columns, .. } => columns.iter().any(|column| oid.suffix_of(column).is_some()),
+    }
+}
+
+fn walk(part: Part, columns: Vec<Oid>, rows_expected: u32, rows_max: u32) -> Step {
+    Step {
+        part,
+        ask: Ask::Walk {
+            columns,
+            rows_expected,
+            rows_max,
+        },
+    }
+}
+
+/// Where the interface with this address is told.
+fn interface_of(address: &str) -> Option<Oid> {
+    let octets = address
+        .parse::<std::net::Ipv4Addr>()
+        .ok()?
+        .octets()
+        .map(u32::from);
+    Some(mib::ip_if_index().child(&octets))
+}
+
+/// The instance that a source reads, if it is one.
+pub fn scalar(source: &Source) -> Option<Oid> {
+    match source {
+        Source::Scalar { oid, .. } => Some(oid.clone()),
+        _ => None,
+    }
+}
+
+/// Every single instance that the profile may read.
+pub fn scalars(profile: &Profile) -> BTreeSet<Oid> {
+    let mut oids = BTreeSet::new();
+    profile.each_source(&mut |source| {
+        if let Source::Scalar { oid, guard, .. } = source {
+            oids.insert(oid.clone());
+            oids.extend(guard.as_ref().map(|(oid, _)| oid.clone()));
+        }
+    });
+    oids
+}
+
+/// The columns that the profile sums up, and those that it names apart from a table's own.
+pub fn walked_columns(profile: &Profile) -> Vec<Oid> {
+    let mut columns = BTreeSet::new();
+    profile.each_source(&mut |source| match source {
+        Source::Column(column)
+        | Source::Row {
+            column: Some(column),
+            ..
+        } => {
+            columns.insert(column.clone());
+        }
+        _ => {}
+    });
+    let tables = profile
+        .table
+        .values()
+        .flat_map(|table| [&table.code, &table.name, &table.value])
+        .flatten()
+        .collect::<Vec<_>>();
+    columns
+        .into_iter()
+        .filter(|column| !tables.contains(&column))
+        .collect()
+}
+
+/// The vendor's own columns about supplies.
+pub fn private_columns(profile: &Profile) -> Vec<Oid> {
+    [
+        &profile.supplies.private_level,
+        &profile.supplies.private_name,
+    ]
+    .into_iter()
+    .flatten()
+    .cloned()
+    .collect()
+}

@@ -1,0 +1,426 @@
+//! What is remembered of a device from one poll to the next.
+//!
+//! A plan holds packed bytes and small numbers, a kilobyte or two: ten thousand of them are cheap to keep and load at once.
+//! It proves nothing by itself: each poll by plan reads the serial number (else the MAC) again and compares.
+
+use std::sync::Arc;
+
+use codec::time::Timestamp;
+
+use super::facts::{self, Facts};
+use super::view::View;
+use super::{alerts, identity, learn, meters, mib};
+use crate::oid::Oid;
+use crate::profile::{Profile, ProfileSet, Source};
+use crate::value::Value;
+
+/// The format of [`Plan`]: raised when its fields or what is packed in them change.
+const FORMAT: u32 = 1;
+
+/// How long a plan is used before everything is learned anew.
+const AGE_MS_MAX: i64 = 24 * 3_600_000;
+
+/// How long the alerts of a device without a trusted change counter stay unread while nothing else points to them.
+const ALERTS_AGE_MS_MAX: i64 = 10 * 60_000;
+
+/// A level that rises by this share of the whole (in per cent) means another cartridge, whose part and serial are read then (quirk S27).
+const REPLACED_PERCENT: i64 = 20;
+
+/// What was learned about a device: exact instances for the steady poll and the facts that do not change. Made to be kept
+/// (it serialises with `rkyv`) and handed to the next [`super::DevicePoll`] of the device. A plan that does not fit is learned anew.
+#[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Plan {
+    format: u32,
+    /// The profile it was learned with, with its version: `kyocera/1`.
+    profile: String,
+    /// The maker that the rule named which found the profile.
+    rule_maker: Option<String>,
+    learned_at_unix_ms: i64,
+    alerts_read_at_unix_ms: i64,
+    device: u32,
+    rows: Rows,
+    /// The alert counter was seen to move: it may be trusted (quirk T13).
+    events_moved: bool,
+    /// An alert stands that will end.
+    alerts_stand: bool,
+    /// The instance whose value proves the device.
+    proof: Vec<u8>,
+    /// What does not change.
+    facts: Vec<u8>,
+    /// What a steady poll asks for.
+    steady: Vec<u8>,
+    /// What it said the last time.
+    last: Vec<u8>,
+}
+
+/// How many rows the tables had.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub struct Rows {
+    /// prtMarkerSuppliesTable.
+    pub supplies: u32,
+    /// prtMarkerColorantTable.
+    pub colorants: u32,
+    /// prtInputTable.
+    pub trays: u32,
+    /// prtAlertTable.
+    pub alerts: u32,
+}
+
+impl Plan {
+    /// The profile it was learned with, with its version: `kyocera/1`.
+    #[must_use]
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// When everything was learned.
+    #[must_use]
+    pub const fn learned_at(&self) -> Timestamp {
+        Timestamp::from_unix_ms(self.learned_at_unix_ms)
+    }
+
+    /// How many rows the tables had.
+    #[must_use]
+    pub const fn rows(&self) -> Rows {
+        self.rows
+    }
+
+    pub(super) const fn device(&self) -> u32 {
+        self.device
+    }
+
+    pub(super) fn rule_maker(&self) -> Option<&str> {
+        self.rule_maker.as_deref()
+    }
+
+    /// Whether it can be used at all: format, age, and a profile of the same version.
+    pub(super) fn fits(&self, profiles: &ProfileSet, now: Timestamp) -> bool {
+        // A clock that was set back makes ages negative: such a plan is learned anew too.
+        let age = now.ms_since(self.learned_at());
+        self.format == FORMAT
+            && (0..AGE_MS_MAX).contains(&age)
+            && self.profile_of(profiles).is_some()
+    }
+
+    pub(super) fn profile_of(&self, profiles: &ProfileSet) -> Option<Arc<Profile>> {
+        let (name, _) = self.profile.split_once('/')?;
+        profiles
+            .named(name)
+            .filter(|profile| profile.label() == self.profile)
+            .cloned()
+    }
+
+    /// The facts that do not change; `None` when the bytes are no such thing.
+    pub(super) fn remembered(&self) -> Option<Facts> {
+        facts::unpack_oids(&self.steady)?;
+        Facts::unpack(&self.facts)
+    }
+
+    /// What a steady poll asks for.
+    #[must_use]
+    pub fn steady_oids(&self) -> Vec<Oid> {
+        facts::unpack_oids(&self.steady).unwrap_or_default()
+    }
+
+    /// What a heartbeat asks for: uptime, engine counter, alert counter, error state, as far as the device has them.
+    #[must_use]
+    pub fn signs(&self) -> Vec<Oid> {
+        let wanted = [
+            mib::system(3),
+            mib::marker(4),
+            mib::general(19),
+            mib::hr_printer(2),
+        ];
+        let steady = self.steady_oids();
+        let signs = wanted.iter().filter_map(|wanted| {
+            steady
+                .iter()
+                .find(|oid| oid.suffix_of(wanted).is_some())
+                .cloned()
+        });
+        signs.collect()
+    }
+
+    /// Of a heartbeat: whether something moved, or something is missing.
+    pub(super) fn moved(&self, facts: &Facts, heard: &std::collections::BTreeSet<Oid>) -> bool {
+        let last = Facts::unpack(&self.last).unwrap_or_default();
+        let uptime = mib::system(3);
+        self.signs().iter().any(|oid| {
+            !heard.contains(oid)
+                || if *oid == uptime {
+                    restarted(&last, facts)
+                } else {
+                    last.get(oid) != facts.get(oid)
+                }
+        })
+    }
+
+    /// Whether the values come from the device that the plan was learned from.
+    pub(super) fn proven_by(&self, facts: &Facts, heard: &std::collections::BTreeSet<Oid>) -> bool {
+        let proof = facts::unpack_oids(&self.proof).unwrap_or_default();
+        let last = Facts::unpack(&self.last).unwrap_or_default();
+        proof
+            .iter()
+            .all(|oid| heard.contains(oid) && last.get(oid) == facts.get(oid))
+    }
+
+    /// After a steady Get: the same device, every instance still there, no reboot, no new configuration, no new cartridge.
+    pub(super) fn still_fits(
+        &self,
+        facts: &Facts,
+        heard: &std::collections::BTreeSet<Oid>,
+    ) -> bool {
+        let last = Facts::unpack(&self.last).unwrap_or_default();
+        let config = mib::general(1).child(&[self.device]);
+        self.proven_by(facts, heard)
+            && self.steady_oids().iter().all(|oid| heard.contains(oid))
+            && last.get(&config) == facts.get(&config)
+            && !restarted(&last, facts)
+            && !replaced(&last, facts)
+    }
+
+    /// Whether the alerts should be read now.
+    pub(super) fn wants_alerts(&self, view: &View<'_>, now: Timestamp) -> bool {
+        let last = Facts::unpack(&self.last).unwrap_or_default();
+        let index = [self.device];
+        let signs = [mib::hr_device(5), mib::hr_printer(2), mib::general(19)]
+            .map(|column| column.child(&index));
+        let changed = signs.iter().any(|oid| last.get(oid) != view.facts.get(oid));
+        let trusted = self.events_moved;
+        let old =
+            now.ms_since(Timestamp::from_unix_ms(self.alerts_read_at_unix_ms)) >= ALERTS_AGE_MS_MAX;
+        changed || self.alerts_stand || (!trusted && old)
+    }
+
+    /// Whether the alert counter moved since this plan's last poll.
+    pub(super) fn events_moved_by(&self, view: &View<'_>) -> bool {
+        let events = mib::general(19).child(&[self.device]);
+        let last = Facts::unpack(&self.last).unwrap_or_default();
+        self.events_moved
+            || matches!((last.get(&events), view.facts.get(&events)), (Some(old), Some(new)) if old != new)
+    }
+
+    /// The plan after a steady poll: the values that the next one is compared with.
+    pub(super) fn after(&self, view: &View<'_>, now: Timestamp, alerts_read: bool) -> Self {
+        let steady = self.steady_oids();
+        let mut plan = self.clone();
+        plan.events_moved = self.events_moved_by(view);
+        plan.last = view.facts.pack(|oid| steady.binary_search(oid).is_ok());
+        if alerts_read {
+            plan.alerts_read_at_unix_ms = now.unix_ms;
+            plan.alerts_stand = alerts::stands(&alerts::alerts(view, now));
+            plan.rows.alerts = count(view.facts, &mib::alert(2));
+        }
+        plan
+    }
+
+    /// A plan from everything that was heard.
+    pub(super) fn learned(
+        view: &View<'_>,
+        rule_maker: Option<&str>,
+        address: &str,
+        learned_at: Timestamp,
+        now: Timestamp,
+        events_moved: bool,
+    ) -> Self {
+        let proof = proof(view, address);
+        let steady = steady(view, proof.as_ref());
+        let fixed = fixed(view);
+        let keep = |oid: &Oid| fixed.iter().any(|prefix| oid.suffix_of(prefix).is_some());
+        let foreign = |oid: &Oid| {
+            let device_rows = [mib::hr_device(2), mib::hr_device(3)];
+            device_rows.iter().any(|column| {
+                oid.suffix_of(column)
+                    .is_some_and(|index| index != [view.device])
+            })
+        };
+        Self {
+            format: FORMAT,
+            profile: view.profile.label(),
+            rule_maker: rule_maker.map(str::to_owned),
+            learned_at_unix_ms: learned_at.unix_ms,
+            alerts_read_at_unix_ms: now.unix_ms,
+            device: view.device,
+            rows: Rows {
+                supplies: count(view.facts, &mib::supplies(9)),
+                colorants: count(view.facts, &mib::colorant_value()),
+                trays: count(view.facts, &mib::input(10)),
+                alerts: count(view.facts, &mib::alert(2)),
+            },
+            events_moved,
+            alerts_stand: alerts::stands(&alerts::alerts(view, now)),
+            proof: facts::pack_oids(proof.as_ref()),
+            facts: view
+                .facts
+                .pack(|oid| keep(oid) && !foreign(oid) && steady.binary_search(oid).is_err()),
+            last: view.facts.pack(|oid| steady.binary_search(oid).is_ok()),
+            steady: facts::pack_oids(&steady),
+        }
+    }
+}
+
+fn count(facts: &Facts, column: &Oid) -> u32 {
+    u32::try_from(facts.rows(column).count()).unwrap_or(u32::MAX)
+}
+
+/// Whether the device started anew: its uptime fell.
+fn restarted(last: &Facts, now: &Facts) -> bool {
+    let uptime = mib::system(3);
+    matches!((last.get(&uptime), now.get(&uptime)), (Some(Value::TimeTicks(old)), Some(Value::TimeTicks(new))) if new < old)
+}
+
+/// Whether the level of a supply rose so far that its cartridge is another one.
+fn replaced(last: &Facts, now: &Facts) -> bool {
+    let levels = mib::supplies(9);
+    let wholes = mib::supplies(8);
+    now.rows(&levels).any(|(index, new)| {
+        let old = last.integer(&levels.child(index)).unwrap_or(-1);
+        let new = facts::integer(new).unwrap_or(-1);
+        let whole = now
+            .integer(&wholes.child(index))
+            .filter(|whole| *whole > 0)
+            .unwrap_or(100);
+        old >= 0
+            && new.saturating_sub(old).saturating_mul(100) >= whole.saturating_mul(REPLACED_PERCENT)
+    })
+}
+
+/// The instance whose value proves the device: where the serial stands, else the MAC, else the model.
+fn proof(view: &View<'_>, address: &str) -> Option<Oid> {
+    let of_serial = || {
+        let sources = view
+            .profile
+            .identity
+            .serial_first
+            .iter()
+            .chain(&view.profile.identity.serial);
+        let serial = identity::serial(view)?.0;
+        let mut places = sources.filter_map(learn::scalar);
+        places.find(|oid| view.text_at(oid).as_deref() == Some(serial.as_str()))
+    };
+    let general = identity::serial(view).and_then(|(_, oid)| oid);
+    let of_mac = || identity::mac(view, address).map(|(_, oid)| oid);
+    let of_model = || {
+        Some(mib::hr_device(3).child(&[view.device])).filter(|oid| view.facts.get(oid).is_some())
+    };
+    let of_description = || Some(mib::system(1)).filter(|oid| view.facts.get(oid).is_some());
+    general
+        .or_else(of_serial)
+        .or_else(of_mac)
+        .or_else(of_model)
+        .or_else(of_description)
+}
+
+/// What changes: in one Get, so that its values belong together.
+fn steady(view: &View<'_>, proof: Option<&Oid>) -> Vec<Oid> {
+    let index = [view.device];
+    let mut oids = vec![mib::system(3)];
+    oids.extend(
+        [
+            mib::hr_device(5),
+            mib::hr_printer(1),
+            mib::hr_printer(2),
+            mib::general(1),
+            mib::general(19),
+        ]
+        .map(|column| column.child(&index)),
+    );
+    oids.extend(proof.cloned());
+    let first_life = view.rows(&[mib::marker(4)]).into_iter().next();
+    oids.extend(first_life.map(|(_, index)| mib::marker(4).child(&index)));
+    for column in [mib::supplies(9), mib::input(10), mib::input(11)] {
+        oids.extend(
+            view.rows(std::slice::from_ref(&column))
+                .into_iter()
+                .map(|(_, index)| column.child(&index)),
+        );
+    }
+    if let Some(column) = &view.profile.supplies.private_level {
+        // Only where the standard level says nothing.
+        let levels = view.rows(&[mib::supplies(9)]);
+        let silent = levels.iter().filter(|(_, index)| {
+            view.integer_in(&mib::supplies(9), index)
+                .is_none_or(|level| level < 0)
+        });
+        oids.extend(silent.map(|(row, _)| column.child(&[*row])));
+    }
+    oids.extend(
+        view.profile
+            .supplies
+            .known
+            .iter()
+            .filter_map(|known| learn::scalar(&known.from)),
+    );
+    oids.extend(
+        meters::steady_parts(view)
+            .iter()
+            .filter_map(|oid| oid.parse().ok()),
+    );
+    oids.retain(|oid: &Oid| view.facts.get(oid).is_some());
+    oids.sort();
+    oids.dedup();
+    oids
+}
+
+/// The subtrees whose values are remembered.
+fn fixed(view: &View<'_>) -> Vec<Oid> {
+    let mut prefixes = vec![
+        mib::if_phys_address(),
+        mib::ip_if_index(),
+        mib::charset(),
+        mib::colorant_value(),
+    ];
+    prefixes.extend([1, 2, 4, 5, 6].map(mib::system));
+    prefixes.extend([mib::hr_device(2), mib::hr_device(3)]);
+    prefixes.extend([2, 16, 17].map(mib::general));
+    prefixes.extend([2, 8, 9, 12, 13, 18].map(mib::input));
+    prefixes.extend([2, 3].map(mib::marker));
+    prefixes.extend((3..=8).map(mib::supplies));
+    let profile = view.profile;
+    prefixes.extend(
+        profile
+            .table
+            .values()
+            .flat_map(|table| [table.code.clone(), table.name.clone()])
+            .flatten(),
+    );
+    prefixes.extend(profile.supplies.private_name.clone());
+    let identity = &profile.identity;
+    let lists = [
+        &identity.serial,
+        &identity.serial_first,
+        &identity.model,
+        &identity.firmware,
+        &identity.hostname,
+        &identity.device_id,
+        &identity.asset,
+        &view.profiles.standard().identity.device_id,
+    ];
+    for source in lists.into_iter().flatten() {
+        source.each(&mut |source| match source {
+            Source::Scalar { oid, .. } => prefixes.push(oid.clone()),
+            Source::Row { table, column, .. } => {
+                let value = profile
+                    .table
+                    .get(table)
+                    .and_then(|table| table.value.clone());
+                prefixes.extend(column.clone().or(value));
+            }
+            _ => {}
+        });
+    }
+    profile.each_source(&mut |source| {
+        if let Source::Scalar {
+            guard: Some((oid, _)),
+            ..
+        } = source
+        {
+            prefixes.push(oid.clone());
+        }
+    });
+    prefixes.sort();
+    prefixes.dedup();
+    prefixes
+}

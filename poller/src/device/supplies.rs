@@ -1,0 +1,259 @@
+//! Marker supplies (quirks S1 to S31): what they are, their colour, part and serial, and how much is left. Nothing is invented: where
+//! a device does not say, the report does not either.
+
+use codec::model::{CapacityUnit, Colorant, Level, Supply, SupplyClass, SupplyType};
+
+use super::mib;
+use super::trays::{capacity, capacity_unit, level};
+use super::view::View;
+use super::words;
+use crate::profile::{KnownLevel, Orientation};
+
+/// Where the rows of supplies begin that a device tells of outside the standard table: no device has as many rows.
+const EXTRA_ROWS_FROM: u32 = 1000;
+
+/// Reads the supplies.
+#[must_use]
+pub fn supplies(view: &View<'_>) -> Vec<Supply> {
+    let column = mib::supplies;
+    let rows = view.rows(&[column(9), column(8), column(6), column(5)]);
+    let mut list = rows
+        .into_iter()
+        .map(|(row, index)| supply(view, row, &index))
+        .collect::<Vec<_>>();
+    for (number, known) in (EXTRA_ROWS_FROM..).zip(&view.profile.supplies.known) {
+        apply_known(view, known, number, &mut list);
+    }
+    list
+}
+
+fn supply(view: &View<'_>, row: u32, index: &[u32]) -> Supply {
+    let integer = |column| view.integer_in(&mib::supplies(column), index);
+    let rules = &view.profile.supplies;
+    let told = view.text_in(&mib::supplies(6), index);
+    let told = told
+        .or_else(|| view.text_in(rules.private_name.as_ref()?, &[row]))
+        .unwrap_or_default();
+    let name = name(view, &told);
+    let kind = kind(view, integer(5), integer(4), &name.description);
+    let class = match integer(4) {
+        Some(3) => SupplyClass::Consumed,
+        Some(4) => SupplyClass::Receptacle,
+        Some(_) => SupplyClass::Other,
+        None if kind == SupplyType::Waste => SupplyClass::Receptacle,
+        None if kind == SupplyType::Other => SupplyClass::Other,
+        None => SupplyClass::Consumed,
+    };
+    let mut unit = capacity_unit(integer(7));
+    let mut whole = capacity(integer(8));
+    let mut left = standard_level(integer(9), integer(8), unit);
+    if let Some(percent) = integer(9).and_then(|told| rules.codes.get(&told)) {
+        (unit, whole, left) = (CapacityUnit::Percent, Some(100), Level::Percent(*percent));
+    }
+    if !is_number(left)
+        && let Some(private) = rules
+            .private_level
+            .as_ref()
+            .and_then(|column| view.integer_in(column, &[row]))
+    {
+        let percent = u32::try_from(private)
+            .ok()
+            .or_else(|| rules.codes.get(&private).copied());
+        if let Some(percent) = percent.filter(|percent| *percent <= 100) {
+            (unit, whole, left) = (CapacityUnit::Percent, Some(100), Level::Percent(percent));
+        }
+    }
+    if class == SupplyClass::Receptacle && rules.waste == Some(Orientation::Filled) {
+        left = turned(left, whole);
+    }
+    Supply {
+        index: row,
+        class,
+        kind,
+        colorant: colorant(view, index, kind, &name.description),
+        description: name.description,
+        part: name.part,
+        serial: name.serial,
+        unit,
+        capacity: whole,
+        level: left,
+        resolution: rules.resolution.filter(|_| is_number(left)),
+    }
+}
+
+/// A level of the standard table. 0 out of a capacity that the device says it does not know is no proof of emptiness (quirk S4).
+fn standard_level(told: Option<i64>, whole: Option<i64>, unit: CapacityUnit) -> Level {
+    let unknown_whole = whole.is_some_and(|whole| whole < 0);
+    if told == Some(0) && unknown_whole && unit != CapacityUnit::Percent {
+        return Level::Unknown;
+    }
+    level(told, unit)
+}
+
+const fn is_number(level: Level) -> bool {
+    matches!(level, Level::Amount(_) | Level::Percent(_))
+}
+
+/// What is in a receptacle, as the room that is left.
+fn turned(level: Level, whole: Option<u32>) -> Level {
+    match (level, whole) {
+        (Level::Percent(filled), _) => Level::Percent(100_u32.saturating_sub(filled)),
+        (Level::Amount(filled), Some(whole)) => Level::Amount(whole.saturating_sub(filled)),
+        (level, _) => level,
+    }
+}
+
+/// A level that the device tells of outside the table: for the row that it belongs to, or as a row of its own.
+fn apply_known(view: &View<'_>, known: &KnownLevel, number: u32, list: &mut Vec<Supply>) {
+    let Some(counted) = view.number(&known.from) else {
+        return;
+    };
+    let per_percent = u64::from(known.per_percent.max(1));
+    let Ok(percent) = u32::try_from((counted.value + per_percent / 2) / per_percent) else {
+        return;
+    };
+    if percent > 100 {
+        return;
+    }
+    let same = |supply: &&mut Supply| {
+        supply.kind == known.kind && (known.colorant.is_none() || supply.colorant == known.colorant)
+    };
+    let mut rows = list.iter_mut().filter(same).collect::<Vec<_>>();
+    match rows.as_mut_slice() {
+        // Of several such rows nobody can say which one is meant.
+        [row] => {
+            if !is_number(row.level) {
+                row.unit = CapacityUnit::Percent;
+                row.capacity = Some(100);
+                row.level = Level::Percent(percent);
+                row.resolution = Some(1);
+            }
+        }
+        [] => list.extend(known.description.as_ref().map(|description| Supply {
+            index: number,
+            class: SupplyClass::Consumed,
+            kind: known.kind,
+            colorant: known.colorant,
+            description: description.clone(),
+            part: None,
+            serial: None,
+            unit: CapacityUnit::Percent,
+            capacity: Some(100),
+            level: Level::Percent(percent),
+            resolution: Some(1),
+        })),
+        _ => {}
+    }
+}
+
+struct Name {
+    description: String,
+    part: Option<String>,
+    serial: Option<String>,
+}
+
+/// The description, taken apart where a template fits. Where the template has no name, the description stays whole.
+fn name(view: &View<'_>, told: &str) -> Name {
+    let own = &view.profile.supplies.description;
+    let standard = if view.profile.name == crate::profile::STANDARD {
+        &[][..]
+    } else {
+        &view.profiles.standard().supplies.description
+    };
+    let found = own
+        .iter()
+        .chain(standard)
+        .find_map(|template| template.take(told))
+        .unwrap_or_default();
+    let place = |name: &str| {
+        found
+            .iter()
+            .find(|(found, _)| *found == name)
+            .map(|(_, part)| (*part).to_owned())
+    };
+    Name {
+        description: place("name").unwrap_or_else(|| told.to_owned()),
+        part: place("part"),
+        serial: place("serial"),
+    }
+}
+
+/// What a supply is: by its type, by its class, by the words of its description (quirk S10).
+fn kind(view: &View<'_>, code: Option<i64>, class: Option<i64>, description: &str) -> SupplyType {
+    match code {
+        Some(3 | 21 | 35) => SupplyType::Toner,
+        Some(4 | 8 | 14 | 24 | 26) => SupplyType::Waste,
+        Some(5 | 6 | 36) => SupplyType::Ink,
+        Some(7 | 13) => SupplyType::Ribbon,
+        Some(9) => SupplyType::Drum,
+        Some(10) => SupplyType::Developer,
+        Some(11 | 15 | 17 | 19 | 22) => SupplyType::Fuser,
+        Some(12) => SupplyType::Wax,
+        Some(18) => SupplyType::Cleaner,
+        Some(20) => SupplyType::Transfer,
+        Some(29 | 32) => SupplyType::Staples,
+        Some(16 | 23 | 25 | 27 | 28 | 30 | 31 | 33 | 34) => SupplyType::Other,
+        _ => {
+            let described = words::kind(description);
+            let cartridge = || {
+                words::is_cartridge(description)
+                    .then(|| cartridge(view))
+                    .flatten()
+            };
+            let receptacle = || (class == Some(4)).then_some(SupplyType::Waste);
+            described
+                .or_else(cartridge)
+                .or_else(receptacle)
+                .unwrap_or(SupplyType::Other)
+        }
+    }
+}
+
+/// What is in a cartridge of this device: as the profile or the marking technology says (quirk: no type column).
+fn cartridge(view: &View<'_>) -> Option<SupplyType> {
+    let technology = mib::marker(2);
+    let rows = view.rows(std::slice::from_ref(&technology));
+    let told = rows
+        .first()
+        .and_then(|(_, index)| view.integer_in(&technology, index));
+    match told {
+        Some(3..=5) => Some(SupplyType::Toner),
+        Some(12 | 13 | 14) => Some(SupplyType::Ink),
+        _ => {
+            let model = view
+                .text_in(&mib::hr_device(3), &[view.device])
+                .unwrap_or_default()
+                .to_lowercase();
+            view.profile
+                .supplies
+                .cartridge
+                .or_else(|| model.contains("laser").then_some(SupplyType::Toner))
+        }
+    }
+}
+
+/// The colour: through the colorant table, else by the words of the description; never by position (quirks S12, S13).
+fn colorant(
+    view: &View<'_>,
+    index: &[u32],
+    kind: SupplyType,
+    description: &str,
+) -> Option<Colorant> {
+    let joined = || {
+        let number = view.integer_in(&mib::supplies(3), index)?;
+        let number = u32::try_from(number).ok().filter(|number| *number > 0)?;
+        let mut place = index.to_vec();
+        *place.last_mut()? = number;
+        words::colorant_value(&view.text_in(&mib::colorant_value(), &place)?)
+    };
+    let coloured = matches!(
+        kind,
+        SupplyType::Toner
+            | SupplyType::Ink
+            | SupplyType::Drum
+            | SupplyType::Developer
+            | SupplyType::Wax
+            | SupplyType::Ribbon
+    );
+    joined().or_else(|| coloured.then(|| words::colorant(description)).flatten())
+}
