@@ -1,0 +1,149 @@
+//! The registry as a file: it outlives its handles, is shared by several, and refuses what is none.
+
+use codec::id::Scope;
+use codec::time::Timestamp;
+use registry::{Branch, References};
+use registry::{Error, Evidence, Language, NewAccount, Registry, Role};
+
+const NOW: Timestamp = Timestamp::from_unix_ms(7);
+
+#[test]
+fn what_was_written_is_there_after_the_file_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("registry.sqlite");
+    let (token, device) = {
+        let registry = Registry::open(&path).unwrap();
+        let new = registry
+            .add_agent("werk", registry.default_site().unwrap(), NOW)
+            .unwrap();
+        let evidence = evidence(&new.agent.id);
+        let device = registry.resolve(&evidence).unwrap().device;
+        let references = References {
+            contract_no: Some(" C-1 ".to_owned()),
+            reference1: Some(" ".to_owned()),
+            ..References::default()
+        };
+        registry
+            .set_device_references(&Scope::Everything, device, &references, NOW)
+            .unwrap();
+        (new.token, device)
+    };
+    let registry = Registry::open(&path).unwrap();
+    let agent = registry.agent_by_token(&token).unwrap();
+    let resolution = registry.resolve(&evidence(&agent.id)).unwrap();
+    assert_eq!(resolution.device, device);
+    assert_eq!(resolution.findings, []);
+    let expected = References {
+        contract_no: Some("C-1".to_owned()),
+        ..References::default()
+    };
+    assert_eq!(
+        registry.device_notes(&[device]).unwrap()[0].references,
+        expected
+    );
+
+    let copy = dir.path().join("copy.sqlite");
+    registry.backup(&copy).unwrap();
+    assert!(
+        Registry::open(&copy)
+            .unwrap()
+            .agent_by_token(&token)
+            .is_ok()
+    );
+    assert!(
+        registry.backup(&copy).is_err(),
+        "a backup overwrites nothing"
+    );
+}
+
+fn evidence(agent: &codec::id::AgentId) -> Evidence<'_> {
+    Evidence {
+        agent,
+        observed_at: NOW,
+        manufacturer: Some("Kyocera"),
+        model: Some("M3540"),
+        serial: Some("VXF0417732"),
+        mac: Some("00:17:c8:00:00:01"),
+        address: Some("192.0.2.10"),
+        handle: "h1",
+    }
+}
+
+#[test]
+fn many_threads_read_and_write_one_registry() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(&dir.path().join("registry.sqlite")).unwrap();
+    let site = registry.default_site().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let registry = registry.clone();
+            scope.spawn(move || {
+                for number in 0..5 {
+                    let new = registry
+                        .add_agent(&format!("agent {thread} {number}"), site, NOW)
+                        .unwrap();
+                    assert_eq!(
+                        registry.agent_by_token(&new.token).unwrap().id,
+                        new.agent.id
+                    );
+                    registry.resolve(&evidence(&new.agent.id)).unwrap();
+                    assert!(!registry.tenants(&Scope::Everything).unwrap().is_empty());
+                }
+            });
+        }
+    });
+    assert_eq!(registry.agents(&Scope::Everything).unwrap().len(), 40);
+}
+
+#[test]
+fn a_full_cost_hash_is_checked_by_a_registry_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(&dir.path().join("registry.sqlite")).unwrap();
+    let new = NewAccount {
+        login: "erp",
+        name: "ERP",
+        password: "vier gute worte hier",
+        role: Role::Erp,
+        branch: Branch::House,
+        language: Language::En,
+    };
+    registry.create_account(&new, NOW).unwrap();
+    let here = std::net::Ipv4Addr::LOCALHOST.into();
+    assert!(
+        registry
+            .verify_password("erp", "vier gute worte hier", here, NOW)
+            .is_ok()
+    );
+    assert!(
+        registry
+            .verify_password("erp", "vier gute worte hie", here, NOW)
+            .is_err()
+    );
+}
+
+#[test]
+fn a_file_that_is_no_registry_or_a_newer_one_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = dir.path().join("text");
+    std::fs::write(&text, "not a database at all, but a text of some length").unwrap();
+    assert!(matches!(
+        Registry::open(&text),
+        Err(Error::Open { .. } | Error::Sql { .. })
+    ));
+
+    let other = dir.path().join("other.sqlite");
+    let connection = rusqlite::Connection::open(&other).unwrap();
+    connection.execute_batch("CREATE TABLE t (x)").unwrap();
+    drop(connection);
+    assert!(matches!(Registry::open(&other), Err(Error::Invalid(_))));
+
+    let newer = dir.path().join("newer.sqlite");
+    drop(Registry::open(&newer).unwrap());
+    let connection = rusqlite::Connection::open(&newer).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    assert!(matches!(
+        Registry::open(&newer),
+        Err(Error::SchemaTooNew { found: 99, .. })
+    ));
+}
