@@ -1,1 +1,48 @@
-//! x
+//! The door of the manager: take reports, make them durable, acknowledge, and apply them to the store exactly once.
+//!
+//! ```text
+//!  Delivery ──▶ decode ──▶ shard (by agent): ledger ─▶ journal ─▶ sync ─▶ Receipt
+//!               inflate,            │
+//!               parse once          ▼  hot: decoded reports, bounded; what does not fit is read again from the journal
+//!                              feed: one total order over all shards
+//!                                   ▼
+//!                              apply: identity, clock, runs, alerts ──▶ olap::Store (rows and positions in one transaction)
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ingest`] | [`Ingest`]: start, accept, stop |
+//! | [`config`] | every bound, with its reason |
+//! | [`delivery`] | what comes in and what goes out: [`Delivery`], [`Rejection`] |
+//! | [`decode`] | inflate and parse, with a fixed number of decoders |
+//! | [`ledger`] | which reports are there already (Rule 1) |
+//! | [`record`] | what the journal's records mean |
+//! | [`shard`] | the thread that owns a journal: group commit, receipts |
+//! | [`feed`] | durable reports in their one order, hot or read again |
+//! | [`apply`] | reports become rows |
+//! | [`quarantine`] | refused reports, kept for inspection |
+//! | [`metrics`] | counters, depths, durations |
+//!
+//! What always holds:
+//!
+//! - A receipt is given only after the report's bytes are synced.
+//! - Rows and the journal position they came from are committed together, so a report is applied once, whatever dies when.
+//! - The order in which reports are applied is written in the journal: replaying it gives the same rows at the same places.
+//! - Nothing here grows without a bound; what is full answers 503.
+
+pub mod apply;
+pub mod config;
+pub mod decode;
+pub mod delivery;
+pub mod feed;
+pub mod ingest;
+pub mod ledger;
+pub mod metrics;
+pub mod quarantine;
+pub mod record;
+pub mod shard;
+
+pub use config::IngestConfig;
+pub use delivery::{Delivery, Rejection};
+pub use ingest::{Ingest, IngestStatus, StartError};
+pub use metrics::IngestMetrics;

@@ -69,6 +69,27 @@ impl Position {
     }
 }
 
+/// Bits of a [packed](Position::packed) position that hold the offset: segments of up to 64 GiB.
+const OFFSET_BITS: u32 = 36;
+
+impl Position {
+    /// The position as one number, ordered as positions are: 28 bits of segment, 36 of offset. Beyond them it saturates, which a
+    /// journal that starts a segment per second reaches after eight years.
+    #[must_use]
+    pub const fn packed(self) -> u64 {
+        if self.segment >= 1 << (64 - OFFSET_BITS) || self.offset >= 1 << OFFSET_BITS {
+            return u64::MAX;
+        }
+        self.segment << OFFSET_BITS | self.offset
+    }
+
+    /// The position that [`packed`](Self::packed) made `number` of.
+    #[must_use]
+    pub const fn unpacked(number: u64) -> Self {
+        Self::new(number >> OFFSET_BITS, number & ((1 << OFFSET_BITS) - 1))
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.segment, self.offset)

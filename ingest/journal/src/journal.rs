@@ -159,6 +159,13 @@ impl<D: Disk> Journal<D> {
         Ok(self.synced())
     }
 
+    /// Whether the next append starts a new segment. Who keeps a summary at the head of each segment puts it first then.
+    #[must_use]
+    pub fn starts_segment(&self) -> bool {
+        self.active
+            .is_none_or(|active| active.written >= self.config.segment_bytes)
+    }
+
     /// Ends the segment being written, so that it can be removed or archived; the next append starts another.
     ///
     /// # Errors

@@ -96,6 +96,12 @@ impl<D: Disk> Reader<D> {
         self.at
     }
 
+    /// Where reading ends.
+    #[must_use]
+    pub const fn until(&self) -> Position {
+        self.until
+    }
+
     /// The next record or damaged range; `None` at the end.
     ///
     /// # Errors

@@ -1,0 +1,228 @@
+//! The applier: one thread that turns durable reports into rows, in their one order (Rule 2).
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`clock`] | when a device was observed, by the manager's clock (Rule 7) |
+//! | [`device`] | what the applier knows of a device |
+//! | [`engine`] | a report becomes rows: identity, deltas, the parts below |
+//! | [`meters`] | runs (Rule 4), resets, rollovers, continuous values |
+//! | [`late`] | readings that arrive after later ones |
+//! | [`sections`] | status, supplies, trays, alerts |
+//!
+//! What always holds: what the applier knows is what the store has plus the batch at hand, so that a restart, which loads it from the
+//! store, goes on as if nothing had been; a batch that the store refuses is offered again, unchanged, until it is taken.
+
+pub mod clock;
+pub mod device;
+pub mod engine;
+pub mod late;
+pub mod meters;
+pub mod sections;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use codec::id::AgentId;
+use codec::key::SpoolEpoch;
+use codec::time::Timestamp;
+use journal::Position;
+use olap::{Batch, Store, StoreError};
+
+use crate::config::IngestConfig;
+use crate::feed::{Feed, Next, Order};
+use crate::metrics::IngestMetrics;
+use crate::shard::ShardShared;
+use engine::Engine;
+
+/// The wait after the store or the registry refused something, growing to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest wait: a full disk that was cleared is noticed soon.
+const RETRY_MAX: Duration = Duration::from_secs(10);
+/// Handles remembered per agent whose full report is wanted; what is over is asked for later.
+const NEEDS_PER_AGENT_MAX: usize = 1_000;
+
+/// Devices whose agents are to report them in full (Rule 5), until a receipt takes the news along.
+#[derive(Default)]
+pub struct Needs {
+    handles: Mutex<HashMap<(AgentId, SpoolEpoch), BTreeSet<String>>>,
+}
+
+impl Needs {
+    /// Asks for a full report of `handle`.
+    pub fn ask(&self, agent: &AgentId, epoch: SpoolEpoch, handle: &str) {
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = handles.entry((agent.clone(), epoch)).or_default();
+        if wanted.len() < NEEDS_PER_AGENT_MAX {
+            wanted.insert(handle.to_owned());
+        }
+    }
+
+    /// What the next receipt of the agent says.
+    pub fn take(&self, agent: &AgentId, epoch: SpoolEpoch) -> Vec<String> {
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        if handles.is_empty() {
+            return Vec::new();
+        }
+        let wanted = handles.remove(&(agent.clone(), epoch));
+        wanted.unwrap_or_default().into_iter().collect()
+    }
+}
+
+/// The applier's thread.
+pub struct Applier {
+    /// Where reports come from.
+    pub feed: Feed,
+    /// What turns them into rows.
+    pub engine: Engine,
+    /// Where rows go.
+    pub store: Arc<dyn Store>,
+    /// The shards, to tell them how far the store is.
+    pub shards: Vec<Arc<ShardShared>>,
+    /// Wakes it.
+    pub order: Arc<Order>,
+    /// Set when it is to apply what there is and end.
+    pub stopping: Arc<AtomicBool>,
+    /// Bounds.
+    pub config: IngestConfig,
+    /// Counters.
+    pub metrics: IngestMetrics,
+    /// How far the batch at hand goes in each shard.
+    pub covered: HashMap<u16, Position>,
+}
+
+impl Applier {
+    /// Applies reports until told to stop and everything durable is applied.
+    pub fn run(&mut self) {
+        let mut batch = Batch::new();
+        let mut opened_at = Instant::now();
+        let mut retry = RETRY_MIN;
+        loop {
+            let rings = self.order.rings();
+            let is_last_round = self.stopping.load(SeqCst);
+            match self.feed.next() {
+                Ok(Some(next)) => {
+                    retry = RETRY_MIN;
+                    if batch.is_empty() {
+                        opened_at = Instant::now();
+                    }
+                    if self.engine.wants_commit(&next) && !self.flush(&mut batch) {
+                        return;
+                    }
+                    if !self.take(&next, &mut batch) {
+                        return;
+                    }
+                    let is_due =
+                        opened_at.elapsed().as_millis() >= u128::from(self.config.batch_linger_ms);
+                    if (is_due || batch.row_count() >= self.config.batch_rows_max)
+                        && !self.flush(&mut batch)
+                    {
+                        return;
+                    }
+                }
+                Ok(None) => {
+                    let linger = Duration::from_millis(self.config.batch_linger_ms);
+                    let left = linger.saturating_sub(opened_at.elapsed());
+                    if batch.is_empty() && is_last_round {
+                        return;
+                    } else if batch.is_empty() {
+                        self.order.wait(rings, RETRY_MAX);
+                    } else if left.is_zero() || is_last_round {
+                        if !self.flush(&mut batch) {
+                            return;
+                        }
+                    } else {
+                        self.order.wait(rings, left);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "reading the journal failed; trying again"
+                    );
+                    self.metrics.store_errors.inc();
+                    if !self.pause(&mut retry) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds a report to the batch, trying again while the registry fails. `false` to end.
+    fn take(&mut self, next: &Next, batch: &mut Batch) -> bool {
+        let mut retry = RETRY_MIN;
+        while let Err(error) = self.engine.apply(next, self.store.as_ref(), batch) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a report cannot be applied yet; trying again"
+            );
+            self.metrics.store_errors.inc();
+            if !self.pause(&mut retry) {
+                return false;
+            }
+        }
+        batch.covers(next.shard, next.from.packed(), next.next.packed());
+        self.covered.insert(next.shard, next.next);
+        self.metrics.applied_reports.inc();
+        let lag_ms = Timestamp::now().ms_since(next.meta.received_at);
+        self.metrics.apply_lag_seconds.set(lag_ms as f64 / 1000.0);
+        true
+    }
+
+    /// Commits the batch, trying again until the store takes it. `false` to end without.
+    fn flush(&mut self, batch: &mut Batch) -> bool {
+        let mut retry = RETRY_MIN;
+        let rows = batch.row_count() as u64;
+        loop {
+            let started = Instant::now();
+            match self.store.apply(batch) {
+                Ok(_) => {
+                    self.metrics
+                        .store_seconds
+                        .observe(started.elapsed().as_secs_f64());
+                    break;
+                }
+                Err(error) => {
+                    self.complain(&error);
+                    if !self.pause(&mut retry) {
+                        return false;
+                    }
+                }
+            }
+        }
+        self.metrics.applied_rows.inc_by(rows);
+        batch.clear();
+        self.engine.committed();
+        for (shard, position) in self.covered.drain() {
+            if let Some(shared) = self.shards.iter().find(|shared| shared.number == shard) {
+                shared.set_applied(position);
+            }
+        }
+        true
+    }
+
+    fn complain(&self, error: &StoreError) {
+        self.metrics.store_errors.inc();
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the store did not take a batch; offering it again"
+        );
+    }
+
+    /// Waits before another attempt. `false` when it is time to stop: what is not committed is applied after the next start.
+    fn pause(&self, retry: &mut Duration) -> bool {
+        let until = Instant::now() + *retry;
+        *retry = (*retry * 2).min(RETRY_MAX);
+        while Instant::now() < until {
+            if self.stopping.load(SeqCst) {
+                return false;
+            }
+            let rings = self.order.rings();
+            self.order
+                .wait(rings, until.saturating_duration_since(Instant::now()));
+        }
+        true
+    }
+}

@@ -1,0 +1,536 @@
+//! A report becomes rows: who each device is, what the report says of it, and how that differs from what was known.
+//!
+//! What always holds: a report is applied whole or not at all; nothing here asks a clock; the same reports in the same order make the
+//! same rows at the same places.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use codec::id::{AgentId, DeviceId, TenantId};
+use codec::key::{SpoolEpoch, Stream};
+use codec::model::{DeviceReport, Identity, MeterSet, Section, SourceKind};
+use codec::time::Timestamp;
+use olap::reading::JournalPosition;
+use olap::rows::{AgentRow, DeviceRow, EventRow, SeenRow};
+use olap::words::EventKind;
+use olap::{Batch, Store, StoreError};
+use registry::{Evidence, Registry};
+
+use super::clock::{Clocks, Observed};
+use super::device::Device;
+use super::meters::MeterKeys;
+use super::{Needs, sections};
+use crate::feed::Next;
+use crate::metrics::IngestMetrics;
+
+/// Bits of a place below the stamp: one report makes fewer rows than that, since it has at most 10,000 devices of 1,024 meters.
+const PLACE_BITS: u32 = 24;
+/// When another agent reports a device, it takes over (address, site, name as that agent sees them) after its own was silent for so long.
+const HANDOVER_MS: i64 = 2 * 3_600_000;
+
+/// The places of one report, in order: they follow from its stamp, so that a replay gives the same.
+#[derive(Debug)]
+pub struct Places {
+    next: u64,
+}
+
+impl Places {
+    /// The places of the report with that stamp.
+    #[must_use]
+    pub const fn of(stamp: u64) -> Self {
+        Self {
+            next: stamp << PLACE_BITS,
+        }
+    }
+
+    /// The first stamp whose places are all at or above `place`.
+    #[must_use]
+    pub const fn stamp_after(place: u64) -> u64 {
+        place.div_ceil(1 << PLACE_BITS)
+    }
+
+    /// The next place.
+    #[allow(clippy::should_implement_trait, reason = "places do not end")]
+    pub const fn next(&mut self) -> u64 {
+        let place = self.next;
+        self.next += 1;
+        place
+    }
+}
+
+/// Why a report could not be applied; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The registry failed.
+    #[error("resolving a report's devices failed")]
+    Registry(#[from] registry::Error),
+    /// The store failed to answer a question.
+    #[error("asking the store about earlier readings failed")]
+    Store(#[from] StoreError),
+}
+
+/// What one device of a report is applied with.
+pub(crate) struct Context<'a> {
+    pub agent: &'a AgentId,
+    pub epoch: SpoolEpoch,
+    pub stream: Stream,
+    pub sequence: u64,
+    pub ordinal: u32,
+    pub observed: Observed,
+    pub agent_at: Timestamp,
+    pub received_at: Timestamp,
+    pub source: SourceKind,
+    pub journal: JournalPosition,
+    pub places: &'a mut Places,
+    pub batch: &'a mut Batch,
+    pub store: &'a dyn Store,
+    pub keys: &'a mut MeterKeys,
+}
+
+/// Full reports that deltas build on, by the agent's handle.
+type Bases = HashMap<String, (u64, DeviceReport)>;
+
+/// What is known of one stream of an agent's spool.
+#[derive(Default)]
+struct StreamTrack {
+    /// The highest number applied, and when its latest device was observed.
+    latest: Option<(u64, Timestamp)>,
+    /// Kept from the first delta on: most agents never send one.
+    bases: Option<Bases>,
+}
+
+/// Turns reports into rows.
+pub struct Engine {
+    registry: Registry,
+    metrics: IngestMetrics,
+    needs: Arc<Needs>,
+    devices: HashMap<DeviceId, Device>,
+    streams: HashMap<(AgentId, SpoolEpoch, Stream), StreamTrack>,
+    keys: MeterKeys,
+    /// Devices with runs in the batch at hand.
+    uncommitted: Vec<DeviceId>,
+}
+
+impl Engine {
+    /// An engine that knows what `store` knows.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn load(
+        registry: Registry,
+        store: &dyn Store,
+        needs: Arc<Needs>,
+        metrics: IngestMetrics,
+    ) -> Result<Self, StoreError> {
+        let mut keys = MeterKeys::default();
+        let mut devices = HashMap::new();
+        store.load(&mut |state| {
+            devices.insert(state.device, Device::load(state, &mut keys));
+        })?;
+        Ok(Self {
+            registry,
+            metrics,
+            needs,
+            devices,
+            streams: HashMap::new(),
+            keys,
+            uncommitted: Vec::new(),
+        })
+    }
+
+    /// Devices known.
+    #[must_use]
+    pub fn device_count(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// Says that the batch at hand was committed.
+    pub fn committed(&mut self) {
+        for id in self.uncommitted.drain(..) {
+            if let Some(device) = self.devices.get_mut(&id) {
+                device.has_uncommitted = false;
+            }
+        }
+    }
+
+    /// Whether a report speaks of times before runs that the store has not got yet: they must be committed first, so that the
+    /// store can be asked about them.
+    #[must_use]
+    pub fn wants_commit(&self, next: &Next) -> bool {
+        let Ok(decoded) = &next.decoded else {
+            return false;
+        };
+        let key = (
+            next.meta.key.agent.clone(),
+            next.meta.key.epoch,
+            next.meta.key.stream,
+        );
+        let is_late = self
+            .streams
+            .get(&key)
+            .and_then(|track| track.latest)
+            .is_some_and(|(sequence, _)| decoded.report.header.sequence < sequence);
+        is_late && !self.uncommitted.is_empty()
+    }
+
+    /// Adds what a report says to the batch.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; nothing of the report was added.
+    pub fn apply(
+        &mut self,
+        next: &Next,
+        store: &dyn Store,
+        batch: &mut Batch,
+    ) -> Result<(), ApplyError> {
+        let key = &next.meta.key;
+        let decoded = match &next.decoded {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                self.metrics.skip(error.reason);
+                tracing::error!(
+                    agent = %key.agent, sequence = key.sequence, position = %next.position, detail = error.detail,
+                    "an accepted report cannot be read any more and is skipped; its bytes stay in the journal"
+                );
+                return Ok(());
+            }
+        };
+        let header = &decoded.report.header;
+        let track_id = (key.agent.clone(), key.epoch, key.stream);
+        let not_before = self
+            .streams
+            .get(&track_id)
+            .and_then(|track| track.latest)
+            .filter(|(sequence, _)| *sequence < key.sequence)
+            .map(|(_, at)| at);
+        let clocks = |device: &DeviceReport| Clocks {
+            observed_at: device.observed_at,
+            observed_uptime_ms: device.observed_uptime_ms,
+            sealed_uptime_ms: header.sealed_uptime_ms,
+            sent_at: next.meta.sent_at,
+            sent_uptime_ms: next.meta.uptime_ms,
+            received_at: next.meta.received_at,
+            not_before,
+        };
+
+        let reports = self.resolve_deltas(next, &decoded.report.devices);
+        let observed: Vec<Observed> = decoded
+            .report
+            .devices
+            .iter()
+            .map(|device| clocks(device).observed())
+            .collect();
+        let resolved = self.resolve_identities(&key.agent, &reports, &observed)?;
+
+        let mut places = Places::of(next.stamp);
+        let agent_at = next.meta.sent_at.unwrap_or(header.sealed_at);
+        for (ordinal, ((report, observed), resolved)) in
+            reports.iter().zip(&observed).zip(&resolved).enumerate()
+        {
+            let (Some(report), Some((id, site))) = (report, resolved) else {
+                continue;
+            };
+            let mut context = Context {
+                agent: &key.agent,
+                epoch: key.epoch,
+                stream: key.stream,
+                sequence: key.sequence,
+                ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+                observed: *observed,
+                agent_at,
+                received_at: next.meta.received_at,
+                source: report.as_ref().source.unwrap_or(SourceKind::Snmp),
+                journal: JournalPosition {
+                    shard: next.shard,
+                    position: next.position.packed(),
+                },
+                places: &mut places,
+                batch,
+                store,
+                keys: &mut self.keys,
+            };
+            let device = self
+                .devices
+                .entry(*id)
+                .or_insert_with(|| unknown(*id, *site, &context));
+            apply_device(device, *site, report.as_ref(), &mut context, &self.metrics)?;
+            if device.has_uncommitted {
+                self.uncommitted.push(*id);
+            }
+            self.metrics.applied_devices.inc();
+        }
+
+        let latest = observed.iter().map(|observed| observed.at).max();
+        let track = self.streams.entry(track_id).or_default();
+        if track
+            .latest
+            .is_none_or(|(sequence, _)| sequence < key.sequence)
+        {
+            let at = latest
+                .or(track.latest.map(|(_, at)| at))
+                .unwrap_or(next.meta.received_at);
+            track.latest = Some((key.sequence, at));
+        }
+        batch.stream(&key.agent, key.epoch, key.stream, key.sequence);
+        batch.agent(&AgentRow {
+            agent: &key.agent,
+            heard_at: next.meta.received_at,
+            sealed_at: header.sealed_at,
+            program: &header.program,
+            clock_ahead_ms: next
+                .meta
+                .sent_at
+                .map(|sent| sent.ms_since(next.meta.received_at)),
+        });
+        batch.next_place((next.stamp + 1) << PLACE_BITS);
+        Ok(())
+    }
+
+    /// The device reports in full: as they are, or resolved against their bases. `None` for a delta whose base is not known.
+    fn resolve_deltas<'a>(
+        &mut self,
+        next: &Next,
+        devices: &'a [DeviceReport],
+    ) -> Vec<Option<Full<'a>>> {
+        let key = &next.meta.key;
+        let has_deltas = devices.iter().any(|device| device.base.is_some());
+        let track_id = (key.agent.clone(), key.epoch, key.stream);
+        let track = self.streams.entry(track_id).or_default();
+        if has_deltas && track.bases.is_none() {
+            track.bases = Some(Bases::new());
+        }
+        let Some(bases) = &mut track.bases else {
+            return devices
+                .iter()
+                .map(|device| Some(Full::AsSent(device)))
+                .collect();
+        };
+        devices
+            .iter()
+            .map(|device| {
+                let Some(base) = device.base else {
+                    bases.insert(device.handle.clone(), (key.sequence, device.clone()));
+                    return Some(Full::AsSent(device));
+                };
+                let known = bases
+                    .get(&device.handle)
+                    .filter(|(sequence, _)| *sequence == base);
+                let full = known.and_then(|(_, known)| codec::delta::apply(known, device).ok());
+                if full.is_none() {
+                    self.metrics.skip("no-base");
+                    self.needs.ask(&key.agent, key.epoch, &device.handle);
+                }
+                full.map(|full| Full::Resolved(Box::new(full)))
+            })
+            .collect()
+    }
+
+    /// Which device each report is of, and where it stands. `None` where nothing identifies it.
+    #[allow(clippy::type_complexity, reason = "one entry per device report")]
+    fn resolve_identities(
+        &self,
+        agent: &AgentId,
+        reports: &[Option<Full<'_>>],
+        observed: &[Observed],
+    ) -> Result<Vec<Option<(DeviceId, TenantId)>>, ApplyError> {
+        let mut resolver = self.registry.resolver();
+        let mut resolved = Vec::with_capacity(reports.len());
+        for (report, observed) in reports.iter().zip(observed) {
+            let Some(report) = report else {
+                resolved.push(None);
+                continue;
+            };
+            let report = report.as_ref();
+            let identity = &report.identity;
+            let evidence = Evidence {
+                agent,
+                observed_at: observed.at,
+                manufacturer: identity.manufacturer.as_deref(),
+                model: identity.model.as_deref(),
+                serial: identity.serial.as_deref(),
+                mac: identity.mac.as_deref(),
+                address: identity.address.as_deref(),
+                handle: &report.handle,
+            };
+            match resolver.resolve(&evidence) {
+                Ok(resolution) => resolved.push(Some((resolution.device, resolution.site))),
+                Err(registry::Error::NotFound { .. }) => {
+                    // The agent was removed after its report was accepted.
+                    self.metrics.skip("unknown-agent");
+                    resolved.push(None);
+                }
+                Err(registry::Error::Invalid(_)) => {
+                    self.metrics.skip("no-evidence");
+                    resolved.push(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        resolver.commit()?;
+        Ok(resolved)
+    }
+}
+
+/// A device report that says everything it says.
+enum Full<'a> {
+    AsSent(&'a DeviceReport),
+    Resolved(Box<DeviceReport>),
+}
+
+impl AsRef<DeviceReport> for Full<'_> {
+    fn as_ref(&self) -> &DeviceReport {
+        match self {
+            Self::AsSent(report) => report,
+            Self::Resolved(report) => report,
+        }
+    }
+}
+
+fn unknown(id: DeviceId, site: TenantId, context: &Context<'_>) -> Device {
+    let seen = SeenRow {
+        device: id,
+        observed_at: context.observed.at,
+        agent_at: context.agent_at,
+        received_at: context.received_at,
+        meters_confirmed_until: None,
+        unchanged_since: None,
+    };
+    Device::new(id, site, context.agent, context.source, seen)
+}
+
+fn apply_device(
+    device: &mut Device,
+    site: TenantId,
+    report: &DeviceReport,
+    context: &mut Context<'_>,
+    metrics: &IngestMetrics,
+) -> Result<(), ApplyError> {
+    let at = context.observed.at;
+    identity(device, site, report, context);
+    if let Some(set) = report.meter_set
+        && report.meters.read().is_some()
+        && device
+            .seen
+            .meters_confirmed_until
+            .is_none_or(|until| until <= at)
+    {
+        sections::meter_set(device, set, at, context.places, context.batch);
+    }
+    if let Section::Read(status) = &report.status {
+        sections::status(device, status, at, context.batch);
+    }
+    if let Section::Read(supplies) = &report.supplies {
+        sections::supplies(device, supplies, at, context.places, context.batch);
+    }
+    if let Section::Read(trays) = &report.trays {
+        sections::trays(device, trays, at, context.batch);
+    }
+    if let Section::Read(alerts) = &report.alerts {
+        sections::alerts(device, alerts, at, context.places, context.batch);
+    }
+    if let Section::Read(meters) = &report.meters {
+        let is_conflicting = report.meter_set == Some(MeterSet::Conflicting);
+        super::meters::apply(device, meters, is_conflicting, context, metrics)?;
+    }
+    if at >= device.seen.observed_at {
+        device.seen.observed_at = at;
+        device.seen.agent_at = context.agent_at;
+        device.seen.received_at = context.received_at;
+    }
+    context.batch.seen(&device.seen);
+    Ok(())
+}
+
+/// Takes over who the device says it is, and tells what changed.
+fn identity(device: &mut Device, site: TenantId, report: &DeviceReport, context: &mut Context<'_>) {
+    let at = context.observed.at;
+    let is_new = device.identity == Identity::default();
+    let is_late = !is_new && at < device.seen.observed_at;
+    let is_other_agent = device.agent != *context.agent;
+    let is_owned = !is_other_agent || at.ms_since(device.agent_seen_at) > HANDOVER_MS;
+    if is_late || !(is_new || is_owned) {
+        return;
+    }
+    device.agent_seen_at = at;
+    let same = device.identity == report.identity && device.site == site && !is_other_agent;
+    if same && device.source == context.source && !is_new {
+        return;
+    }
+    if is_new {
+        event(device, context, EventKind::New, None, None);
+    } else {
+        changes(device, site, &report.identity, context);
+    }
+    device.identity = report.identity.clone();
+    device.site = site;
+    device.source = context.source;
+    if is_other_agent {
+        device.agent = context.agent.clone();
+    }
+    context.batch.device(&DeviceRow {
+        device: device.id,
+        site: device.site,
+        agent: &device.agent,
+        source: device.source,
+        identity: &device.identity,
+        first_seen_at: device.first_seen_at,
+        changed_at: at,
+    });
+}
+
+/// One event for each thing that became another.
+fn changes(device: &Device, site: TenantId, now: &Identity, context: &mut Context<'_>) {
+    let before = &device.identity;
+    let words = [
+        (EventKind::AddressChanged, &before.address, &now.address),
+        (EventKind::HostnameChanged, &before.hostname, &now.hostname),
+        (EventKind::FirmwareChanged, &before.firmware, &now.firmware),
+        (EventKind::IdentityChanged, &before.serial, &now.serial),
+        (EventKind::IdentityChanged, &before.mac, &now.mac),
+        (EventKind::IdentityChanged, &before.model, &now.model),
+    ];
+    for (kind, before, now) in words {
+        if before != now {
+            event(device, context, kind, before.as_deref(), now.as_deref());
+        }
+    }
+    if device.site != site {
+        let (before, now) = (device.site.to_string(), site.to_string());
+        event(
+            device,
+            context,
+            EventKind::SiteChanged,
+            Some(&before),
+            Some(&now),
+        );
+    }
+    if device.agent != *context.agent {
+        let now = context.agent.clone();
+        event(
+            device,
+            context,
+            EventKind::AgentChanged,
+            Some(device.agent.as_str()),
+            Some(now.as_str()),
+        );
+    }
+}
+
+fn event(
+    device: &Device,
+    context: &mut Context<'_>,
+    kind: EventKind,
+    before: Option<&str>,
+    after: Option<&str>,
+) {
+    context.batch.event(&EventRow {
+        place: context.places.next(),
+        device: device.id,
+        site: device.site,
+        at: context.observed.at,
+        kind,
+        subject: None,
+        before,
+        after,
+    });
+}

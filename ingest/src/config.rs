@@ -1,0 +1,82 @@
+//! Every bound of the door, with its reason.
+
+use std::path::PathBuf;
+
+use journal::DiskChoice;
+
+/// How the door behaves. [`IngestConfig::new`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct IngestConfig {
+    /// Where journal, archive and quarantine live.
+    pub folder: PathBuf,
+    /// Journals written in parallel, agents being spread over them. Fixed when the folder is made; a later change is ignored.
+    pub shards: u16,
+    /// Which disk driver the journals use.
+    pub disk: DiskChoice,
+    /// The largest body taken, as sent. Above: 413.
+    pub body_bytes_max: usize,
+    /// The largest body after inflating. Above: 400.
+    pub inflated_bytes_max: usize,
+    /// Bodies being worked on at once, in bytes, from arrival to receipt. Above: 503.
+    pub inflight_bytes_max: usize,
+    /// Reports being worked on at once. Above: 503.
+    pub inflight_reports_max: usize,
+    /// Reports decoded at once; each decoder keeps an inflated body in memory.
+    pub decoders: usize,
+    /// A group commit closes at this many bytes.
+    pub group_bytes_max: usize,
+    /// How long a group waits for company, in microseconds. 0 takes what queued while the group before it was synced.
+    pub group_linger_us: u64,
+    /// Journal segments are rolled at this size.
+    pub segment_bytes: u64,
+    /// Decoded reports kept for the applier, in bytes of sealed body times [`HOT_FACTOR`]; what is over is read again from the journal.
+    pub hot_bytes_max: usize,
+    /// A batch for the store closes at this many rows.
+    pub batch_rows_max: usize,
+    /// A batch for the store closes after this long, so that a new device is seen soon.
+    pub batch_linger_ms: u64,
+    /// How long applied journal segments are kept as evidence.
+    pub evidence_days: u32,
+    /// How many bytes of applied segments are kept at most.
+    pub evidence_bytes_max: u64,
+    /// Refused reports kept for inspection: how many.
+    pub quarantine_reports_max: usize,
+    /// Refused reports kept for inspection: bytes together.
+    pub quarantine_bytes_max: u64,
+}
+
+/// A decoded report takes about this many times its sealed bytes: gzip makes one byte of ten to twenty of our XML, and the decoded
+/// form has about half of the XML.
+pub const HOT_FACTOR: usize = 8;
+
+impl IngestConfig {
+    /// The defaults, for a manager whose data lives in `folder`.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            folder,
+            // A sync takes milliseconds of waiting and little CPU: two overlap, more only make the groups smaller.
+            shards: if cores > 1 { 2 } else { 1 },
+            disk: DiskChoice::Auto,
+            body_bytes_max: codec::limits::SEALED_BYTES_MAX,
+            inflated_bytes_max: codec::limits::INFLATED_BYTES_MAX,
+            // Four of the largest bodies, or some thousand usual ones.
+            inflight_bytes_max: 4 * codec::limits::SEALED_BYTES_MAX,
+            inflight_reports_max: 2048,
+            decoders: cores.clamp(1, 4),
+            // A sync of more takes visibly longer, and nobody waits for a group of more reports than that.
+            group_bytes_max: 8 << 20,
+            group_linger_us: 0,
+            segment_bytes: journal::config::SEGMENT_BYTES_DEFAULT,
+            hot_bytes_max: 64 << 20,
+            // Some 100 ms of appending.
+            batch_rows_max: 50_000,
+            batch_linger_ms: 250,
+            evidence_days: 400,
+            evidence_bytes_max: 20 << 30,
+            quarantine_reports_max: 1_000,
+            quarantine_bytes_max: 64 << 20,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What can be seen from outside: one metric for every queue, drop, reason of refusal, lag and duration.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Why something was refused or left out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// A stable word.
+    pub reason: String,
+}
+
+/// Which shard of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ShardLabel {
+    /// Its number.
+    pub shard: u16,
+}
+
+/// The door's metrics. A clone counts into the same.
+#[derive(Clone, Debug)]
+pub struct IngestMetrics {
+    /// Reports acknowledged, duplicates included.
+    pub acknowledged: Counter,
+    /// Of these, duplicates.
+    pub duplicates: Counter,
+    /// Reports not acknowledged, by reason.
+    pub rejected: Family<ReasonLabel, Counter>,
+    /// Bytes of sealed reports made durable.
+    pub journaled_bytes: Counter,
+    /// Reports being worked on, from arrival to receipt.
+    pub inflight_reports: Gauge,
+    /// Bytes of these.
+    pub inflight_bytes: Gauge,
+    /// Reports per group commit.
+    pub group_reports: Histogram,
+    /// Seconds of writing a group.
+    pub append_seconds: Histogram,
+    /// Seconds of a sync.
+    pub sync_seconds: Histogram,
+    /// Journal errors (write or sync failed, disk full).
+    pub journal_errors: Counter,
+    /// Bytes in the journal's segments.
+    pub journal_bytes: Family<ShardLabel, Gauge>,
+    /// Bytes of journal not yet applied.
+    pub unapplied_bytes: Family<ShardLabel, Gauge>,
+    /// Decoded reports waiting for the applier, by the estimate that bounds them.
+    pub hot_bytes: Family<ShardLabel, Gauge>,
+    /// Reports whose decoded form did not fit and which were read from the journal again.
+    pub reread: Counter,
+    /// Numbers that agents skipped and that have not come yet.
+    pub missing_reports: Family<ShardLabel, Gauge>,
+    /// Damaged places in the journal.
+    pub journal_damage: Counter,
+    /// Reports applied.
+    pub applied_reports: Counter,
+    /// Device reports applied.
+    pub applied_devices: Counter,
+    /// Rows given to the store.
+    pub applied_rows: Counter,
+    /// What the applier left out, by reason.
+    pub skipped: Family<ReasonLabel, Counter>,
+    /// Seconds of a batch in the store.
+    pub store_seconds: Histogram,
+    /// Batches that the store refused and that are tried again.
+    pub store_errors: Counter,
+    /// Seconds from receipt of the last applied report to now.
+    pub apply_lag_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+    /// Refused reports kept in quarantine.
+    pub quarantined: Gauge,
+}
+
+fn seconds() -> Histogram {
+    // 0.1 ms to 3.3 s.
+    Histogram::new(exponential_buckets(0.0001, 2.0, 16))
+}
+
+impl Default for IngestMetrics {
+    fn default() -> Self {
+        Self {
+            acknowledged: Counter::default(),
+            duplicates: Counter::default(),
+            rejected: Family::default(),
+            journaled_bytes: Counter::default(),
+            inflight_reports: Gauge::default(),
+            inflight_bytes: Gauge::default(),
+            group_reports: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            append_seconds: seconds(),
+            sync_seconds: seconds(),
+            journal_errors: Counter::default(),
+            journal_bytes: Family::default(),
+            unapplied_bytes: Family::default(),
+            hot_bytes: Family::default(),
+            reread: Counter::default(),
+            missing_reports: Family::default(),
+            journal_damage: Counter::default(),
+            applied_reports: Counter::default(),
+            applied_devices: Counter::default(),
+            applied_rows: Counter::default(),
+            skipped: Family::default(),
+            store_seconds: seconds(),
+            store_errors: Counter::default(),
+            apply_lag_seconds: Gauge::default(),
+            quarantined: Gauge::default(),
+        }
+    }
+}
+
+impl IngestMetrics {
+    /// Adds them to `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        let ingest = registry.sub_registry_with_prefix("ingest");
+        macro_rules! list {
+            ($($field:ident: $help:literal,)+) => {
+                $(ingest.register(stringify!($field), $help, self.$field.clone());)+
+            };
+        }
+        list! {
+            acknowledged: "Reports acknowledged, duplicates included",
+            duplicates: "Reports that were there already and got the same receipt again",
+            rejected: "Reports not acknowledged, by reason",
+            journaled_bytes: "Bytes of sealed reports made durable",
+            inflight_reports: "Reports between arrival and receipt",
+            inflight_bytes: "Bytes of reports between arrival and receipt",
+            group_reports: "Reports per group commit",
+            append_seconds: "Duration of writing a group to the journal",
+            sync_seconds: "Duration of a journal sync",
+            journal_errors: "Failed writes and syncs of the journal",
+            journal_bytes: "Bytes in journal segments",
+            unapplied_bytes: "Bytes of journal not yet applied to the store",
+            hot_bytes: "Estimated bytes of decoded reports waiting to be applied",
+            reread: "Reports read from the journal again to be applied",
+            missing_reports: "Sequence numbers that agents skipped",
+            journal_damage: "Damaged places found in the journal",
+            applied_reports: "Reports applied to the store",
+            applied_devices: "Device reports applied to the store",
+            applied_rows: "Rows given to the store",
+            skipped: "What the applier left out, by reason",
+            store_seconds: "Duration of committing a batch to the store",
+            store_errors: "Batches that the store refused",
+            apply_lag_seconds: "Age of the report applied last",
+            quarantined: "Refused reports kept for inspection",
+        }
+    }
+
+    /// Counts a refusal.
+    pub fn reject(&self, reason: &str) {
+        let label = ReasonLabel {
+            reason: reason.to_owned(),
+        };
+        self.rejected.get_or_create(&label).inc();
+    }
+
+    /// Counts something that the applier left out.
+    pub fn skip(&self, reason: &str) {
+        let label = ReasonLabel {
+            reason: reason.to_owned(),
+        };
+        self.skipped.get_or_create(&label).inc();
+    }
+}

@@ -1,0 +1,754 @@
+//! A shard: one journal, one thread that writes it, and the receipts.
+//!
+//! The thread takes what has queued, asks the ledger about each report, writes the new ones as one group, syncs once, and only then
+//! answers. While it syncs, the next group queues: under load groups grow by themselves, without load nobody waits.
+//!
+//! What always holds: a report is noted in the ledger only together with being written, and when writing or syncing fails the ledger is
+//! read again from the journal, so that both always agree; a stamp's report is durable before the applier may pass that stamp.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use codec::key::{Receipt, Refusal};
+use codec::time::Timestamp;
+use journal::{Disk, Item, Journal, Position, Reader, Record};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::config::{HOT_FACTOR, IngestConfig};
+use crate::decode::Decoded;
+use crate::delivery::Rejection;
+use crate::feed::Order;
+use crate::ledger::{Ledger, Verdict};
+use crate::metrics::{IngestMetrics, ShardLabel};
+use crate::record::{KIND_CHECKPOINT, KIND_REPORT, ReportMeta};
+
+/// How often an idle shard looks after its segments.
+const TICK: Duration = Duration::from_secs(1);
+/// What an agent is told to wait when the disk does not take its report.
+const DISK_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// What an agent is told to wait when it has made too many spools.
+const SPOOLS_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// Opens a shard's folder; called on the thread that uses the disk.
+pub type DiskFactory = Arc<dyn Fn(&Path) -> std::io::Result<Box<dyn Disk>> + Send + Sync>;
+
+/// A decoded report on its way into the journal.
+pub struct Job {
+    /// What the journal keeps beside the bytes.
+    pub meta: ReportMeta,
+    /// The sealed bytes.
+    pub body: Bytes,
+    /// What they say.
+    pub decoded: Box<Decoded>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Receipt, Rejection>>,
+    /// Its share of what may be in flight.
+    pub permits: [OwnedSemaphorePermit; 2],
+}
+
+/// A durable report whose decoded form is still at hand.
+pub struct Hot {
+    /// Its number in the one order.
+    pub stamp: u64,
+    /// The end of the report before it in this shard: nothing but checkpoints lies between.
+    pub from: Position,
+    /// Where it stands.
+    pub position: Position,
+    /// Where it ends.
+    pub next: Position,
+    /// Its meta part.
+    pub meta: ReportMeta,
+    /// What it says.
+    pub decoded: Box<Decoded>,
+    cost_bytes: usize,
+}
+
+/// The durable end of a shard's journal.
+#[derive(Default)]
+pub struct Tail {
+    /// Everything before this is durable.
+    pub synced: Position,
+    /// The end of the last durable report.
+    pub last_report_end: Position,
+    /// Durable reports, decoded, in order; some may be missing between them.
+    pub hot: VecDeque<Hot>,
+    hot_bytes: usize,
+}
+
+/// What others see of a shard.
+pub struct ShardShared {
+    /// Its number.
+    pub number: u16,
+    /// Its journal's folder.
+    pub folder: PathBuf,
+    /// Which reports it has.
+    ledger: Mutex<Ledger>,
+    tail: Mutex<Tail>,
+    /// No report that is not yet durable has a stamp below this; `u64::MAX` when none is on its way.
+    floor: AtomicU64,
+    /// The applied position, packed.
+    applied: AtomicU64,
+    /// Whether the journal takes reports.
+    is_writable: AtomicBool,
+}
+
+impl ShardShared {
+    fn new(number: u16, folder: PathBuf) -> Self {
+        Self {
+            number,
+            folder,
+            ledger: Mutex::default(),
+            tail: Mutex::default(),
+            floor: AtomicU64::new(u64::MAX),
+            applied: AtomicU64::new(0),
+            is_writable: AtomicBool::new(true),
+        }
+    }
+
+    /// The ledger, for looking.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The durable end.
+    pub fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// See [`Order::safe_before`].
+    pub fn floor(&self) -> u64 {
+        self.floor.load(SeqCst)
+    }
+
+    /// How far the store is.
+    pub fn applied(&self) -> Position {
+        Position::unpacked(self.applied.load(SeqCst))
+    }
+
+    /// Notes how far the store is.
+    pub fn set_applied(&self, position: Position) {
+        self.applied.store(position.packed(), SeqCst);
+    }
+
+    /// Whether everything durable is applied.
+    pub fn is_caught_up(&self) -> bool {
+        self.applied() >= self.tail().last_report_end
+    }
+
+    /// Whether the journal takes reports.
+    pub fn is_writable(&self) -> bool {
+        self.is_writable.load(SeqCst)
+    }
+}
+
+impl Tail {
+    /// Takes the first hot report out.
+    pub fn pop_hot(&mut self) -> Option<Hot> {
+        let hot = self.hot.pop_front()?;
+        self.hot_bytes -= hot.cost_bytes;
+        Some(hot)
+    }
+}
+
+/// What a shard's journal said when it was opened.
+pub struct Opened {
+    journal: Journal<Box<dyn Disk>>,
+    ledger: Ledger,
+    /// One above the highest stamp in the journal.
+    pub stamp_next: u64,
+    /// Damaged places seen while reading.
+    pub damage: u64,
+    /// The end of the last report.
+    last_report_end: Position,
+}
+
+/// The thread's half of a shard.
+pub struct Shard {
+    shared: Arc<ShardShared>,
+    order: Arc<Order>,
+    config: IngestConfig,
+    disks: DiskFactory,
+    metrics: IngestMetrics,
+    needs: Arc<crate::apply::Needs>,
+    journal: Option<Journal<Box<dyn Disk>>>,
+    last_report_end: Position,
+    segment_min: u64,
+}
+
+/// What a shard is made of, beside its number.
+#[derive(Clone)]
+pub struct ShardParts {
+    /// Bounds.
+    pub config: IngestConfig,
+    /// Opens folders.
+    pub disks: DiskFactory,
+    /// The one order.
+    pub order: Arc<Order>,
+    /// Counters.
+    pub metrics: IngestMetrics,
+    /// Devices whose agents are to report them in full.
+    pub needs: Arc<crate::apply::Needs>,
+}
+
+impl Shard {
+    /// Opens the shard's journal and reads its ledger. `applied` is what the store says.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn open(
+        number: u16,
+        folder: PathBuf,
+        applied: Position,
+        parts: ShardParts,
+    ) -> Result<(Self, u64), ShardError> {
+        let shared = ShardShared::new(number, folder);
+        shared.set_applied(applied);
+        let mut shard = Self {
+            shared: Arc::new(shared),
+            order: parts.order,
+            config: parts.config,
+            disks: parts.disks,
+            metrics: parts.metrics,
+            needs: parts.needs,
+            journal: None,
+            last_report_end: Position::START,
+            segment_min: applied.segment + 1,
+        };
+        let stamp_next = shard.reopen()?;
+        Ok((shard, stamp_next))
+    }
+
+    /// What others see of it.
+    #[must_use]
+    pub fn shared(&self) -> Arc<ShardShared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Opens the journal (again) and takes over what it says.
+    fn reopen(&mut self) -> Result<u64, ShardError> {
+        self.journal = None;
+        let opened = open_journal(
+            &self.shared.folder,
+            &self.config,
+            &self.disks,
+            self.segment_min,
+        )?;
+        self.metrics.journal_damage.inc_by(opened.damage);
+        self.last_report_end = opened.last_report_end;
+        *self.shared.ledger() = opened.ledger;
+        {
+            let mut tail = self.shared.tail();
+            tail.synced = opened.journal.synced();
+            tail.last_report_end = opened.last_report_end;
+        }
+        self.shared.is_writable.store(true, SeqCst);
+        self.journal = Some(opened.journal);
+        Ok(opened.stamp_next)
+    }
+
+    /// Takes jobs until the other end is gone.
+    pub fn run(&mut self, jobs: &Receiver<Job>) {
+        loop {
+            let first = match jobs.recv_timeout(TICK) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tend();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let group = self.gather(first, jobs);
+            self.commit(group);
+            self.tend();
+        }
+    }
+
+    /// One group: what has queued, up to the bounds.
+    fn gather(&self, first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
+        let deadline = Instant::now() + Duration::from_micros(self.config.group_linger_us);
+        let mut bytes = first.body.len();
+        let mut group = vec![first];
+        while bytes < self.config.group_bytes_max {
+            let next = match jobs.try_recv() {
+                Ok(job) => Some(job),
+                Err(_) => jobs
+                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                    .ok(),
+            };
+            let Some(job) = next else { break };
+            bytes += job.body.len();
+            group.push(job);
+        }
+        group
+    }
+
+    /// Writes a group, syncs it, and answers.
+    fn commit(&mut self, group: Vec<Job>) {
+        let Some(journal) = self.journal.as_mut() else {
+            refuse_all(group, "journal-unavailable");
+            return;
+        };
+        // The checkpoint speaks of what was there before this group.
+        let checkpoint = journal
+            .starts_segment()
+            .then(|| self.shared.ledger().to_bytes());
+        let (new, duplicates) = self.judge(group);
+        if new.is_empty() {
+            // Their bytes are durable: the ledger is only ever as far as the last good sync when no group is on its way.
+            answer(duplicates, &self.metrics, &self.needs);
+            return;
+        }
+        self.metrics.group_reports.observe(new.len() as f64);
+
+        // In the order of their numbers: several are sent at once, and decoders overtake each other.
+        let mut new = new;
+        new.sort_by(|a, b| {
+            let order = |job: &Job| {
+                (
+                    job.meta.key.epoch,
+                    job.meta.key.stream,
+                    job.meta.key.sequence,
+                )
+            };
+            (&a.meta.key.agent, order(a)).cmp(&(&b.meta.key.agent, order(b)))
+        });
+        // First the floor, then the stamps: the applier must not pass a stamp before it is durable.
+        self.shared.floor.store(self.order.stamp_now(), SeqCst);
+        let first_stamp = self.order.take_stamps(new.len() as u64);
+        let written = self.write(&new, first_stamp, checkpoint.as_deref());
+        match written {
+            Ok(positions) => {
+                self.publish(new, &positions, first_stamp, duplicates);
+            }
+            Err(error) => {
+                self.metrics.journal_errors.inc();
+                tracing::error!(shard = self.shared.number, %error, "the journal did not take a group");
+                let reason = if error.is_disk_full() {
+                    "disk-full"
+                } else {
+                    "journal-error"
+                };
+                refuse_all(new, reason);
+                refuse_all(duplicates, reason);
+                self.shared.is_writable.store(false, SeqCst);
+                self.recover();
+            }
+        }
+        if self.journal.is_some() {
+            self.shared.floor.store(u64::MAX, SeqCst);
+        }
+        self.order.wake();
+    }
+
+    /// Splits a group into new reports (noted in the ledger) and duplicates; refuses the others.
+    fn judge(&self, group: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+        let mut new = Vec::with_capacity(group.len());
+        let mut duplicates = Vec::new();
+        let mut ledger = self.shared.ledger();
+        for job in group {
+            let key = &job.meta.key;
+            match ledger.judge(key, job.meta.received_at) {
+                Verdict::New => {
+                    ledger.note(key, job.meta.received_at);
+                    new.push(job);
+                }
+                Verdict::Duplicate => duplicates.push(job),
+                Verdict::Conflict => {
+                    let detail = format!(
+                        "report {} of stream {} was received before with other bytes",
+                        key.sequence,
+                        key.stream.name()
+                    );
+                    refuse(job, "key-conflict", detail);
+                }
+                Verdict::TooOld => {
+                    let detail = format!(
+                        "report {} of stream {} is older than what the manager remembers",
+                        key.sequence,
+                        key.stream.name()
+                    );
+                    refuse(job, "too-old", detail);
+                }
+                Verdict::TooManySpools => {
+                    let busy = Rejection::Busy {
+                        reason: "too-many-spools",
+                        retry_after: SPOOLS_RETRY_AFTER,
+                    };
+                    send(job, Err(busy));
+                }
+            }
+        }
+        (new, duplicates)
+    }
+
+    fn write(
+        &mut self,
+        jobs: &[Job],
+        first_stamp: u64,
+        checkpoint: Option<&[u8]>,
+    ) -> Result<Vec<Position>, journal::Error> {
+        let journal = self.journal.as_mut().expect("commit() looked");
+        let mut metas = Vec::new();
+        let mut ends = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            job.meta.write(&mut metas);
+            ends.push(metas.len());
+        }
+        let created = Timestamp::now().unix_ms.to_le_bytes();
+        let mut records = Vec::with_capacity(jobs.len() + 1);
+        if let Some(ledger) = checkpoint {
+            records.push(Record {
+                kind: KIND_CHECKPOINT,
+                sequence: first_stamp,
+                meta: &created,
+                body: ledger,
+            });
+        }
+        let mut begin = 0;
+        for ((job, end), stamp) in jobs.iter().zip(ends).zip(first_stamp..) {
+            records.push(Record {
+                kind: KIND_REPORT,
+                sequence: stamp,
+                meta: &metas[begin..end],
+                body: &job.body,
+            });
+            begin = end;
+        }
+        let started = Instant::now();
+        let mut positions = journal.append(&records)?;
+        let appended = Instant::now();
+        journal.sync()?;
+        self.metrics
+            .append_seconds
+            .observe((appended - started).as_secs_f64());
+        self.metrics
+            .sync_seconds
+            .observe(appended.elapsed().as_secs_f64());
+        if checkpoint.is_some() {
+            positions.remove(0);
+        }
+        Ok(positions)
+    }
+
+    /// Hands durable reports to the applier and their receipts to the agents.
+    fn publish(
+        &mut self,
+        jobs: Vec<Job>,
+        positions: &[Position],
+        first_stamp: u64,
+        duplicates: Vec<Job>,
+    ) {
+        let journal = self.journal.as_ref().expect("commit() looked");
+        let synced = journal.synced();
+        let label = ShardLabel {
+            shard: self.shared.number,
+        };
+        {
+            let mut tail = self.shared.tail();
+            let ends = positions.iter().skip(1).copied().chain([synced]);
+            let mut answers = Vec::with_capacity(jobs.len());
+            for (((job, position), next), stamp) in
+                jobs.into_iter().zip(positions).zip(ends).zip(first_stamp..)
+            {
+                self.metrics.journaled_bytes.inc_by(job.body.len() as u64);
+                let from = std::mem::replace(&mut self.last_report_end, next);
+                let cost_bytes = job.body.len() * HOT_FACTOR;
+                let receipt = Receipt {
+                    receipt: job.meta.key.clone(),
+                    need_full: self.needs.take(&job.meta.key.agent, job.meta.key.epoch),
+                };
+                answers.push((job.reply, receipt, job.permits));
+                if tail.hot_bytes + cost_bytes <= self.config.hot_bytes_max {
+                    tail.hot_bytes += cost_bytes;
+                    tail.hot.push_back(Hot {
+                        stamp,
+                        from,
+                        position: *position,
+                        next,
+                        meta: job.meta,
+                        decoded: job.decoded,
+                        cost_bytes,
+                    });
+                }
+            }
+            tail.synced = synced;
+            tail.last_report_end = self.last_report_end;
+            self.metrics
+                .hot_bytes
+                .get_or_create(&label)
+                .set(tail.hot_bytes as i64);
+            drop(tail);
+            self.metrics.acknowledged.inc_by(answers.len() as u64);
+            for (reply, receipt, _permits) in answers {
+                // An agent that hung up asks again.
+                let _ = reply.send(Ok(receipt));
+            }
+        }
+        answer(duplicates, &self.metrics, &self.needs);
+    }
+
+    /// After a failed write: what is in the journal now is read from it.
+    fn recover(&mut self) {
+        match self.reopen() {
+            Ok(stamp_next) => {
+                self.order.raise(stamp_next);
+                // Until here the applier was held back: what was found may have stamps that are older than other shards'.
+                self.shared.floor.store(u64::MAX, SeqCst);
+                self.order.wake();
+            }
+            Err(error) => {
+                self.journal = None;
+                tracing::error!(
+                    shard = self.shared.number,
+                    error = &error as &dyn std::error::Error,
+                    "the journal cannot be opened again yet; agents are told to wait"
+                );
+            }
+        }
+    }
+
+    /// Between groups: tries to come back after an error, removes what is no longer needed, and measures.
+    fn tend(&mut self) {
+        if self.journal.is_none() {
+            self.recover();
+        }
+        let Some(journal) = self.journal.as_mut() else {
+            return;
+        };
+        let applied = self.shared.applied();
+        if let Err(error) = forget_evidence(journal, applied, self.config.evidence_bytes_max) {
+            tracing::warn!(shard = self.shared.number, %error, "an applied segment could not be removed");
+        }
+        let label = ShardLabel {
+            shard: self.shared.number,
+        };
+        let unapplied = unapplied_bytes(journal, applied);
+        self.metrics
+            .journal_bytes
+            .get_or_create(&label)
+            .set(journal.bytes() as i64);
+        self.metrics
+            .unapplied_bytes
+            .get_or_create(&label)
+            .set(unapplied as i64);
+        let missing: u64 = self
+            .shared
+            .ledger()
+            .gaps()
+            .flat_map(|(_, _, stream)| &stream.gaps)
+            .map(|gap| gap.to - gap.from + 1)
+            .fold(0, u64::saturating_add);
+        let missing = i64::try_from(missing).unwrap_or(i64::MAX);
+        self.metrics
+            .missing_reports
+            .get_or_create(&label)
+            .set(missing);
+    }
+}
+
+/// What can go wrong when a shard is opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    /// The folder could not be opened.
+    #[error("opening the journal folder {folder} failed")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The journal could not be opened or read.
+    #[error("opening the journal in {folder} failed")]
+    Journal {
+        /// The folder.
+        folder: PathBuf,
+        /// The cause.
+        #[source]
+        source: journal::Error,
+    },
+}
+
+fn open_journal(
+    folder: &Path,
+    config: &IngestConfig,
+    disks: &DiskFactory,
+    segment_min: u64,
+) -> Result<Opened, ShardError> {
+    let disk = disks(folder).map_err(|source| ShardError::Folder {
+        folder: folder.to_owned(),
+        source,
+    })?;
+    let config = journal::Config {
+        segment_bytes: config.segment_bytes,
+        segment_min,
+    };
+    let read = || -> Result<Opened, journal::Error> {
+        let (mut journal, _) = Journal::open(disk, config)?;
+        let from = newest_checkpoint(&mut journal)?;
+        let mut opened = Opened {
+            ledger: Ledger::default(),
+            stamp_next: 1,
+            damage: 0,
+            last_report_end: from,
+            journal,
+        };
+        let end = opened.journal.end();
+        let mut reader = opened.journal.read_from(from)?;
+        while let Some(item) = reader.next()? {
+            let Item::Record(entry) = item else {
+                opened.damage += 1;
+                continue;
+            };
+            match entry.kind {
+                KIND_CHECKPOINT => {
+                    opened.stamp_next = opened.stamp_next.max(entry.sequence);
+                    // Later checkpoints say what was noted already; the first is where the ledger begins.
+                    if entry.position == first_record(from)
+                        && let Ok(ledger) = Ledger::from_bytes(entry.body)
+                    {
+                        opened.ledger = ledger;
+                    }
+                }
+                KIND_REPORT => {
+                    opened.stamp_next = opened.stamp_next.max(entry.sequence + 1);
+                    opened.last_report_end = entry.next;
+                    if let Ok(meta) = ReportMeta::read(entry.meta) {
+                        opened.ledger.note(&meta.key, meta.received_at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        drop(reader);
+        opened.last_report_end = opened.last_report_end.min(end);
+        Ok(opened)
+    };
+    read().map_err(|source| ShardError::Journal {
+        folder: folder.to_owned(),
+        source,
+    })
+}
+
+fn first_record(segment_start: Position) -> Position {
+    Position::new(
+        segment_start.segment,
+        journal::frame::SEGMENT_HEADER_BYTES as u64,
+    )
+}
+
+/// The start of the newest segment that opens with a checkpoint that can be read; of everything when there is none.
+fn newest_checkpoint(journal: &mut Journal<Box<dyn Disk>>) -> Result<Position, journal::Error> {
+    let segments: Vec<u64> = journal.sealed().iter().map(|info| info.segment).collect();
+    for segment in segments.into_iter().rev() {
+        let start = Position::new(segment, 0);
+        let mut reader = journal.read_from(start)?;
+        if let Some(Item::Record(entry)) = reader.next()?
+            && entry.position == first_record(start)
+            && entry.kind == KIND_CHECKPOINT
+            && Ledger::from_bytes(entry.body).is_ok()
+        {
+            return Ok(start);
+        }
+    }
+    Ok(Position::START)
+}
+
+/// Removes the oldest applied segments while there are more bytes than are kept as evidence.
+fn forget_evidence(
+    journal: &mut Journal<Box<dyn Disk>>,
+    applied: Position,
+    evidence_bytes_max: u64,
+) -> Result<(), journal::Error> {
+    while journal.bytes() > evidence_bytes_max {
+        let Some(oldest) = journal.sealed().first().copied() else {
+            break;
+        };
+        let end = Position::new(oldest.segment, oldest.bytes);
+        if end > applied || !journal.remove_segment(oldest.segment)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn unapplied_bytes(journal: &Journal<Box<dyn Disk>>, applied: Position) -> u64 {
+    let sealed: u64 = journal
+        .sealed()
+        .iter()
+        .filter(|info| info.segment > applied.segment)
+        .map(|info| info.bytes)
+        .sum();
+    let end = journal.end();
+    let active = journal.bytes() - journal.sealed().iter().map(|info| info.bytes).sum::<u64>();
+    let current = journal
+        .sealed()
+        .iter()
+        .find(|info| info.segment == applied.segment);
+    match current {
+        Some(info) => sealed + active + info.bytes.saturating_sub(applied.offset),
+        None if end.segment == applied.segment => end.offset.saturating_sub(applied.offset),
+        None => sealed + active,
+    }
+}
+
+fn answer(duplicates: Vec<Job>, metrics: &IngestMetrics, needs: &crate::apply::Needs) {
+    for job in duplicates {
+        metrics.acknowledged.inc();
+        metrics.duplicates.inc();
+        let receipt = Receipt {
+            receipt: job.meta.key.clone(),
+            need_full: needs.take(&job.meta.key.agent, job.meta.key.epoch),
+        };
+        send(job, Ok(receipt));
+    }
+}
+
+fn refuse(job: Job, reason: &str, detail: String) {
+    let refusal = Refusal {
+        refused: Some(job.meta.key.clone()),
+        reason: reason.to_owned(),
+        detail,
+    };
+    send(job, Err(Rejection::Conflict(refusal)));
+}
+
+fn refuse_all(jobs: Vec<Job>, reason: &'static str) {
+    for job in jobs {
+        let busy = Rejection::Busy {
+            reason,
+            retry_after: DISK_RETRY_AFTER,
+        };
+        send(job, Err(busy));
+    }
+}
+
+fn send(job: Job, answer: Result<Receipt, Rejection>) {
+    // An agent that hung up asks again.
+    let _ = job.reply.send(answer);
+}
+
+/// Reads a shard's journal from `from` up to what is durable, on a disk of its own.
+///
+/// # Errors
+/// Of the disk.
+pub fn reader(
+    shared: &ShardShared,
+    disks: &DiskFactory,
+    from: Position,
+    until: Position,
+) -> Result<Reader<Box<dyn Disk>>, ShardError> {
+    let disk = disks(&shared.folder).map_err(|source| ShardError::Folder {
+        folder: shared.folder.clone(),
+        source,
+    })?;
+    Reader::new(disk, from, until).map_err(|source| ShardError::Journal {
+        folder: shared.folder.clone(),
+        source,
+    })
+}
