@@ -167,6 +167,8 @@ pub enum JournalCommand {
     Check,
     /// Print one line for each record.
     Dump,
+    /// Cut damaged tails off. A start does that too.
+    Repair,
 }
 
 #[derive(Args)]

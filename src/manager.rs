@@ -37,15 +37,10 @@ pub struct Manager {
     pub registry: Registry,
     /// Measurements.
     pub store: Arc<dyn Store>,
-    ingest: Ingest,
-    router: axum_router::Router,
+    ingest: Arc<Ingest>,
+    router: web::Router,
     stop: watch::Sender<bool>,
     serving: Vec<JoinHandle<()>>,
-}
-
-/// The router's type, which the web layer makes and takes back.
-mod axum_router {
-    pub type Router = web::Router;
 }
 
 /// Opens the registry below `data`, making the folder when it is missing.
@@ -69,7 +64,7 @@ impl Manager {
         let store: Arc<dyn Store> = Arc::new(
             DuckStore::open(&path, config.store).doing(|| format!("open the store {}", path.display()))?,
         );
-        let mut ingest_config = IngestConfig::new(config::journal_path(config.data));
+        let mut ingest_config = IngestConfig::new(config.data.to_owned());
         ingest_config.disk = config.journal.disk;
         if let Some(shards) = config.journal.shards {
             ingest_config.shards = shards;
@@ -81,6 +76,7 @@ impl Manager {
             ingest_config.evidence_bytes_max = bytes;
         }
         let ingest = Ingest::start(ingest_config, registry.clone(), store.clone())
+            .map(Arc::new)
             .doing(|| format!("start the journal in {}", config.data.display()))?;
         let soap = soap::Service::new(registry.clone(), store.clone(), &config.web.public_url);
         let state = web::State::new(

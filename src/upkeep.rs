@@ -1,1 +1,116 @@
 //! `platen journal` and `platen store`: a look into what a stopped manager left on disk.
+
+use std::path::PathBuf;
+
+use codec::key::ContentHash;
+use ingest::record::{KIND_CHECKPOINT, KIND_REPORT, ReportMeta};
+use journal::{Item, Position, StdDisk};
+use olap::duck::DuckStore;
+
+use crate::cli::{JournalArgs, JournalCommand, StoreArgs, StoreCommand};
+use crate::config::PlatenConfig;
+use crate::failure::{Doing, Failure};
+use crate::manager::open_registry;
+
+/// `platen journal`.
+pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
+    let config = PlatenConfig::read(&args.config.config)?;
+    let shards = shard_folders(&config)?;
+    let mut damaged = 0;
+    for shard in shards {
+        let name = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let disk = StdDisk::open(&shard).doing(|| format!("open {}", shard.display()))?;
+        match args.command {
+            JournalCommand::Check => {
+                let report = journal::inspect::check(disk)?;
+                println!("{name}\n{report}");
+                damaged += usize::from(!report.is_sound());
+            }
+            JournalCommand::Dump => journal::inspect::dump(disk, Position::START, |item| {
+                println!("{name} {}", line(item));
+                true
+            })?,
+            JournalCommand::Repair => {
+                let cut = journal::inspect::repair(disk)?;
+                println!("{name}: {} damaged tails cut off", cut.len());
+            }
+        }
+    }
+    if damaged > 0 {
+        return Err(Failure::new(format!(
+            "{damaged} shards are damaged; a start cuts off torn tails by itself and steps over the rest"
+        )));
+    }
+    Ok(())
+}
+
+/// `platen store`.
+pub fn store(args: &StoreArgs) -> Result<(), Failure> {
+    let config = PlatenConfig::read(&args.config.config)?;
+    let path = config.store_path();
+    if !path.exists() {
+        return Err(Failure::new(format!("there is no store at {}", path.display())));
+    }
+    let store = DuckStore::open(&path, &config.store)?;
+    match &args.command {
+        StoreCommand::Check => {
+            let report = store.check()?;
+            for (table, rows) in &report.rows {
+                println!("{table}\t{rows}");
+            }
+            if !report.is_sound() {
+                return Err(Failure::new(report.faults.join("; ")));
+            }
+            println!("sound");
+        }
+        StoreCommand::Backup { folder } => {
+            std::fs::create_dir_all(folder).doing(|| format!("make {}", folder.display()))?;
+            let registry = open_registry(&config.data)?;
+            // The registry first: what the store knows of devices and sites must be in it.
+            registry.backup(&crate::config::registry_path(folder))?;
+            store.backup(&crate::config::store_path(folder))?;
+            println!("registry and store are in {}; the journal is evidence and is copied as it is", folder.display());
+        }
+    }
+    Ok(())
+}
+
+fn shard_folders(config: &PlatenConfig) -> Result<Vec<PathBuf>, Failure> {
+    let folder = config.journal_path();
+    let mut shards = Vec::new();
+    for entry in std::fs::read_dir(&folder).doing(|| format!("read {}", folder.display()))? {
+        let entry = entry.doing(|| format!("read {}", folder.display()))?;
+        if entry.file_name().to_string_lossy().starts_with("shard-") {
+            shards.push(entry.path());
+        }
+    }
+    shards.sort();
+    Ok(shards)
+}
+
+/// A record in one line.
+fn line(item: &Item<'_>) -> String {
+    match item {
+        Item::Damage(damage) => format!("{} damaged up to {}: {}", damage.from, damage.to, damage.reason),
+        Item::Record(entry) if entry.kind == KIND_REPORT => match ReportMeta::read(entry.meta) {
+            Ok(meta) => format!(
+                "{} report {} stamp {} {} epoch {} {} {} received {} {} bytes{}",
+                entry.position,
+                meta.key.hash,
+                entry.sequence,
+                meta.key.agent,
+                meta.key.epoch,
+                meta.key.stream.name(),
+                meta.key.sequence,
+                meta.received_at,
+                entry.body.len(),
+                if ContentHash::of(entry.body) == meta.key.hash { "" } else { " HASH DIFFERS" }
+            ),
+            Err(error) => format!("{} report: {error}", entry.position),
+        },
+        Item::Record(entry) if entry.kind == KIND_CHECKPOINT => {
+            format!("{} checkpoint, {} bytes", entry.position, entry.body.len())
+        }
+        Item::Record(entry) => format!("{} kind {}, {} bytes", entry.position, entry.kind, entry.body.len()),
+    }
+}
