@@ -35,11 +35,11 @@ pub(super) fn meter(
            WHERE r.device_no = {number} AND r.meter_no IN (SELECT meter_no FROM origin WHERE code = {code}) AND {site} \
            AND r.confirmed_ms >= {from} AND r.observed_ms < {to}), \
          numbered AS ( \
-           SELECT *, count(*) OVER () AS runs, row_number() OVER (ORDER BY observed_ms, place) AS at, \
+           SELECT *, count(*) OVER () AS runs, row_number() OVER (ORDER BY observed_ms, place) AS nth, \
            row_number() OVER (PARTITION BY (greatest(observed_ms, {from}) - {from}) * {slots} // {span} \
-                              ORDER BY observed_ms DESC, place DESC) AS back FROM found) \
+                              ORDER BY observed_ms DESC, place DESC) AS nth_back FROM found) \
          SELECT observed_ms, confirmed_ms, value, continuous, meter_epoch, quality, runs FROM numbered \
-         WHERE runs <= {points_max} OR at = 1 OR back = 1 ORDER BY observed_ms, place",
+         WHERE runs <= {points_max} OR nth = 1 OR nth_back = 1 ORDER BY observed_ms, place",
         slots = points_max - 1,
         span = query.to.ms_since(query.from).max(1),
     ))?;
@@ -80,11 +80,11 @@ pub(super) fn levels(
     let points_max = query.points_max.clamp(2, HISTORY_POINTS_MAX);
     let mut statement = connection.prepare(&format!(
         "WITH numbered AS ( \
-           SELECT *, count(*) OVER (PARTITION BY idx) AS points, row_number() OVER (PARTITION BY idx ORDER BY observed_ms) AS at, \
-           row_number() OVER (PARTITION BY idx, (observed_ms - {from}) * {slots} // {span} ORDER BY observed_ms DESC) AS back \
+           SELECT *, count(*) OVER (PARTITION BY idx) AS points, row_number() OVER (PARTITION BY idx ORDER BY observed_ms) AS nth, \
+           row_number() OVER (PARTITION BY idx, (observed_ms - {from}) * {slots} // {span} ORDER BY observed_ms DESC) AS nth_back \
            FROM supply_level WHERE device_no = {number} AND observed_ms >= {from} AND observed_ms < {to}) \
          SELECT idx, kind, colorant, description, observed_ms, level_kind, level, percent FROM numbered \
-         WHERE points <= {points_max} OR at = 1 OR back = 1 ORDER BY idx, observed_ms",
+         WHERE points <= {points_max} OR nth = 1 OR nth_back = 1 ORDER BY idx, observed_ms",
         slots = points_max - 1,
         span = query.to.ms_since(query.from).max(1),
     ))?;

@@ -35,7 +35,7 @@ pub(super) fn reading(row: &Row<'_>) -> duckdb::Result<Reading> {
         id: ReadingId {
             agent: sql::parsed(row, 21)?,
             epoch: SpoolEpoch(row.get(22)?),
-            stream: sql::found(23, stream, stream_of(stream))?,
+            stream: sql::found(23, &stream, stream_of(stream))?,
             sequence: row.get(24)?,
             ordinal: row.get(25)?,
             meter: origin.code.clone(),
@@ -95,7 +95,7 @@ fn parts_of(text: &str, at: usize) -> duckdb::Result<Vec<MeterPart>> {
                     value: value.parse().ok()?,
                 })
             });
-            sql::found(at, part, read)
+            sql::found(at, &part, read)
         })
         .collect()
 }

@@ -86,7 +86,7 @@ pub(super) fn word<T>(
     from_word: impl Fn(&str) -> Option<T>,
 ) -> duckdb::Result<T> {
     let text: String = row.get(at)?;
-    from_word(&text).ok_or_else(|| unwritten(at, text))
+    from_word(&text).ok_or_else(|| unwritten(at, &text))
 }
 
 /// A column's word, which may be absent.
@@ -96,7 +96,7 @@ pub(super) fn word_opt<T>(
     from_word: impl Fn(&str) -> Option<T>,
 ) -> duckdb::Result<Option<T>> {
     let text: Option<String> = row.get(at)?;
-    text.map(|text| from_word(&text).ok_or_else(|| unwritten(at, text)))
+    text.map(|text| from_word(&text).ok_or_else(|| unwritten(at, &text)))
         .transpose()
 }
 
@@ -107,7 +107,7 @@ pub(super) fn code<T>(
     from_code: impl Fn(u8) -> Option<T>,
 ) -> duckdb::Result<T> {
     let code: u8 = row.get(at)?;
-    from_code(code).ok_or_else(|| unwritten(at, code.to_string()))
+    from_code(code).ok_or_else(|| unwritten(at, &code))
 }
 
 /// A moment.
@@ -122,11 +122,15 @@ pub(super) fn moment_opt(row: &Row<'_>, at: usize) -> duckdb::Result<Option<Time
 }
 
 /// What was made of a column's value, or an error that shows the value.
-pub(super) fn found<T>(at: usize, value: impl ToString, made: Option<T>) -> duckdb::Result<T> {
-    made.ok_or_else(|| unwritten(at, value.to_string()))
+pub(super) fn found<T>(
+    at: usize,
+    value: &dyn std::fmt::Debug,
+    made: Option<T>,
+) -> duckdb::Result<T> {
+    made.ok_or_else(|| unwritten(at, value))
 }
 
-fn unwritten(at: usize, value: String) -> duckdb::Error {
+fn unwritten(at: usize, value: &dyn std::fmt::Debug) -> duckdb::Error {
     let error = format!("{value:?} was never written there");
     duckdb::Error::FromSqlConversionFailure(at, Type::Text, error.into())
 }
@@ -259,7 +263,7 @@ pub(super) fn level(row: &Row<'_>, at: usize) -> duckdb::Result<Level> {
         2 => Ok(Level::Some),
         3 => Ok(Level::Unknown),
         4 => Ok(Level::Unlimited),
-        _ => Err(unwritten(at, kind.to_string())),
+        _ => Err(unwritten(at, &kind)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use codec::model::Sides;
+
 use super::{Step, StepError, Work};
 use crate::batch::{Origin, RunCells};
 use crate::duck::columns::Columns;
@@ -73,10 +75,7 @@ pub(super) fn number(
             .texts("colour", cells().map(|row| row.colour.word()))
             .texts("unit", cells().map(|row| row.unit.word()))
             .texts_opt("media_size", cells().map(|row| row.size.as_ref()))
-            .texts_opt(
-                "sides",
-                cells().map(|row| row.sides.map(|word| word.word())),
-            )
+            .texts_opt("sides", cells().map(|row| row.sides.map(Sides::word)))
             .texts("basis", cells().map(|row| row.basis.word()))
             .texts("oid", cells().map(|row| &row.oid))
             .texts_opt("profile", cells().map(|row| row.profile.as_ref()))

@@ -1,7 +1,7 @@
 //! What is known of devices now: rows that replace those before.
 
 use codec::id::DeviceId;
-use codec::model::{Colorant, Supply, SupplyType};
+use codec::model::{Colorant, DeviceStatus, MeterSet, PrinterStatus, Supply, SupplyType};
 
 use super::fold;
 use super::{Step, Work};
@@ -60,7 +60,7 @@ pub(super) fn devices(work: &Work<'_>) -> Step {
             "sort_name",
             cells().map(|row| fold::name(&row.identity).map(fold::sort_text)),
         )
-        .texts_opt("sort_model", cells().map(|row| sort_model(row)))
+        .texts_opt("sort_model", cells().map(sort_model))
         .texts_opt(
             "sort_address",
             cells().map(|row| row.identity.address.as_deref().map(fold::sort_text)),
@@ -117,18 +117,18 @@ pub(super) fn statuses(work: &Work<'_>) -> Step {
         .i64s("since_ms", cells().map(|row| row.since.unix_ms))
         .texts_opt(
             "device_status",
-            cells().map(|row| row.status.device.map(|word| word.word())),
+            cells().map(|row| row.status.device.map(DeviceStatus::word)),
         )
         .texts_opt(
             "printer_status",
-            cells().map(|row| row.status.printer.map(|word| word.word())),
+            cells().map(|row| row.status.printer.map(PrinterStatus::word)),
         )
         .u16s("errors", cells().map(|row| errors_mask(&row.status.errors)))
         .u32s_opt("uptime_ticks", cells().map(|row| row.status.uptime_ticks))
         .texts_opt("display", cells().map(|row| row.status.display.as_ref()))
         .texts_opt(
             "meter_set",
-            cells().map(|row| row.meter_set.map(|word| word.word())),
+            cells().map(|row| row.meter_set.map(MeterSet::word)),
         )
         .append_to(work.connection, "device_status")?;
     Ok(())

@@ -1,5 +1,8 @@
 //! What happened: alerts, events, levels, and what was heard of agents.
 
+use codec::id::AgentId;
+use codec::model::Colorant;
+
 use super::{Step, StepError, Work};
 use crate::batch::AlertCells;
 use crate::duck::columns::Columns;
@@ -115,7 +118,7 @@ pub(super) fn levels(work: &Work<'_>) -> Step {
         .texts("kind", cells().map(|row| row.kind.word()))
         .texts_opt(
             "colorant",
-            cells().map(|row| row.colorant.map(|word| word.word())),
+            cells().map(|row| row.colorant.map(Colorant::word)),
         )
         .texts("description", cells().map(|row| &row.description))
         .u8s("level_kind", cells().map(|row| level_codes(row.level).0))
@@ -134,13 +137,13 @@ pub(super) fn agents(work: &Work<'_>) -> Step {
         return Ok(());
     }
     Columns::new()
-        .texts("text", heard.keys().map(|agent| agent.as_str()))
+        .texts("text", heard.keys().map(AgentId::as_str))
         .append_to_stage(work.connection, "stage_text")?;
     work.connection.execute_batch(
         "DELETE FROM agent_heard WHERE agent IN (SELECT text FROM stage_text); TRUNCATE stage_text",
     )?;
     Columns::new()
-        .texts("agent", heard.keys().map(|agent| agent.as_str()))
+        .texts("agent", heard.keys().map(AgentId::as_str))
         .i64s("heard_ms", heard.values().map(|row| row.heard_at.unix_ms))
         .i64s("sealed_ms", heard.values().map(|row| row.sealed_at.unix_ms))
         .texts("program", heard.values().map(|row| &row.program))
