@@ -6,6 +6,9 @@
 //! | [`spool`] | sealed reports on disk until the manager has given a receipt for each |
 //! | [`upload`] | every report from the spool to the manager until its receipt |
 //! | [`clock`] | the time of day and the uptime |
+//! | [`snmp`] | the SNMP source: discovery, schedules, polls |
+//! | `collect` | device reports gathered, split into streams, encoded once, sealed |
+//! | `names` | reverse DNS, cached |
 //! | [`source`] | the seam between whatever finds device reports and the agent |
 //! | [`stop`] | how a running agent is told to end |
 //! | [`status`] | what a running agent is doing, for progress displays |
@@ -14,8 +17,11 @@
 //! agent inside.
 
 pub mod clock;
+mod collect;
 pub mod config;
+mod names;
 mod run;
+pub mod snmp;
 pub mod source;
 pub mod spool;
 pub mod status;

@@ -1,12 +1,51 @@
 //! The wiring: everything is made here, in start order; stopping is the reverse.
 
+use std::io;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use codec::model::DeviceReport;
+use poller::profile::{ProfileError, ProfileSet};
+
+use crate::clock::Clock;
+use crate::collect::{Collector, Event};
 use crate::config::AgentConfig;
+use crate::names::Names;
+use crate::snmp::SnmpSource;
+use crate::source::{Sink, Source};
+use crate::spool::{Spool, SpoolError};
 use crate::status::StatusHandle;
 use crate::stop::StopHandle;
+use crate::upload::http::{HttpError, HttpTransport};
+use crate::upload::{Chain, UploadOptions, Uploader};
+
+/// Device reports between the sources and the collector: a full queue makes the sources wait.
+const REPORTS_QUEUED_MAX: usize = 1024;
 
 /// Why an agent could not run.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {}
+pub enum RunError {
+    /// The spool.
+    #[error("the spool cannot be opened")]
+    Spool(#[from] SpoolError),
+    /// The way to the manager.
+    #[error("the way to the manager cannot be set up")]
+    Transport(#[from] HttpError),
+    /// The device profiles.
+    #[error("the device profiles cannot be used")]
+    Profiles(#[from] ProfileError),
+    /// Sockets or threads.
+    #[error("{what} cannot be started")]
+    Start {
+        /// What.
+        what: &'static str,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+}
 
 /// Runs an agent until it is stopped.
 ///
@@ -21,12 +60,167 @@ pub fn run(config: AgentConfig, stop: StopHandle) -> Result<(), RunError> {
 ///
 /// # Errors
 /// As [`run`].
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "an agent owns its configuration; callers hand it over"
+)]
 pub fn run_observed(
     config: AgentConfig,
     stop: StopHandle,
     status: StatusHandle,
 ) -> Result<(), RunError> {
-    let _ = (config, status);
-    stop.wait_for(std::time::Duration::MAX);
+    let clock = Clock::new();
+    let profiles = Arc::new(ProfileSet::load(
+        config.polling.profiles_directory.as_deref(),
+    )?);
+    let agent = config.manager.agent_id.clone();
+    let spool = Arc::new(Mutex::new(Spool::open(&config.spool, &agent, clock.now())?));
+    let transport = Arc::new(HttpTransport::new(&config.manager, clock)?);
+    let (names, names_thread) = Names::start(&config.names).map_err(started("reverse DNS"))?;
+    let (events, reports) = sync_channel(REPORTS_QUEUED_MAX);
+
+    let snmp = SnmpSource::start(&config, profiles, clock, status.clone(), stop.clone())
+        .map_err(started("the SNMP source"))?;
+    let sources = vec![SourceThread::start(Box::new(snmp), &events, &stop)?];
+    let wanted: Vec<_> = sources
+        .iter()
+        .map(|source| Arc::clone(&source.need_full))
+        .collect();
+
+    let uploader = Uploader::start(
+        &spool,
+        transport,
+        UploadOptions {
+            in_flight: config.manager.in_flight,
+            rate_bytes_max: config.manager.rate_bytes_max,
+        },
+        Arc::new(move |_, handles| {
+            for source in &wanted {
+                let mut wanted = source.lock().unwrap_or_else(PoisonError::into_inner);
+                wanted.extend(handles.iter().cloned());
+            }
+        }),
+        &status,
+        &stop,
+    )
+    .map_err(started("the uploader"))?;
+    let uploader = Arc::new(uploader);
+
+    tracing::info!(
+        agent = agent.as_str(),
+        manager = config.manager.url,
+        spool = %config.spool.directory.display(),
+        ranges = config.ranges.len(),
+        "the agent runs"
+    );
+    let waking = Arc::clone(&uploader);
+    let mut collector = Collector::new(
+        agent,
+        config.report.clone(),
+        clock,
+        names,
+        Arc::clone(&spool),
+        status,
+        Box::new(move |stream| waking.wake(stream)),
+    );
+    let stopping = events.clone();
+    stop.on_stop(move || {
+        // A full queue is emptied by the collector; the sources see the stop themselves and end, which ends it too.
+        let _ = stopping.try_send(Event::Stop);
+    });
+    drop(events);
+    collector.run(&reports);
+
+    // Reached when the end was asked for, or when every source has ended on its own, which none does.
+    stop.stop();
+    drop(reports);
+    for source in sources {
+        source.join();
+    }
+    drop(collector);
+    match Arc::try_unwrap(uploader) {
+        Ok(uploader) => uploader.join(),
+        Err(_) => tracing::error!("the uploader is still in use; it ends by itself"),
+    }
+    if let Some(thread) = names_thread {
+        thread.stop();
+    }
+    let settled = spool
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .settle();
+    if let Err(error) = settled {
+        tracing::error!(error = %Chain(&error), "the spool could not note what was delivered; some of it will be sent again");
+    }
+    tracing::info!("the agent has ended");
     Ok(())
+}
+
+fn started(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
+    move |source| RunError::Start { what, source }
+}
+
+/// A source on a thread of its own.
+struct SourceThread {
+    name: &'static str,
+    thread: JoinHandle<()>,
+    need_full: Arc<Mutex<Vec<String>>>,
+}
+
+impl SourceThread {
+    fn start(
+        mut source: Box<dyn Source>,
+        events: &SyncSender<Event>,
+        stop: &StopHandle,
+    ) -> Result<Self, RunError> {
+        let name = source.name();
+        let need_full = Arc::<Mutex<Vec<String>>>::default();
+        let wanted = Arc::clone(&need_full);
+        let stop = stop.clone();
+        let mut sink = EventSink {
+            events: events.clone(),
+            stopped: OnceLock::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("source-{name}"))
+            .spawn(move || {
+                while !stop.is_stopped() && sink.stopped.get().is_none() {
+                    let handles =
+                        std::mem::take(&mut *wanted.lock().unwrap_or_else(PoisonError::into_inner));
+                    if !handles.is_empty() {
+                        source.need_full(&handles);
+                    }
+                    let next = source.work(Instant::now(), &mut sink);
+                    stop.wait_until(next);
+                }
+            })
+            .map_err(started("a source's thread"))?;
+        Ok(Self {
+            name,
+            thread,
+            need_full,
+        })
+    }
+
+    fn join(self) {
+        if self.thread.join().is_err() {
+            tracing::error!(source = self.name, "the source's thread panicked");
+        }
+    }
+}
+
+/// Hands reports to the collector.
+struct EventSink {
+    events: SyncSender<Event>,
+    stopped: OnceLock<()>,
+}
+
+impl Sink for EventSink {
+    fn report(&mut self, report: DeviceReport) -> bool {
+        let taken = self.events.send(Event::Report(Box::new(report))).is_ok();
+        if !taken {
+            let _ = self.stopped.set(());
+        }
+        taken
+    }
 }

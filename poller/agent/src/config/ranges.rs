@@ -170,14 +170,16 @@ fn is_host_name(text: &str) -> bool {
         })
 }
 
-fn to_bits(address: IpAddr) -> u128 {
+/// The address as a number.
+pub(crate) fn to_bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)),
         IpAddr::V6(address) => u128::from(address),
     }
 }
 
-fn from_bits(like: IpAddr, bits: u128) -> IpAddr {
+/// The address of that number, in the family of `like`.
+pub(crate) fn from_bits(like: IpAddr, bits: u128) -> IpAddr {
     if like.is_ipv4() {
         Ipv4Addr::from(u32::try_from(bits).unwrap_or(u32::MAX)).into()
     } else {

@@ -1,0 +1,481 @@
+//! The SNMP source: finds printers in the configured ranges and polls each by its schedule.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`devices`] | what is known of each device, by its handle and its address |
+//! | [`schedule`] | when a device is read next, and how much of it |
+//! | [`sweep`] | discovery: the addresses still to ask |
+//! | [`pace`] | how many requests may go out, overall and into one subnet |
+//!
+//! What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
+//! `schedule.dead_retry_max` once it answers; one device under two addresses is one device.
+
+pub mod devices;
+pub mod pace;
+pub mod schedule;
+pub mod sweep;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use poller::device::{Depth, DevicePoll, PollContext, PollOutcome};
+use poller::driver::{DriverChoice, Fleet, FleetOptions};
+use poller::engine::{Finished, Job, Memory, PollError, PollOptions, SNMP_PORT, Target};
+use poller::profile::ProfileSet;
+
+use crate::clock::Clock;
+use crate::config::{AgentConfig, PollingConfig, RangeConfig};
+use crate::source::{Sink, Source};
+use crate::status::{StatusHandle, add, set};
+use crate::stop::StopHandle;
+use devices::{Devices, Noted};
+use pace::Pace;
+use schedule::Schedule;
+use sweep::Sweep;
+
+/// Addresses of a sweep that are asked at once, beside the devices' polls: most are silent and only wait.
+const SWEEP_AT_ONCE: usize = 2000;
+/// The queue in front of the driver: what is under way is bounded here, so it never fills.
+const FLEET_QUEUE_MAX: usize = 16_384;
+/// A sweep asks each address so often: one lost datagram is not a missed printer.
+const SWEEP_ATTEMPTS: u32 = 2;
+/// The longest the source sleeps when nothing is due.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What a poll was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    /// A known device.
+    Device(devices::Id),
+    /// An address of this range.
+    Sweep(usize),
+}
+
+type Done = Finished<Token, DevicePoll>;
+
+/// The SNMP source.
+pub struct SnmpSource {
+    ranges: Vec<Range>,
+    polling: PollingConfig,
+    profiles: Arc<ProfileSet>,
+    fleet: Fleet<Token, DevicePoll>,
+    done: Receiver<Done>,
+    /// Wakes the source when it is stopped.
+    _wake: Sender<Done>,
+    devices: Devices,
+    schedule: Schedule,
+    pace: Pace,
+    sweep: Option<Sweep>,
+    sweep_due: Instant,
+    sweeping: usize,
+    polling_now: usize,
+    clock: Clock,
+    status: StatusHandle,
+    stop: StopHandle,
+}
+
+/// A configured range, made ready.
+struct Range {
+    config: RangeConfig,
+    poll: Arc<PollOptions>,
+    sweep: Arc<PollOptions>,
+}
+
+impl SnmpSource {
+    /// Opens the sockets. Nothing is asked before the first [`Source::work`].
+    ///
+    /// # Errors
+    /// When no socket or thread can be had.
+    pub fn start(
+        config: &AgentConfig,
+        profiles: Arc<ProfileSet>,
+        clock: Clock,
+        status: StatusHandle,
+        stop: StopHandle,
+    ) -> io::Result<Self> {
+        let (sender, done) = channel();
+        let finished = sender.clone();
+        let options = FleetOptions {
+            driver: if config.polling.io_uring {
+                DriverChoice::Auto
+            } else {
+                DriverChoice::Portable
+            },
+            inflight_max: config.polling.devices_at_once + SWEEP_AT_ONCE,
+            queue_max: FLEET_QUEUE_MAX,
+            ..FleetOptions::default()
+        };
+        let fleet = Fleet::start(options, move |poll| {
+            // The source is gone: so is whoever wanted to know.
+            let _ = finished.send(poll);
+        })?;
+        let ranges = config
+            .ranges
+            .iter()
+            .map(|range| Range::new(range, &config.polling))
+            .collect();
+        Ok(Self {
+            ranges,
+            pace: Pace::new(&config.polling, Instant::now()),
+            polling: config.polling.clone(),
+            profiles,
+            fleet,
+            done,
+            _wake: sender,
+            devices: Devices::default(),
+            schedule: Schedule::new(config.schedule.clone()),
+            sweep: None,
+            sweep_due: Instant::now(),
+            sweeping: 0,
+            polling_now: 0,
+            clock,
+            status,
+            stop,
+        })
+    }
+
+    /// Starts a sweep when one is due and none runs.
+    fn begin_sweep(&mut self, now: Instant) {
+        if self.sweep.is_some() || now < self.sweep_due || self.ranges.is_empty() {
+            return;
+        }
+        let ranges = self.ranges.iter().map(|range| &range.config);
+        let sweep = Sweep::new(ranges, SNMP_PORT);
+        let counters = self.status.counters();
+        set(&counters.discovery_asked, 0);
+        set(&counters.discovery_total, sweep.total());
+        tracing::info!(addresses = sweep.total(), "discovery begins");
+        self.sweep = Some(sweep);
+    }
+
+    /// Asks as many addresses of the sweep as may be asked now; says when more may be.
+    fn go_on_sweeping(&mut self, now: Instant) -> Option<Instant> {
+        let mut sweep = self.sweep.take()?;
+        let mut wait = None;
+        while self.sweeping < SWEEP_AT_ONCE {
+            let pace = &mut self.pace;
+            let devices = &self.devices;
+            match sweep.next(now, |target| {
+                // Known and answering ones are polled anyway.
+                if devices.is_answering(target) {
+                    sweep::Answer::Skip
+                } else {
+                    match pace.admit(target.ip(), now) {
+                        Ok(()) => sweep::Answer::Ask,
+                        Err(until) => sweep::Answer::Later(until),
+                    }
+                }
+            }) {
+                sweep::Step::Ask(range, address) => {
+                    self.submit(Token::Sweep(range), address, now, Depth::Learn);
+                }
+                sweep::Step::Later(until) => {
+                    wait = Some(until);
+                    break;
+                }
+                sweep::Step::End => break,
+            }
+        }
+        set(&self.status.counters().discovery_asked, sweep.asked());
+        if sweep.is_over() && self.sweeping == 0 {
+            self.sweep_due = now + self.schedule.discovery_pause();
+            tracing::info!(
+                addresses = sweep.total(),
+                devices = self.devices.len(),
+                "discovery ended"
+            );
+        } else {
+            self.sweep = Some(sweep);
+        }
+        wait
+    }
+
+    /// Polls the devices that are due and may be asked now; says when the next one is.
+    fn poll_due(&mut self, now: Instant) -> Option<Instant> {
+        if let Some(until) = self.schedule.quiet_until(now, self.clock.now()) {
+            return Some(until);
+        }
+        while self.polling_now < self.polling.devices_at_once {
+            let (due, id) = self.devices.next_due()?;
+            if due > now {
+                return Some(due);
+            }
+            let device = self.devices.get(id);
+            let target = device.target;
+            if let Err(until) = self.pace.admit(target.ip(), now) {
+                // Another subnet may have room: this device steps back, not everybody.
+                self.devices.put_off(id, until);
+                continue;
+            }
+            let depth = self.schedule.depth(device, now);
+            self.devices.begin(id);
+            self.submit(Token::Device(id), target, now, depth);
+        }
+        None
+    }
+
+    fn submit(&mut self, token: Token, target: SocketAddr, _now: Instant, depth: Depth) {
+        let (plan, memory, options) = match token {
+            Token::Device(id) => {
+                let device = self.devices.get_mut(id);
+                let range = &self.ranges[device.range];
+                (
+                    device.plan.clone(),
+                    std::mem::take(&mut device.memory),
+                    &range.poll,
+                )
+            }
+            Token::Sweep(range) => (None, Memory::default(), &self.ranges[range].sweep),
+        };
+        let mut context =
+            PollContext::new(&shown(target), self.clock.now(), self.clock.uptime_ms());
+        context.depth = depth;
+        context.collect_contact = self.polling.contact;
+        let job = Job {
+            token,
+            target: Target::udp(target),
+            options: Arc::clone(options),
+            memory,
+            conversation: DevicePoll::new(Arc::clone(&self.profiles), plan, context),
+        };
+        match token {
+            Token::Device(_) => self.polling_now += 1,
+            Token::Sweep(_) => self.sweeping += 1,
+        }
+        if let Err(full) = self.fleet.submit(job) {
+            // Only when the driver has ended: the poll counts as one that got no answer.
+            let job = *full.0;
+            let _ = self._wake.send(Finished {
+                token: job.token,
+                target: job.target,
+                conversation: job.conversation,
+                memory: job.memory,
+                stats: poller::engine::PollStats::default(),
+                error: Some(PollError::Stopped),
+            });
+        }
+    }
+
+    /// Takes in a poll that ended; `false` when the agent takes no more reports.
+    fn finish(&mut self, done: Done, now: Instant, sink: &mut dyn Sink) -> bool {
+        self.pace.charge(
+            done.target.address.ip(),
+            done.stats.requests.saturating_sub(1),
+        );
+        if matches!(done.error, Some(PollError::Stopped)) {
+            tracing::debug!(address = %done.target.address, "the poll was stopped");
+        }
+        let outcome = done.conversation.into_outcome();
+        match done.token {
+            Token::Device(id) => {
+                self.polling_now -= 1;
+                self.finish_device(id, outcome, done.memory, done.error, now, sink)
+            }
+            Token::Sweep(range) => {
+                self.sweeping -= 1;
+                self.finish_sweep(range, done.target.address, outcome, done.memory, now, sink)
+            }
+        }
+    }
+
+    fn finish_device(
+        &mut self,
+        id: devices::Id,
+        outcome: PollOutcome,
+        memory: Memory,
+        error: Option<PollError>,
+        now: Instant,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let counters = self.status.counters();
+        let changed = outcome.changed;
+        let depth = outcome.depth;
+        let Some(report) = outcome.report else {
+            add(&counters.polls_unanswered, 1);
+            let device = self.devices.get_mut(id);
+            device.memory = memory;
+            device.failed(now);
+            let failures = device.failures;
+            if failures == 1 {
+                tracing::info!(address = %device.target, handle = device.handle, error = error.map(tracing::field::display), "a device does not answer");
+            }
+            let next = self.schedule.after_failure(self.devices.get(id), now);
+            match next {
+                Some(next) => self.devices.end(id, next),
+                None => {
+                    let device = self.devices.remove(id);
+                    tracing::info!(address = %device.target, handle = device.handle, "a device was silent for so long that it is no longer polled");
+                }
+            }
+            self.count_devices();
+            return true;
+        };
+        add(&counters.polls, 1);
+        let report = self.finished_report(report, now);
+        match self.devices.note(id, &report, now) {
+            Noted::Same => {}
+            Noted::Other => {
+                tracing::info!(address = %self.devices.get(id).target, handle = self.devices.get(id).handle, "another device answers at this address")
+            }
+            Noted::Twin => {
+                // Answered by a device that is polled at another address: that one goes on, this address is given up.
+                let device = self.devices.remove(id);
+                tracing::info!(address = %device.target, "this address is a second one of a device that is already polled");
+                self.count_devices();
+                return true;
+            }
+        }
+        let device = self.devices.get_mut(id);
+        device.memory = memory;
+        if outcome.plan.is_some() {
+            device.plan = outcome.plan;
+        }
+        device.answered(now);
+        let handle = device.handle.clone();
+        self.schedule.did(device, depth, now);
+        let next = if depth == Depth::Heartbeat && changed {
+            device.wants_steady = true;
+            now
+        } else {
+            self.schedule.next(self.devices.get(id), now)
+        };
+        if outcome.do_not_touch {
+            let device = self.devices.remove(id);
+            tracing::info!(address = %device.target, "this model must not be polled");
+        } else {
+            self.devices.end(id, next);
+        }
+        self.count_devices();
+        sink.report(codec::model::DeviceReport { handle, ..report })
+    }
+
+    fn finish_sweep(
+        &mut self,
+        range: usize,
+        address: SocketAddr,
+        outcome: PollOutcome,
+        memory: Memory,
+        now: Instant,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let Some(report) = outcome.report else {
+            return true;
+        };
+        if !outcome.is_printer || outcome.do_not_touch {
+            tracing::debug!(%address, do_not_touch = outcome.do_not_touch, "answers, but is not polled");
+            return true;
+        }
+        add(&self.status.counters().polls, 1);
+        let report = self.finished_report(report, now);
+        let Some(id) = self.devices.found(range, address, &report, now) else {
+            tracing::debug!(%address, "a second address of a device that is already polled");
+            return true;
+        };
+        let device = self.devices.get_mut(id);
+        device.memory = memory;
+        device.plan = outcome.plan;
+        device.answered(now);
+        let handle = device.handle.clone();
+        tracing::debug!(%address, handle, model = report.identity.model, "found a printer");
+        self.schedule.did(device, Depth::Learn, now);
+        let next = self.schedule.next(self.devices.get(id), now);
+        self.devices.end(id, next);
+        self.count_devices();
+        sink.report(codec::model::DeviceReport { handle, ..report })
+    }
+
+    /// The report with the time at which the answers were there.
+    fn finished_report(
+        &self,
+        report: codec::model::DeviceReport,
+        now: Instant,
+    ) -> codec::model::DeviceReport {
+        codec::model::DeviceReport {
+            observed_at: self.clock.now(),
+            observed_uptime_ms: self.clock.uptime_ms_at(now),
+            ..report
+        }
+    }
+
+    fn count_devices(&self) {
+        let counters = self.status.counters();
+        set(&counters.devices_known, self.devices.len() as u64);
+        set(&counters.devices_answering, self.devices.answering() as u64);
+    }
+}
+
+impl Source for SnmpSource {
+    fn name(&self) -> &'static str {
+        "snmp"
+    }
+
+    fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Instant {
+        self.begin_sweep(now);
+        let due = [
+            self.go_on_sweeping(now),
+            self.poll_due(now),
+            self.sweep.is_none().then_some(self.sweep_due),
+        ];
+        let until = due.into_iter().flatten().min();
+        let wait = until
+            .map_or(IDLE, |until| until.saturating_duration_since(now))
+            .min(IDLE);
+        // One that ended wakes, and with it all that ended meanwhile.
+        match self.done.recv_timeout(wait) {
+            Ok(first) => {
+                let mut next = Some(first);
+                while let Some(done) = next {
+                    if !self.finish(done, Instant::now(), sink) || self.stop.is_stopped() {
+                        break;
+                    }
+                    next = self.done.try_recv().ok();
+                }
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        Instant::now()
+    }
+
+    fn need_full(&mut self, handles: &[String]) {
+        for handle in handles {
+            self.devices.want_full(handle);
+        }
+    }
+}
+
+impl Range {
+    fn new(config: &RangeConfig, polling: &PollingConfig) -> Self {
+        let timeouts = |attempts: u32| {
+            (0..attempts)
+                .map(|attempt| polling.timeout * 2_u32.pow(attempt))
+                .collect()
+        };
+        let poll = PollOptions {
+            credentials: config.credentials.clone(),
+            timeouts: timeouts(polling.retries + 1),
+            ..PollOptions::default()
+        };
+        let sweep = PollOptions {
+            timeouts: timeouts(SWEEP_ATTEMPTS.min(polling.retries + 1)),
+            ..poll.clone()
+        };
+        Self {
+            config: config.clone(),
+            poll: Arc::new(poll),
+            sweep: Arc::new(sweep),
+        }
+    }
+}
+
+/// An address as it stands in reports: without a port unless that is not 161.
+#[must_use]
+pub fn shown(target: SocketAddr) -> String {
+    if target.port() == SNMP_PORT {
+        target.ip().to_string()
+    } else {
+        target.to_string()
+    }
+}

@@ -1,0 +1,390 @@
+//! What is known of each device: where it is, what earlier polls learned, when it is due.
+//!
+//! A device is known by its handle, which comes from what it is (serial number, else MAC, else address), so that it keeps it when
+//! its address changes. What always holds: one handle has one device, and one address has one device.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use codec::id::DeviceId;
+use codec::model::{DeviceReport, Identity};
+use poller::device::Plan;
+use poller::engine::Memory;
+
+use super::schedule::Dues;
+
+/// A device's place in the table; used again after the device is gone.
+pub type Id = usize;
+
+/// What is known of a device.
+#[derive(Debug)]
+pub struct Device {
+    /// Its name within the spool's epoch.
+    pub handle: String,
+    /// Where it is.
+    pub target: SocketAddr,
+    /// The configured range it was found in.
+    pub range: usize,
+    /// What the engine remembers.
+    pub memory: Memory,
+    /// What the last poll learned.
+    pub plan: Option<Plan>,
+    /// Polls in a row that got no answer.
+    pub failures: u32,
+    /// When it last answered.
+    pub answered_at: Instant,
+    /// When it is due for what.
+    pub dues: Dues,
+    /// A heartbeat saw something move.
+    pub wants_steady: bool,
+    /// The manager lacks its base.
+    pub wants_full: bool,
+    serial: Option<String>,
+    polling: bool,
+    /// Only the newest entry in the timeline counts.
+    stamp: u64,
+}
+
+impl Device {
+    /// A poll was answered.
+    pub const fn answered(&mut self, now: Instant) {
+        self.failures = 0;
+        self.answered_at = now;
+    }
+
+    /// A poll was not.
+    pub const fn failed(&mut self, _now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// A number from 0 to 1 that is this device's own: what spreads a fleet over an interval.
+    #[must_use]
+    pub fn phase(&self) -> f64 {
+        let hash = self
+            .handle
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        // The upper bits are the well-mixed ones.
+        f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    }
+}
+
+/// Who answered at a device's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// The device.
+    Same,
+    /// Another one: the address has changed hands.
+    Other,
+    /// A device that is polled, and answers, at another address.
+    Twin,
+}
+
+/// All devices.
+#[derive(Debug, Default)]
+pub struct Devices {
+    slots: Vec<Option<Device>>,
+    free: Vec<Id>,
+    by_target: HashMap<SocketAddr, Id>,
+    by_handle: HashMap<String, Id>,
+    timeline: BinaryHeap<Reverse<(Instant, Id, u64)>>,
+    stamps: u64,
+}
+
+impl Devices {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_target.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_target.is_empty()
+    }
+
+    /// How many answered their last poll.
+    #[must_use]
+    pub fn answering(&self) -> usize {
+        self.slots
+            .iter()
+            .flatten()
+            .filter(|device| device.failures == 0)
+            .count()
+    }
+
+    /// The device.
+    ///
+    /// # Panics
+    /// When it is gone.
+    #[must_use]
+    pub fn get(&self, id: Id) -> &Device {
+        self.slots[id]
+            .as_ref()
+            .expect("ids of devices that are gone are not kept")
+    }
+
+    /// The device.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn get_mut(&mut self, id: Id) -> &mut Device {
+        self.slots[id]
+            .as_mut()
+            .expect("ids of devices that are gone are not kept")
+    }
+
+    /// Whether a device is polled at this address and answers.
+    #[must_use]
+    pub fn is_answering(&self, target: SocketAddr) -> bool {
+        self.by_target
+            .get(&target)
+            .is_some_and(|id| self.get(*id).failures == 0)
+    }
+
+    /// The device that is due first and is not being polled, and when.
+    pub fn next_due(&mut self) -> Option<(Instant, Id)> {
+        while let Some(Reverse((due, id, stamp))) = self.timeline.peek().copied() {
+            let counts = self.slots[id]
+                .as_ref()
+                .is_some_and(|device| device.stamp == stamp && !device.polling);
+            if counts {
+                return Some((due, id));
+            }
+            self.timeline.pop();
+        }
+        None
+    }
+
+    /// A poll of it begins.
+    pub fn begin(&mut self, id: Id) {
+        self.get_mut(id).polling = true;
+    }
+
+    /// A poll of it ended; it is due again at `next`.
+    pub fn end(&mut self, id: Id, next: Instant) {
+        self.get_mut(id).polling = false;
+        self.put_off(id, next);
+    }
+
+    /// It is due at `next` instead.
+    pub fn put_off(&mut self, id: Id, next: Instant) {
+        self.stamps += 1;
+        let stamp = self.stamps;
+        self.get_mut(id).stamp = stamp;
+        self.timeline.push(Reverse((next, id, stamp)));
+    }
+
+    /// A sweep found a printer. Gives its place, or `None` when it is already polled: here, or under another address where it
+    /// answers. One that fell silent elsewhere has moved here.
+    pub fn found(
+        &mut self,
+        range: usize,
+        target: SocketAddr,
+        report: &DeviceReport,
+        now: Instant,
+    ) -> Option<Id> {
+        let handle = handle_of(&report.identity, target);
+        let here = self.by_target.get(&target).copied();
+        let known = self.by_handle.get(&handle).copied();
+        match (known, here) {
+            (Some(known), _) if self.get(known).polling => None,
+            (_, Some(here)) if self.get(here).polling => None,
+            (Some(known), Some(here)) if known == here => Some(known),
+            (Some(known), _) if self.get(known).failures == 0 => None,
+            (Some(known), here) => {
+                if let Some(here) = here {
+                    self.remove(here);
+                }
+                let device = self.get_mut(known);
+                tracing::info!(handle, from = %device.target, to = %target, "a device has moved");
+                let from = std::mem::replace(&mut device.target, target);
+                device.range = range;
+                self.by_target.remove(&from);
+                self.by_target.insert(target, known);
+                Some(known)
+            }
+            (None, here) => {
+                if let Some(here) = here {
+                    self.remove(here);
+                }
+                Some(self.insert(Device {
+                    handle,
+                    target,
+                    range,
+                    memory: Memory::default(),
+                    plan: None,
+                    failures: 0,
+                    answered_at: now,
+                    dues: Dues::default(),
+                    wants_steady: false,
+                    wants_full: false,
+                    serial: report.identity.serial.clone(),
+                    polling: false,
+                    stamp: 0,
+                }))
+            }
+        }
+    }
+
+    /// Looks at who answered the poll of a device.
+    pub fn note(&mut self, id: Id, report: &DeviceReport, now: Instant) -> Noted {
+        let device = self.get_mut(id);
+        let Some(serial) = &report.identity.serial else {
+            return Noted::Same;
+        };
+        if device.serial.as_ref().is_none_or(|known| known == serial) {
+            device.serial = Some(serial.clone());
+            return Noted::Same;
+        }
+        let handle = handle_of(&report.identity, device.target);
+        if let Some(other) = self.by_handle.get(&handle).copied()
+            && other != id
+        {
+            let elsewhere = self.get(other);
+            if elsewhere.failures == 0 || elsewhere.polling {
+                return Noted::Twin;
+            }
+            self.remove(other);
+        }
+        let device = self.get_mut(id);
+        let before = std::mem::replace(&mut device.handle, handle.clone());
+        device.serial = Some(serial.clone());
+        device.plan = None;
+        device.dues = Dues::default();
+        device.answered_at = now;
+        self.by_handle.remove(&before);
+        self.by_handle.insert(handle, id);
+        Noted::Other
+    }
+
+    /// The manager lacks this device's base.
+    pub fn want_full(&mut self, handle: &str) {
+        if let Some(id) = self.by_handle.get(handle).copied() {
+            self.get_mut(id).wants_full = true;
+            if !self.get(id).polling {
+                self.put_off(id, Instant::now());
+            }
+        }
+    }
+
+    /// Takes a device out.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn remove(&mut self, id: Id) -> Device {
+        let device = self.slots[id].take().expect("a device is removed once");
+        self.by_target.remove(&device.target);
+        self.by_handle.remove(&device.handle);
+        self.free.push(id);
+        device
+    }
+
+    fn insert(&mut self, device: Device) -> Id {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.by_target.insert(device.target, id);
+        self.by_handle.insert(device.handle.clone(), id);
+        self.slots[id] = Some(device);
+        id
+    }
+}
+
+/// The handle of what answered: from the serial number with its maker, else the MAC, else the address.
+fn handle_of(identity: &Identity, target: SocketAddr) -> String {
+    let maker = identity.manufacturer.as_deref().unwrap_or_default();
+    match (&identity.serial, &identity.mac) {
+        (Some(serial), _) => DeviceId::derive("serial", &[maker, serial]),
+        (None, Some(mac)) => DeviceId::derive("mac", &[mac]),
+        (None, None) => DeviceId::derive("address", &[&target.to_string()]),
+    }
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn report(serial: &str) -> DeviceReport {
+        DeviceReport {
+            identity: Identity {
+                serial: Some(serial.to_owned()),
+                ..Identity::default()
+            },
+            ..DeviceReport::default()
+        }
+    }
+
+    fn target(n: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, n], 161))
+    }
+
+    #[test]
+    fn the_device_that_is_due_first_comes_first_and_not_while_it_is_polled() {
+        let now = Instant::now();
+        let mut devices = Devices::default();
+        let a = devices.found(0, target(1), &report("A"), now).unwrap();
+        let b = devices.found(0, target(2), &report("B"), now).unwrap();
+        devices.end(a, now + Duration::from_secs(2));
+        devices.end(b, now + Duration::from_secs(1));
+        assert_eq!(devices.next_due(), Some((now + Duration::from_secs(1), b)));
+        devices.begin(b);
+        assert_eq!(devices.next_due(), Some((now + Duration::from_secs(2), a)));
+        devices.put_off(a, now + Duration::from_secs(9));
+        devices.end(b, now + Duration::from_secs(5));
+        assert_eq!(devices.next_due(), Some((now + Duration::from_secs(5), b)));
+        devices.remove(b);
+        assert_eq!(devices.next_due(), Some((now + Duration::from_secs(9), a)));
+    }
+
+    #[test]
+    fn a_silent_device_that_answers_elsewhere_has_moved_and_keeps_its_handle() {
+        let now = Instant::now();
+        let mut devices = Devices::default();
+        let id = devices.found(0, target(1), &report("A"), now).unwrap();
+        devices.end(id, now);
+        let handle = devices.get(id).handle.clone();
+        assert_eq!(
+            devices.found(0, target(2), &report("A"), now),
+            None,
+            "it answers at the first"
+        );
+        devices.get_mut(id).failed(now);
+        assert_eq!(devices.found(0, target(2), &report("A"), now), Some(id));
+        assert_eq!(devices.get(id).target, target(2));
+        assert_eq!(devices.get(id).handle, handle);
+        assert_eq!(devices.len(), 1);
+    }
+
+    #[test]
+    fn an_address_that_changed_hands_is_another_device() {
+        let now = Instant::now();
+        let mut devices = Devices::default();
+        let a = devices.found(0, target(1), &report("A"), now).unwrap();
+        let b = devices.found(0, target(2), &report("B"), now).unwrap();
+        assert_eq!(devices.note(a, &report("A"), now), Noted::Same);
+        assert_eq!(
+            devices.note(a, &report("B"), now),
+            Noted::Twin,
+            "B answers at the second"
+        );
+        devices.get_mut(b).failed(now);
+        let before = devices.get(a).handle.clone();
+        assert_eq!(devices.note(a, &report("B"), now), Noted::Other);
+        assert_ne!(devices.get(a).handle, before);
+        assert_eq!(
+            devices.len(),
+            1,
+            "the silent one is the one that moved here"
+        );
+    }
+}

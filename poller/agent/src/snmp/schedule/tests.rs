@@ -1,0 +1,128 @@
+//! The schedule over hours of virtual time.
+
+use std::net::SocketAddr;
+
+use codec::model::{DeviceReport, Identity};
+
+use super::super::devices::Devices;
+use super::*;
+use crate::config::{AgentConfig, Secret, units};
+
+fn config() -> ScheduleConfig {
+    let agent = codec::id::AgentId::new("a").unwrap();
+    let token = Secret::new("t".to_owned());
+    AgentConfig::new(String::new(), agent, token, "s".into()).schedule
+}
+
+fn devices(count: u8, now: Instant) -> (Devices, Vec<usize>) {
+    let mut devices = Devices::default();
+    let ids = (0..count)
+        .map(|n| {
+            let report = DeviceReport {
+                identity: Identity {
+                    serial: Some(format!("S{n}")),
+                    ..Identity::default()
+                },
+                ..DeviceReport::default()
+            };
+            let target = SocketAddr::from(([10, 0, 0, n], 161));
+            devices.found(0, target, &report, now).unwrap()
+        })
+        .collect();
+    (devices, ids)
+}
+
+#[test]
+fn a_fleet_that_was_found_at_once_is_spread_over_the_interval() {
+    let schedule = Schedule::new(config());
+    let now = Instant::now();
+    let (mut devices, ids) = devices(200, now);
+    let mut per_tenth = [0; 10];
+    for id in ids {
+        schedule.did(devices.get_mut(id), Depth::Learn, now);
+        let next = schedule.next(devices.get(id), now) - now;
+        assert!(next <= Duration::from_secs(300));
+        per_tenth[(next.as_secs() / 30).min(9) as usize] += 1;
+    }
+    // The first tenth goes to the second: nobody waits for less.
+    assert!(
+        per_tenth[2..].iter().all(|n| (8..=35).contains(n)),
+        "{per_tenth:?}"
+    );
+}
+
+#[test]
+fn each_interval_is_kept_and_a_deep_poll_counts_for_the_shallow_ones() {
+    let schedule = Schedule::new(config());
+    let begin = Instant::now();
+    let (mut devices, ids) = devices(1, begin);
+    let id = ids[0];
+    let mut now = begin;
+    let mut counts = std::collections::BTreeMap::new();
+    schedule.did(devices.get_mut(id), Depth::Learn, now);
+    devices.get_mut(id).plan = Some(plan());
+    while now < begin + Duration::from_secs(7 * 86_400) {
+        now = schedule.next(devices.get(id), now);
+        let depth = schedule.depth(devices.get(id), now);
+        *counts.entry(depth).or_insert(0) += 1;
+        schedule.did(devices.get_mut(id), depth, now);
+    }
+    // A week: 2016 polls in all, every half hour one that reads levels and meters, every day all.
+    let total: i32 = counts.values().sum();
+    assert!((2010..=2040).contains(&total), "{counts:?}");
+    assert!((300..=345).contains(&counts[&Depth::Steady]), "{counts:?}");
+    assert!((18..=24).contains(&counts[&Depth::Full]), "{counts:?}");
+    assert!((6..=8).contains(&counts[&Depth::Learn]), "{counts:?}");
+}
+
+fn plan() -> poller::device::Plan {
+    let recording = poller::recording::Recording::parse(
+        b"1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.1347.41\n1.3.6.1.2.1.43.5.1.1.1.1|2|7\n1.3.6.1.2.1.43.5.1.1.17.1|4|ABC1234567\n",
+    )
+    .unwrap();
+    let profiles = std::sync::Arc::new(poller::profile::ProfileSet::embedded());
+    poller::recording::replay(&recording, profiles, Timestamp::default())
+        .plan
+        .expect("a device that answers is planned for")
+}
+
+#[test]
+fn the_dead_are_asked_ever_less_often_and_forgotten_at_last() {
+    let schedule = Schedule::new(config());
+    let begin = Instant::now();
+    let (mut devices, ids) = devices(1, begin);
+    let device = devices.get_mut(ids[0]);
+    let mut now = begin;
+    let mut pauses = Vec::new();
+    loop {
+        device.failed(now);
+        let Some(next) = schedule.after_failure(device, now) else {
+            break;
+        };
+        pauses.push((next - now).as_secs());
+        now = next;
+    }
+    assert!(pauses.is_sorted(), "{pauses:?}");
+    assert!((22..=30).contains(&pauses[0]), "{pauses:?}");
+    assert!((675..=900).contains(pauses.last().unwrap()), "{pauses:?}");
+    assert!(now - begin >= Duration::from_secs(30 * 86_400));
+}
+
+#[test]
+fn quiet_hours_hold_by_the_local_clock_and_may_pass_midnight() {
+    let mut config = config();
+    config.quiet_hours = vec![units::day_span("22:00-05:30").unwrap()];
+    config.time_zone = Some(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
+    let schedule = Schedule::new(config);
+    let now = Instant::now();
+    let left = |text: &str| {
+        schedule
+            .quiet_until(now, text.parse().unwrap())
+            .map(|until| (until - now).as_secs())
+    };
+    // Berlin is an hour ahead in winter.
+    assert_eq!(left("2026-11-21T20:59:59Z"), None);
+    assert_eq!(left("2026-11-21T21:00:00Z"), Some(7 * 3600 + 1800));
+    assert_eq!(left("2026-11-22T04:29:30Z"), Some(30));
+    assert_eq!(left("2026-11-22T04:30:00Z"), None);
+}
