@@ -42,6 +42,7 @@ impl Database {
             path: path.to_owned(),
             source,
         };
+        make_private(path);
         let mut writer = Connection::open(path).map_err(opened)?;
         prepare(&writer).map_err(opened)?;
         writer
@@ -139,6 +140,21 @@ impl Readers {
         Ok(connection)
     }
 }
+
+/// Makes a new file that nobody but its owner may read: it holds the hashes of passwords. SQLite gives its WAL the same rights.
+#[cfg(unix)]
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Whatever hinders it (most often that the file is there) is SQLite's to say.
+    let _ = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+}
+
+#[cfg(not(unix))]
+fn make_private(_path: &Path) {}
 
 fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
