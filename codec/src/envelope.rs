@@ -3,10 +3,12 @@
 //! One gzip member or one zstd frame, nothing before or after it. An [`Inflater`] never makes more bytes than its caller's cap, whatever the body
 //! says of itself, and keeps its buffer for the next body.
 
+mod differential;
 mod inflate;
 #[cfg(test)]
 mod tests;
 
+pub use differential::differential;
 pub use inflate::Inflater;
 
 use std::fmt;

@@ -192,7 +192,7 @@ impl Printer {
     fn identity(&self) -> Identity {
         let Self { number, maker, .. } = self;
         let model = maker.models[number / MAKERS.len() % maker.models.len()];
-        let mixed = (*number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (*number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let host = format!("prn-{:04}", number + 1);
         Identity {
             serial: Some(format!("{}{:07}", maker.serial_prefix, mixed >> 41)),

@@ -5,6 +5,10 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::*;
 
 const CAP: usize = 1 << 20;
@@ -23,6 +27,27 @@ fn text() -> Vec<u8> {
     (0..2000_u32)
         .flat_map(|number| format!("<meter value=\"{}\"/>", number * 7919).into_bytes())
         .collect()
+}
+
+proptest! {
+    #[test]
+    fn two_inflaters_agree_on_any_change(
+        plain in vec(0_u8..4, 0..2000),
+        changes in vec((any::<Index>(), any::<u8>(), 0_usize..3), 0..4),
+        gzip in any::<bool>(),
+    ) {
+        let encoding = if gzip { Encoding::Gzip } else { Encoding::Zstd };
+        let mut body = compress(encoding, &plain);
+        for (at, byte, kind) in changes {
+            let at = at.index(body.len() + 1);
+            match kind {
+                0 if at < body.len() => body[at] = byte,
+                1 => body.truncate(at),
+                _ => body.insert(at, byte),
+            }
+        }
+        differential(&body);
+    }
 }
 
 #[test]
@@ -67,7 +92,7 @@ fn every_truncation_is_refused() {
     let plain = text();
     for encoding in [Encoding::Gzip, Encoding::Zstd] {
         let body = compress(encoding, &plain);
-        for length in 0..body.len() {
+        for length in (0..body.len()).filter(|length| length % 7 == 0 || body.len() - length < 20) {
             let error = inflated(encoding, &body[..length], CAP).unwrap_err();
             let expected = EnvelopeError::Truncated { encoding };
             assert_eq!(error, expected, "{encoding} cut to {length}");
@@ -133,7 +158,7 @@ fn a_footer_that_stands_in_the_middle_by_chance_is_no_reason_to_refuse() {
 
 #[test]
 fn a_bomb_is_refused_without_memory() {
-    let zeros = vec![0; 256 << 20];
+    let zeros = vec![0; 64 << 20];
     for encoding in [Encoding::Gzip, Encoding::Zstd] {
         let bomb = compress(encoding, &zeros);
         let cap_bytes = CAP;
