@@ -3,6 +3,7 @@
 //! Packed, a variable is: arcs shared with the one before (1 byte), further arcs (1 byte, then each as a base-128 integer, low
 //! digits first), kind (1 byte), and the value (an integer, or a length and octets). Some 12 bytes a variable of a table.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::oid::{ARCS_MAX, Oid};
@@ -89,13 +90,13 @@ impl Facts {
         let mut previous: &[u32] = &[];
         for (oid, value) in &self.0 {
             if keep(oid)
-                && let Some((kind, number, octets)) = parts(value)
+                && let Some((kind, number, content)) = parts(value)
             {
                 put_oid(&mut out, previous, oid.arcs());
                 previous = oid.arcs();
                 out.push(kind);
                 put_number(&mut out, number);
-                out.extend_from_slice(octets);
+                out.extend_from_slice(&content);
             }
         }
         out
@@ -121,7 +122,15 @@ impl Facts {
             let value = match kind {
                 0 => Value::Integer(unzigzag(number)),
                 1 => Value::OctetString(octets()?),
-                2 => Value::ObjectId(Oid::from_ber(&octets()?)?),
+                2 => {
+                    let content = octets()?;
+                    let mut rest = content.as_slice();
+                    let mut arcs = Vec::new();
+                    while !rest.is_empty() && arcs.len() < ARCS_MAX {
+                        arcs.push(u32::try_from(take_number(&mut rest)?).ok()?);
+                    }
+                    Value::ObjectId(Oid::new(&arcs))
+                }
                 3 => Value::IpAddress(small?.to_be_bytes()),
                 4 => Value::Counter32(small?),
                 5 => Value::Gauge32(small?),
@@ -171,19 +180,27 @@ pub fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// Kind, number (or length) and octets of a value. OIDs as BER content octets; NULL and Opaque are not kept.
-fn parts(value: &Value) -> Option<(u8, u64, &[u8])> {
+/// Kind, number (or length) and content of a value. NULL and Opaque are not kept.
+fn parts(value: &Value) -> Option<(u8, u64, Cow<'_, [u8]>)> {
     let length = |octets: &[u8]| u64::try_from(octets.len()).unwrap_or(u64::MAX);
-    Some(match value {
-        Value::Integer(n) => (0, zigzag(*n), &[]),
-        Value::OctetString(octets) => (1, length(octets), octets),
-        Value::IpAddress(octets) => (3, u64::from(u32::from_be_bytes(*octets)), &[]),
-        Value::Counter32(n) => (4, u64::from(*n), &[]),
-        Value::Gauge32(n) => (5, u64::from(*n), &[]),
-        Value::TimeTicks(n) => (6, u64::from(*n), &[]),
-        Value::Counter64(n) => (7, *n, &[]),
-        Value::ObjectId(_) | Value::Opaque(_) | Value::Null => return None,
-    })
+    let number = |kind, number| Some((kind, number, Cow::Borrowed(&[][..])));
+    match value {
+        Value::Integer(n) => number(0, zigzag(*n)),
+        Value::OctetString(octets) => Some((1, length(octets), Cow::Borrowed(octets))),
+        Value::ObjectId(oid) => {
+            let mut content = Vec::new();
+            for arc in oid.arcs() {
+                put_number(&mut content, u64::from(*arc));
+            }
+            Some((2, length(&content), Cow::Owned(content)))
+        }
+        Value::IpAddress(octets) => number(3, u64::from(u32::from_be_bytes(*octets))),
+        Value::Counter32(n) => number(4, u64::from(*n)),
+        Value::Gauge32(n) => number(5, u64::from(*n)),
+        Value::TimeTicks(n) => number(6, u64::from(*n)),
+        Value::Counter64(n) => number(7, *n),
+        Value::Opaque(_) | Value::Null => None,
+    }
 }
 
 const fn zigzag(n: i64) -> u64 {
@@ -260,6 +277,8 @@ mod tests {
             any::<u32>().prop_map(Value::Gauge32),
             any::<u32>().prop_map(Value::TimeTicks),
             any::<u64>().prop_map(Value::Counter64),
+            proptest::collection::vec(any::<u32>(), 2..20)
+                .prop_map(|arcs| Value::ObjectId(Oid::new(&arcs))),
         ]
     }
 

@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for Pattern {
 }
 
 /// A text with named places: `{model} /P` applied to `LBP6670 /P` says that `model` is `LBP6670`. A place takes as little as
-/// it can, `{model+}` as much; neither takes nothing. `*` is a place without a name, which may be empty. `{part=TK-*}` takes only
+/// it can, `{model+}` as much, `{firmware!}` one word; none takes nothing. `*` is a place without a name, which may be empty. `{part=TK-*}` takes only
 /// what fits the pattern. Case does not matter in the literals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -71,6 +71,7 @@ struct Place {
     /// Empty for `*`.
     name: String,
     greedy: bool,
+    one_word: bool,
     pattern: Option<Pattern>,
     /// What follows the place; empty only at the end.
     literal: String,
@@ -117,15 +118,16 @@ impl Template {
                 .map_or((inside, None), |(name, fit)| {
                     (name, Some(Pattern::new(fit)))
                 });
-            let (name, greedy) = name
-                .strip_suffix('+')
-                .map_or((name, false), |name| (name, true));
+            let name_of = |mark| name.strip_suffix(mark);
+            let (greedy, one_word) = (name_of('+').is_some(), name_of('!').is_some());
+            let name = name.trim_end_matches(['+', '!']);
             if !name.is_empty() && !NAMES.contains(&name) {
                 return Err(format!("{{{name}}} is none of {{{}}}", NAMES.join("}, {")));
             }
             places.push(Place {
                 name: name.to_owned(),
                 greedy,
+                one_word,
                 pattern,
                 literal: String::new(),
             });
@@ -196,6 +198,7 @@ fn fit<'a>(
         }
         let part = text[at..end].trim();
         if named && part.is_empty()
+            || place.one_word && part.contains(char::is_whitespace)
             || place
                 .pattern
                 .as_ref()
@@ -280,7 +283,11 @@ mod tests {
         assert_eq!(take("{part=TK-*}", "TK-1C").as_deref(), Some("part=TK-1C"));
         assert_eq!(take("{part=TK-*}", "PK-1"), None);
         assert_eq!(
-            take("{model+} {firmware} / *", "RICOH MP 1 2.3 / RICOH Network").as_deref(),
+            take(
+                "{model} {firmware!} / *",
+                "RICOH MP 1 2.3 / RICOH Network / RICOH Fax"
+            )
+            .as_deref(),
             Some("model=RICOH MP 1|firmware=2.3")
         );
     }
