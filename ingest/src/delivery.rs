@@ -30,13 +30,13 @@ pub struct Delivery {
 pub enum Rejection {
     /// 400: not a report. For good; kept in quarantine.
     #[error("the report is malformed: {}", .0.detail)]
-    Malformed(Refusal),
+    Malformed(Box<Refusal>),
     /// 409: the same key came before with other bytes, or is too old to tell. For good.
     #[error("the report's key is taken: {}", .0.detail)]
-    Conflict(Refusal),
+    Conflict(Box<Refusal>),
     /// 413: too large. For good.
     #[error("the report is too large: {}", .0.detail)]
-    TooLarge(Refusal),
+    TooLarge(Box<Refusal>),
     /// 403: sealed by another agent than the one that delivers it. The agent keeps it and tries again slowly.
     #[error("the report was sealed by agent {sealed_by}, not by {delivered_by}")]
     WrongAgent {

@@ -167,6 +167,7 @@ impl Feed {
     ///
     /// # Errors
     /// Of the disk. Nothing is lost; the call can be repeated.
+    #[allow(clippy::should_implement_trait, reason = "the end is only for now")]
     pub fn next(&mut self) -> Result<Option<Next>, ShardError> {
         let safe_before = self.order.safe_before(&self.shared);
         for shard in &mut self.shards {

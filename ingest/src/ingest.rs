@@ -189,7 +189,7 @@ impl Ingest {
 
     async fn accept_counted(&self, delivery: Delivery) -> Result<Receipt, Rejection> {
         if delivery.body.len() > self.config.body_bytes_max {
-            return Err(Rejection::TooLarge(Refusal {
+            return Err(Rejection::TooLarge(Box::new(Refusal {
                 refused: None,
                 reason: "too-large".to_owned(),
                 detail: format!(
@@ -197,7 +197,7 @@ impl Ingest {
                     delivery.body.len(),
                     self.config.body_bytes_max
                 ),
-            }));
+            })));
         }
         let permits = self.admit(delivery.body.len())?;
         let decoded = self.decode(&delivery).await?;
@@ -251,7 +251,7 @@ impl Ingest {
             result.map(Box::new).map_err(|error| {
                 keep_refused(&quarantine, &delivery, &error);
                 metrics.quarantined.set(quarantine.size().0 as i64);
-                Rejection::Malformed(error.refusal())
+                Rejection::Malformed(Box::new(error.refusal()))
             })
         });
         let decoded = work.await;

@@ -715,7 +715,7 @@ fn refuse(job: Job, reason: &str, detail: String) {
         reason: reason.to_owned(),
         detail,
     };
-    send(job, Err(Rejection::Conflict(refusal)));
+    send(job, Err(Rejection::Conflict(Box::new(refusal))));
 }
 
 fn refuse_all(jobs: Vec<Job>, reason: &'static str) {
