@@ -18,6 +18,7 @@ use std::io;
 pub use fleet::{Fleet, FleetOptions, Full};
 pub use once::{Polled, poll_once};
 use portable::Portable;
+pub(crate) use run::Loop;
 use socket::{Datagrams, Shared};
 
 /// Which sockets carry the datagrams.
@@ -39,7 +40,7 @@ impl DriverChoice {
     ///
     /// # Errors
     /// When there is no socket to be had at all.
-    fn open(self) -> io::Result<(Box<dyn Datagrams>, socket::Waker)> {
+    pub(crate) fn open(self) -> io::Result<(Box<dyn Datagrams>, socket::Waker)> {
         let shared = Shared::open()?;
         let waker = shared.waker()?;
         #[cfg(target_os = "linux")]

@@ -12,6 +12,7 @@ mod ids;
 mod memory;
 mod options;
 mod outcome;
+mod pace;
 mod session;
 mod timers;
 mod walk;
@@ -26,11 +27,13 @@ pub use ids::Ids;
 pub use memory::Memory;
 pub use options::{PollOptions, SNMP_PORT, Target, Transport};
 pub use outcome::{Finished, Job, PollError, PollStats};
+pub use pace::Pace;
 
 use crate::ber::{MESSAGE_BYTES_MAX, Writer};
 use crate::conversation::{Conversation, Failure};
 use crate::credentials::Version;
 use crate::pdu::{Envelope, Pdu, PduKind};
+use pace::Pacer;
 use session::{Next, Session};
 use timers::Timers;
 
@@ -62,6 +65,17 @@ pub struct Transmit<'w> {
     pub ticket: Ticket,
 }
 
+/// Where a session stands that wants to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It does not want to.
+    Idle,
+    /// It waits (on its timer) for the moment that the pace allows.
+    Booked,
+    /// It stands in the queue of those that may.
+    Queued,
+}
+
 /// Which request a message was of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
@@ -79,8 +93,8 @@ pub struct Engine<K, C> {
     timers: Timers,
     /// Sessions that want to send.
     ready: VecDeque<u32>,
-    /// Whether a slot stands in `ready`.
-    queued: Vec<bool>,
+    turns: Vec<Turn>,
+    pacer: Pacer,
     finished: VecDeque<Finished<K, C>>,
     ids: Ids,
     writer: Writer,
@@ -97,12 +111,18 @@ impl<K, C: Conversation> Engine<K, C> {
             waiting: HashMap::default(),
             timers: Timers::default(),
             ready: VecDeque::new(),
-            queued: Vec::new(),
+            turns: Vec::new(),
+            pacer: Pacer::default(),
             finished: VecDeque::new(),
             ids,
             writer: Writer::new(MESSAGE_BYTES_MAX),
             counters: Counters::default(),
         }
+    }
+
+    /// Requests leave no faster than this.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pacer = Pacer::new(pace);
     }
 
     /// How many polls are under way.
@@ -128,7 +148,7 @@ impl<K, C: Conversation> Engine<K, C> {
             }
             None => {
                 self.sessions.push(session);
-                self.queued.push(false);
+                self.turns.push(Turn::Idle);
                 u32::try_from(self.sessions.len() - 1).expect("fewer than four billion polls")
             }
         };
@@ -139,8 +159,11 @@ impl<K, C: Conversation> Engine<K, C> {
     pub fn transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
         let (slot, target, id) = loop {
             let slot = self.ready.pop_front()?;
-            self.queued[slot as usize] = false;
-            let Some(session) = self.sessions[slot as usize].as_deref_mut() else {
+            self.turns[slot as usize] = Turn::Idle;
+            let Some(session) = self.sessions[slot as usize]
+                .as_deref_mut()
+                .filter(|session| session.wants_to_send())
+            else {
                 continue;
             };
             let id = loop {
@@ -223,6 +246,11 @@ impl<K, C: Conversation> Engine<K, C> {
     /// Lets time pass: requests that waited long enough are sent again or given up.
     pub fn tick(&mut self, now: Duration) {
         while let Some(slot) = self.timers.due(now) {
+            if self.turns[slot as usize] == Turn::Booked {
+                self.turns[slot as usize] = Turn::Queued;
+                self.ready.push_back(slot);
+                continue;
+            }
             if let Some(session) = self.sessions[slot as usize].as_deref_mut() {
                 let next = session.timed_out();
                 self.follow(slot, next, now);
@@ -259,12 +287,19 @@ impl<K, C: Conversation> Engine<K, C> {
             self.waiting.remove(&id);
         }
         match next {
-            Next::Send => {
-                self.timers.clear(slot);
-                if !std::mem::replace(&mut self.queued[slot as usize], true) {
+            Next::Send if self.turns[slot as usize] == Turn::Idle => {
+                let address = session.job.target.address.ip();
+                let moment = self.pacer.book(address, now);
+                if moment > now {
+                    self.turns[slot as usize] = Turn::Booked;
+                    self.timers.set(slot, moment);
+                } else {
+                    self.turns[slot as usize] = Turn::Queued;
+                    self.timers.clear(slot);
                     self.ready.push_back(slot);
                 }
             }
+            Next::Send => {}
             Next::Wait => {}
             Next::End(error) => self.end(slot, error, now),
         }
@@ -272,6 +307,9 @@ impl<K, C: Conversation> Engine<K, C> {
 
     fn end(&mut self, slot: u32, error: Option<PollError>, now: Duration) {
         self.timers.clear(slot);
+        if self.turns[slot as usize] == Turn::Booked {
+            self.turns[slot as usize] = Turn::Idle;
+        }
         let Some(session) = self.sessions[slot as usize].take() else {
             return;
         };

@@ -13,12 +13,14 @@
 //! | [`credentials`] | communities and users, tried in order |
 //! | [`engine`] | many conversations at once, without socket or clock; what is remembered of a device |
 //! | [`driver`] | the engine on real sockets: [`driver::Fleet`] and [`driver::poll_once`] |
+//! | [`discovery`] | which addresses of a network are devices |
 //! | [`usm`] | SNMPv3's security |
 
 pub mod ber;
 pub mod conversation;
 pub mod credentials;
 pub mod device;
+pub mod discovery;
 pub mod driver;
 pub mod engine;
 pub mod oid;

@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 
 use super::DriverChoice;
 use super::run::Loop;
-use super::socket::{Datagrams, Waker};
+use super::socket::Waker;
 use crate::conversation::Conversation;
-use crate::engine::{Counters, Engine, Finished, Ids, Job, PollError, PollStats};
+use crate::engine::{Counters, Engine, Finished, Ids, Job, Pace, PollError, PollStats};
 
 /// How a [`Fleet`] runs.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct FleetOptions {
     pub inflight_max: usize,
     /// How many polls may wait in the queue; further ones are handed back.
     pub queue_max: usize,
+    /// How fast requests may leave.
+    pub pace: Pace,
 }
 
 impl Default for FleetOptions {
@@ -29,6 +31,7 @@ impl Default for FleetOptions {
             driver: DriverChoice::Auto,
             inflight_max: 4_096,
             queue_max: 65_536,
+            pace: Pace::default(),
         }
     }
 }
@@ -95,7 +98,8 @@ where
         });
         let (report, reported) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("poller".into()).spawn({
-            let (shared, inflight_max) = (shared.clone(), options.inflight_max.max(1));
+            let shared = shared.clone();
+            let options = options.clone();
             move || {
                 // Sockets of monoio belong to the thread that opened them.
                 let opened = options.driver.open();
@@ -108,7 +112,10 @@ where
                 };
                 let name = datagrams.name();
                 if report.send(Ok((waker, name))).is_ok() {
-                    run(&shared, datagrams, inflight_max, done);
+                    let mut engine = Engine::new(Ids::system());
+                    engine.set_pace(options.pace);
+                    let driver = Loop::new(engine, datagrams);
+                    run(&shared, driver, options.inflight_max.max(1), done);
                 }
             }
         })?;
@@ -191,11 +198,10 @@ impl<K, C> Drop for Fleet<K, C> {
 
 fn run<K, C: Conversation>(
     shared: &Shared<K, C>,
-    datagrams: Box<dyn Datagrams>,
+    mut driver: Loop<K, C>,
     inflight_max: usize,
     mut done: impl FnMut(Finished<K, C>),
 ) {
-    let mut driver = Loop::new(Engine::new(Ids::system()), datagrams);
     loop {
         shared.is_woken.store(false, Ordering::Release);
         let is_stopped = {
@@ -229,7 +235,7 @@ fn run<K, C: Conversation>(
         if ended > 0 && !shared.lock().queue.is_empty() {
             continue;
         }
-        if let Err(error) = driver.receive() {
+        if let Err(error) = driver.receive(None) {
             tracing::error!(%error, "the poller's socket failed");
             break;
         }

@@ -48,6 +48,6 @@ pub fn poll_once(
             } = finished;
             return error.map_or(Ok(Polled { stats, memory }), Err);
         }
-        driver.receive().map_err(PollError::Send)?;
+        driver.receive(None).map_err(PollError::Send)?;
     }
 }

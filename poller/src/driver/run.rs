@@ -69,12 +69,15 @@ impl<K, C: Conversation> Loop<K, C> {
         }
     }
 
-    /// Waits for answers until a deadline of the engine, or a wake-up.
-    pub fn receive(&mut self) -> io::Result<()> {
+    /// Waits for answers until a deadline of the engine, a wake-up, or `wait_max` is over.
+    pub fn receive(&mut self, wait_max: Option<Duration>) -> io::Result<()> {
         let (engine, started) = (&mut self.engine, self.started);
         let wait = engine
             .next_deadline()
-            .map(|deadline| deadline.saturating_sub(started.elapsed()));
+            .map(|deadline| deadline.saturating_sub(started.elapsed()))
+            .into_iter()
+            .chain(wait_max)
+            .min();
         let mut now = None;
         self.datagrams.receive(wait, &mut |source, datagram| {
             if datagram.is_empty() {

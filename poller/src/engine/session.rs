@@ -113,6 +113,11 @@ impl<K, C: Conversation> Session<K, C> {
         (session, next)
     }
 
+    /// Whether there is an ask under way.
+    pub const fn wants_to_send(&self) -> bool {
+        !matches!(self.asking, Asking::Nothing)
+    }
+
     /// The message under `id`, while it may still be answered.
     pub fn attempt(&self, id: i32) -> Option<Attempt> {
         self.attempts
