@@ -5,13 +5,11 @@
 //! | [`devices`] | what is known of each device, by its handle and its address |
 //! | [`schedule`] | when a device is read next, and how much of it |
 //! | [`sweep`] | discovery: the addresses still to ask |
-//! | [`pace`] | how many requests may go out, overall and into one subnet |
 //!
 //! What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
 //! `schedule.dead_retry_max` once it answers; one device under two addresses is one device.
 
 pub mod devices;
-pub mod pace;
 pub mod schedule;
 pub mod sweep;
 
@@ -23,7 +21,9 @@ use std::time::{Duration, Instant};
 
 use poller::device::{Depth, DevicePoll, PollContext, PollOutcome};
 use poller::driver::{DriverChoice, Fleet, FleetOptions};
-use poller::engine::{Finished, Job, Memory, PollError, PollOptions, SNMP_PORT, Target};
+use poller::engine::{
+    Finished, Job, Memory, Pace, PollError, PollOptions, PollStats, SNMP_PORT, Target,
+};
 use poller::profile::ProfileSet;
 
 use crate::clock::Clock;
@@ -32,7 +32,6 @@ use crate::source::{Sink, Source};
 use crate::status::{StatusHandle, add, set};
 use crate::stop::StopHandle;
 use devices::{Devices, Noted};
-use pace::Pace;
 use schedule::Schedule;
 use sweep::Sweep;
 
@@ -63,11 +62,10 @@ pub struct SnmpSource {
     profiles: Arc<ProfileSet>,
     fleet: Fleet<Token, DevicePoll>,
     done: Receiver<Done>,
-    /// Wakes the source when it is stopped.
-    _wake: Sender<Done>,
+    /// For polls that the driver did not take.
+    ended: Sender<Done>,
     devices: Devices,
     schedule: Schedule,
-    pace: Pace,
     sweep: Option<Sweep>,
     sweep_due: Instant,
     sweeping: usize,
@@ -106,12 +104,17 @@ impl SnmpSource {
             },
             inflight_max: config.polling.devices_at_once + SWEEP_AT_ONCE,
             queue_max: FLEET_QUEUE_MAX,
-            ..FleetOptions::default()
+            pace: Pace {
+                requests_per_second: config.polling.packets_per_second,
+                subnet_requests_per_second: config.polling.packets_per_second_subnet,
+                ..Pace::default()
+            },
         };
         let fleet = Fleet::start(options, move |poll| {
             // The source is gone: so is whoever wanted to know.
             let _ = finished.send(poll);
         })?;
+        tracing::info!(driver = fleet.driver_name(), "the SNMP source runs");
         let ranges = config
             .ranges
             .iter()
@@ -119,12 +122,11 @@ impl SnmpSource {
             .collect();
         Ok(Self {
             ranges,
-            pace: Pace::new(&config.polling, Instant::now()),
             polling: config.polling.clone(),
             profiles,
             fleet,
             done,
-            _wake: sender,
+            ended: sender,
             devices: Devices::default(),
             schedule: Schedule::new(config.schedule.clone()),
             sweep: None,
@@ -151,32 +153,17 @@ impl SnmpSource {
         self.sweep = Some(sweep);
     }
 
-    /// Asks as many addresses of the sweep as may be asked now; says when more may be.
-    fn go_on_sweeping(&mut self, now: Instant) -> Option<Instant> {
-        let mut sweep = self.sweep.take()?;
-        let mut wait = None;
-        while self.sweeping < SWEEP_AT_ONCE {
-            let pace = &mut self.pace;
-            let devices = &self.devices;
-            match sweep.next(now, |target| {
-                // Known and answering ones are polled anyway.
-                if devices.is_answering(target) {
-                    sweep::Answer::Skip
-                } else {
-                    match pace.admit(target.ip(), now) {
-                        Ok(()) => sweep::Answer::Ask,
-                        Err(until) => sweep::Answer::Later(until),
-                    }
-                }
-            }) {
-                sweep::Step::Ask(range, address) => {
-                    self.submit(Token::Sweep(range), address, now, Depth::Learn);
-                }
-                sweep::Step::Later(until) => {
-                    wait = Some(until);
-                    break;
-                }
-                sweep::Step::End => break,
+    /// Asks as many addresses of the sweep as may be under way.
+    fn go_on_sweeping(&mut self, now: Instant) {
+        let Some(mut sweep) = self.sweep.take() else {
+            return;
+        };
+        while self.sweeping < SWEEP_AT_ONCE
+            && let Some((range, address)) = sweep.next()
+        {
+            // Known and answering ones are polled anyway.
+            if !self.devices.is_answering(address) {
+                self.submit(Token::Sweep(range), address, Depth::Learn);
             }
         }
         set(&self.status.counters().discovery_asked, sweep.asked());
@@ -190,14 +177,10 @@ impl SnmpSource {
         } else {
             self.sweep = Some(sweep);
         }
-        wait
     }
 
-    /// Polls the devices that are due and may be asked now; says when the next one is.
+    /// Polls the devices that are due; says when the next one is.
     fn poll_due(&mut self, now: Instant) -> Option<Instant> {
-        if let Some(until) = self.schedule.quiet_until(now, self.clock.now()) {
-            return Some(until);
-        }
         while self.polling_now < self.polling.devices_at_once {
             let (due, id) = self.devices.next_due()?;
             if due > now {
@@ -205,19 +188,14 @@ impl SnmpSource {
             }
             let device = self.devices.get(id);
             let target = device.target;
-            if let Err(until) = self.pace.admit(target.ip(), now) {
-                // Another subnet may have room: this device steps back, not everybody.
-                self.devices.put_off(id, until);
-                continue;
-            }
             let depth = self.schedule.depth(device, now);
             self.devices.begin(id);
-            self.submit(Token::Device(id), target, now, depth);
+            self.submit(Token::Device(id), target, depth);
         }
         None
     }
 
-    fn submit(&mut self, token: Token, target: SocketAddr, _now: Instant, depth: Depth) {
+    fn submit(&mut self, token: Token, target: SocketAddr, depth: Depth) {
         let (plan, memory, options) = match token {
             Token::Device(id) => {
                 let device = self.devices.get_mut(id);
@@ -248,12 +226,12 @@ impl SnmpSource {
         if let Err(full) = self.fleet.submit(job) {
             // Only when the driver has ended: the poll counts as one that got no answer.
             let job = *full.0;
-            let _ = self._wake.send(Finished {
+            let _ = self.ended.send(Finished {
                 token: job.token,
                 target: job.target,
                 conversation: job.conversation,
                 memory: job.memory,
-                stats: poller::engine::PollStats::default(),
+                stats: PollStats::default(),
                 error: Some(PollError::Stopped),
             });
         }
@@ -261,10 +239,6 @@ impl SnmpSource {
 
     /// Takes in a poll that ended; `false` when the agent takes no more reports.
     fn finish(&mut self, done: Done, now: Instant, sink: &mut dyn Sink) -> bool {
-        self.pace.charge(
-            done.target.address.ip(),
-            done.stats.requests.saturating_sub(1),
-        );
         if matches!(done.error, Some(PollError::Stopped)) {
             tracing::debug!(address = %done.target.address, "the poll was stopped");
         }
@@ -291,8 +265,16 @@ impl SnmpSource {
         sink: &mut dyn Sink,
     ) -> bool {
         let counters = self.status.counters();
-        let changed = outcome.changed;
         let depth = outcome.depth;
+        if outcome.report.is_none() && outcome.changed {
+            // A heartbeat that saw something move: now for what it is.
+            let device = self.devices.get_mut(id);
+            device.memory = memory;
+            device.answered(now);
+            device.wants_steady = true;
+            self.devices.end(id, now);
+            return true;
+        }
         let Some(report) = outcome.report else {
             add(&counters.polls_unanswered, 1);
             let device = self.devices.get_mut(id);
@@ -336,12 +318,7 @@ impl SnmpSource {
         device.answered(now);
         let handle = device.handle.clone();
         self.schedule.did(device, depth, now);
-        let next = if depth == Depth::Heartbeat && changed {
-            device.wants_steady = true;
-            now
-        } else {
-            self.schedule.next(self.devices.get(id), now)
-        };
+        let next = self.schedule.next(self.devices.get(id), now);
         if outcome.do_not_touch {
             let device = self.devices.remove(id);
             tracing::info!(address = %device.target, "this model must not be polled");
@@ -413,13 +390,15 @@ impl Source for SnmpSource {
     }
 
     fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Instant {
-        self.begin_sweep(now);
-        let due = [
-            self.go_on_sweeping(now),
-            self.poll_due(now),
-            self.sweep.is_none().then_some(self.sweep_due),
-        ];
-        let until = due.into_iter().flatten().min();
+        let until = match self.schedule.quiet_until(now, self.clock.now()) {
+            Some(until) => Some(until),
+            None => {
+                self.begin_sweep(now);
+                self.go_on_sweeping(now);
+                let sweep_due = self.sweep.is_none().then_some(self.sweep_due);
+                [self.poll_due(now), sweep_due].into_iter().flatten().min()
+            }
+        };
         let wait = until
             .map_or(IDLE, |until| until.saturating_duration_since(now))
             .min(IDLE);

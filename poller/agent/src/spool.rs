@@ -18,6 +18,7 @@
 
 mod dead;
 mod identity;
+pub mod inspect;
 mod lane;
 #[cfg(test)]
 mod tests;

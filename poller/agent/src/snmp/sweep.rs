@@ -6,38 +6,16 @@
 use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::time::Instant;
 
 use crate::config::ranges::{Hosts, from_bits, to_bits};
 use crate::config::{RangeConfig, RangeEntry};
 
 /// Blocks of a subnet's size …
 const BLOCK_ADDRESSES: u128 = 256;
-/// … of which so many take turns, so that the cap of one subnet does not hold up the others.
+/// … of which so many take turns, so that one subnet does not get them all at once.
 const BLOCKS_AT_ONCE: usize = 64;
 /// Addresses that one name may have.
 const ADDRESSES_PER_NAME_MAX: usize = 16;
-
-/// What the caller says to an address.
-pub enum Answer {
-    /// Ask it now.
-    Ask,
-    /// It need not be asked.
-    Skip,
-    /// It may be asked then.
-    Later(Instant),
-}
-
-/// What to do next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Ask this address of that range.
-    Ask(usize, SocketAddr),
-    /// Nothing may be asked until then.
-    Later(Instant),
-    /// Nothing more for now: the sweep is over, or names are still being looked up.
-    End,
-}
 
 /// Some addresses of a range.
 #[derive(Clone, Copy, Debug)]
@@ -115,43 +93,24 @@ impl Sweep {
         self.spans.is_empty() && self.active.is_empty() && self.names.is_none()
     }
 
-    /// The next address that may be asked, by what `admit` says.
-    pub fn next(&mut self, _now: Instant, mut admit: impl FnMut(SocketAddr) -> Answer) -> Step {
+    /// The next address to ask, with the number of its range; `None` when the sweep is over or names are still being looked up.
+    pub fn next(&mut self) -> Option<(usize, SocketAddr)> {
         self.take_names();
-        let mut later: Option<Instant> = None;
-        let mut refused = 0;
         loop {
             while self.active.len() < BLOCKS_AT_ONCE
                 && let Some(block) = self.cut_block()
             {
                 self.active.push_back(block);
             }
-            if refused >= self.active.len() {
-                return later.map_or(Step::End, Step::Later);
-            }
-            let Some(mut block) = self.active.pop_front() else {
-                return Step::End;
-            };
+            let mut block = self.active.pop_front()?;
             let address = SocketAddr::new(from_bits(block.like, block.next), block.port);
-            let answer = if self.is_excluded(block.range, address) {
-                Answer::Skip
-            } else {
-                admit(address)
-            };
-            if let Answer::Later(until) = answer {
-                later = Some(later.map_or(until, |earlier| earlier.min(until)));
-                refused += 1;
-                self.active.push_back(block);
-                continue;
-            }
-            refused = 0;
             block.next += 1;
             if block.next <= block.last {
                 self.active.push_back(block);
             }
             self.asked += 1;
-            if matches!(answer, Answer::Ask) {
-                return Step::Ask(block.range, address);
+            if !self.is_excluded(block.range, address) {
+                return Some((block.range, address));
             }
         }
     }
@@ -227,7 +186,7 @@ fn look_up(names: Vec<(usize, String, u16)>) -> Receiver<(usize, SocketAddr)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -258,7 +217,7 @@ mod tests {
         let mut sweep = Sweep::new(ranges.iter(), 161);
         assert_eq!(sweep.total(), 1022 + 1 + 3);
         let mut seen = HashSet::new();
-        while let Step::Ask(range, address) = sweep.next(Instant::now(), |_| Answer::Ask) {
+        while let Some((range, address)) = sweep.next() {
             assert!(seen.insert((range, address)), "{address} twice");
         }
         assert!(sweep.is_over());
@@ -270,20 +229,16 @@ mod tests {
     }
 
     #[test]
-    fn a_subnet_at_its_cap_does_not_hold_up_the_others() {
-        let ranges = [range(&["10.0.0.0/23"], &[])];
+    fn subnets_take_turns() {
+        let ranges = [range(&["10.0.0.0/22"], &[])];
         let mut sweep = Sweep::new(ranges.iter(), 161);
-        let now = Instant::now();
-        let later = now + Duration::from_secs(1);
-        let first_is_full = |address: SocketAddr| match address.ip() {
-            IpAddr::V4(address) if address.octets()[2] == 0 => Answer::Later(later),
-            _ => Answer::Ask,
-        };
-        for _ in 0..255 {
-            assert!(matches!(sweep.next(now, first_is_full), Step::Ask(..)));
-        }
-        assert_eq!(sweep.next(now, first_is_full), Step::Later(later));
-        assert!(matches!(sweep.next(later, |_| Answer::Ask), Step::Ask(..)));
+        let subnets: Vec<_> = (0..8)
+            .map(|_| match sweep.next().unwrap().1.ip() {
+                IpAddr::V4(address) => address.octets()[2],
+                IpAddr::V6(_) => panic!("not in the range"),
+            })
+            .collect();
+        assert_eq!(subnets, [0, 1, 2, 3, 0, 1, 2, 3]);
     }
 
     #[test]
@@ -294,9 +249,9 @@ mod tests {
         let mut found = Vec::new();
         while !sweep.is_over() {
             assert!(Instant::now() < deadline);
-            match sweep.next(Instant::now(), |_| Answer::Ask) {
-                Step::Ask(_, address) => found.push(address),
-                _ => std::thread::yield_now(),
+            match sweep.next() {
+                Some((_, address)) => found.push(address),
+                None => std::thread::yield_now(),
             }
         }
         assert!(

@@ -23,7 +23,7 @@ use journal::{Config, Disk, Item, Journal, Position, Record};
 use super::{Dropped, SpoolError};
 
 const KIND_REPORT: u8 = 1;
-const KIND_MARK: u8 = 2;
+pub const KIND_MARK: u8 = 2;
 const META_VERSION: u8 = 1;
 const META_BYTES: usize = 54;
 /// A mark is written after so many receipts: what a crash at most sends again.

@@ -1,0 +1,40 @@
+//! `platen-agent record`: what a printer answers, scrubbed, for a test.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use poller::driver::poll_once;
+use poller::engine::{Memory, Target};
+use poller::recording::Recorder;
+
+use super::{Failure, Outcome, access};
+use crate::cli::RecordArgs;
+
+/// Walks what is allowed and prints it.
+pub fn record(args: &RecordArgs) -> Outcome {
+    let target = access::target(&args.host)?;
+    let options = access::poll_options(&args.access, Some(target))?;
+    let profiles = access::profiles(args.access.profiles.as_deref())?;
+    let mut recorder = Recorder::new(&profiles);
+    let polled = poll_once(
+        Target::udp(target),
+        &options,
+        Memory::default(),
+        &mut recorder,
+    );
+    let text = recorder.into_text();
+    if let Err(error) = polled {
+        if text.is_empty() {
+            return Err(Failure::new(format!(
+                "{target} could not be recorded: {error}. `platen-agent poll {}` says what to check.",
+                args.host
+            )));
+        }
+        eprintln!("platen-agent: the recording is incomplete: {error}");
+    }
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    eprintln!("{} variables recorded", text.lines().count());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,77 @@
+//! `platen-agent run`: the agent until it is told to stop.
+
+use std::process::ExitCode;
+
+use agent::{AgentConfig, StopHandle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{Failure, LOG_RUN, Outcome, start_log};
+use crate::cli::RunArgs;
+
+/// Runs.
+pub fn run(args: &RunArgs, log: Option<&str>) -> Outcome {
+    let config = AgentConfig::read(&args.config)?;
+    start_log(log.or(config.log.as_deref()), LOG_RUN)?;
+    if args.check {
+        eprintln!("{} is accepted", args.config.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if config.ranges.is_empty() {
+        return Err(Failure::new(format!(
+            "{} has no [[range]]: there is nothing to poll",
+            args.config.display()
+        )));
+    }
+    let stop = StopHandle::new();
+    stop_on_signals(&stop)?;
+    agent::run(config, stop)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first signal stops in order; a second one ends at once.
+#[cfg(unix)]
+fn stop_on_signals(stop: &StopHandle) -> Result<(), Failure> {
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let stop = stop.clone();
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            let mut is_second = false;
+            for signal in signals.forever() {
+                if is_second {
+                    // 128 and the signal's number, as shells say it.
+                    std::process::exit(128 + signal);
+                }
+                is_second = true;
+                tracing::info!(signal, "stopping");
+                stop.stop();
+            }
+        })?;
+    Ok(())
+}
+
+/// The first signal stops in order. Without an iterator of signals here, a flag is looked at.
+#[cfg(not(unix))]
+fn stop_on_signals(stop: &StopHandle) -> Result<(), Failure> {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    const LOOK: Duration = Duration::from_millis(200);
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    let stop = stop.clone();
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            while !stop.wait_for(LOOK) {
+                if flag.load(Ordering::Relaxed) {
+                    stop.stop();
+                }
+            }
+        })?;
+    Ok(())
+}
