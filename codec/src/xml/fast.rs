@@ -10,62 +10,78 @@ use super::tag::Tag;
 use super::write::PROLOG;
 use crate::sink::RowSink;
 
-/// Reads on from `from` as far as everything is canonical; returns where it stopped, which is between two tags.
+/// Reads on from `cursor` as far as everything is canonical, and leaves it between two tags.
 pub(super) fn run<S: RowSink + ?Sized>(
     machine: &mut Machine,
-    xml: &str,
-    from: usize,
+    cursor: &mut Cursor<'_>,
     sink: &mut S,
-) -> Result<usize, ReadError> {
-    let mut cursor = Cursor {
-        bytes: xml.as_bytes(),
-        at: from,
-    };
+) -> Result<(), ReadError> {
     let mut tag = Tag::default();
-    if machine.place == Place::Before {
-        cursor.eat(PROLOG);
-    }
-    let mut stop = from;
+    let beginning = cursor.at;
+    cursor.eat(PROLOG);
     while let Some(element) = cursor.element(machine, sink)? {
         let start = cursor.at;
         tag.begin(start);
         // The name was looked at already.
         cursor.at += 1 + element.name().len();
-        if element.scan(&mut cursor, &mut tag).is_none() {
-            return Ok(if element == Element::Report {
-                stop
-            } else {
-                start
-            });
+        if element.scan(cursor, &mut tag).is_none() || !cursor.end_of_tag(&mut tag) {
+            cursor.at = start;
+            break;
         }
-        tag.closed = cursor.eat(b"/>");
-        if !tag.closed && !cursor.eat(b">") {
-            return Ok(if element == Element::Report {
-                stop
-            } else {
-                start
-            });
-        }
-        machine.open(xml, element, &mut tag, sink)?;
-        stop = cursor.at;
+        machine.open(cursor.text, element, &mut tag, sink)?;
     }
-    Ok(match machine.place {
-        Place::Before => from,
-        _ => cursor.at,
-    })
+    if machine.place == Place::Before {
+        // The declaration is the general tokeniser's then.
+        cursor.at = beginning;
+    }
+    Ok(())
 }
 
 /// A place in the document.
 pub(super) struct Cursor<'a> {
+    text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Every eight bytes that values were looked for in, or'ed together.
+    seen: u64,
 }
 
 /// The bytes of a word of eight.
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-impl Cursor<'_> {
+impl<'a> Cursor<'a> {
+    pub(super) const fn new(text: &'a str, at: usize) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at,
+            seen: 0,
+        }
+    }
+
+    /// Where it is, in bytes.
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What is still to be read.
+    pub(super) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    /// Whether every character so far was of ASCII (and no control character, since those stop the cursor).
+    pub(super) const fn is_all_ascii(&self) -> bool {
+        self.seen & HIGHS == 0
+    }
+
+    /// Steps over the end of a start tag.
+    #[inline]
+    fn end_of_tag(&mut self, tag: &mut Tag) -> bool {
+        tag.closed = self.eat(b"/>");
+        tag.closed || self.eat(b">")
+    }
+
     /// Steps over `literal` if it is next.
     #[inline]
     pub(super) fn eat(&mut self, literal: &[u8]) -> bool {
@@ -86,6 +102,7 @@ impl Cursor<'_> {
         let mut escaped = false;
         loop {
             let word = u64::from_le_bytes(*self.bytes.get(at..)?.first_chunk()?);
+            self.seen |= word;
             let equal = |byte: u8| {
                 let difference = word ^ (ONES * u64::from(byte));
                 difference.wrapping_sub(ONES) & !difference

@@ -29,8 +29,6 @@ pub(super) struct Machine {
     is_delta: bool,
     /// From the header.
     sealed_uptime_ms: u64,
-    /// Values whose escapes were resolved, of one tag.
-    scratch: String,
 }
 
 impl Machine {
@@ -44,8 +42,12 @@ impl Machine {
             unchanged: 0,
             is_delta: false,
             sealed_uptime_ms: 0,
-            scratch: String::new(),
         }
+    }
+
+    /// Whether the root element was closed.
+    pub(super) fn is_done(&self) -> bool {
+        self.place == Place::After
     }
 
     /// Takes the start tag of `element`, which the place allows.
@@ -59,16 +61,10 @@ impl Machine {
     ) -> Result<(), ReadError> {
         self.count(element)
             .map_err(|reason| self.at_tag(element, tag, reason))?;
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let taken = tag.resolve(xml, &mut scratch).and_then(|()| {
-            let values = Values {
-                tag,
-                xml,
-                scratch: &scratch,
-            };
-            self.take(element, values, sink)
-        });
-        self.scratch = scratch;
+        let taken = match tag.resolve(xml) {
+            Ok(()) => self.take(element, Values { tag, xml }, sink),
+            Err(fault) => Err(fault),
+        };
         taken.map_err(|fault| self.at_slot(element, *fault))?;
         self.place = Place::In(element);
         if tag.closed {

@@ -1,16 +1,19 @@
-//! What is checked of the whole document before a tag is looked at: its size, its encoding, and that every character may be there.
+//! What is checked of the whole document: its size, its encoding, and that every character may be there.
 
 use super::error::{ReadError, Reason};
 use super::escape::is_allowed;
 use crate::limits::INFLATED_BYTES_MAX;
 
-/// The document as text, and where it begins (after a byte order mark).
-pub(super) fn check(xml: &[u8]) -> Result<(&str, usize), ReadError> {
-    let refused = |offset, reason| ReadError {
+fn refused(offset: usize, reason: Reason) -> ReadError {
+    ReadError {
         offset,
         path: String::new(),
         reason,
-    };
+    }
+}
+
+/// The document as text, and where it begins (after a byte order mark). Its characters are not looked at: [`check_characters`].
+pub(super) fn check(xml: &[u8]) -> Result<(&str, usize), ReadError> {
     if xml.len() > INFLATED_BYTES_MAX {
         let what = "bytes of XML";
         let limit = INFLATED_BYTES_MAX;
@@ -29,15 +32,20 @@ pub(super) fn check(xml: &[u8]) -> Result<(&str, usize), ReadError> {
         };
         refused(error.valid_up_to(), reason)
     })?;
-    if has_suspect(xml)
-        && let Some((offset, character)) = text
-            .char_indices()
-            .find(|(_, character)| !is_allowed(*character))
-    {
-        return Err(refused(offset, Reason::Character(u32::from(character))));
-    }
     let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
     Ok((text, start))
+}
+
+/// Refuses the first character that XML does not allow.
+pub(super) fn check_characters(text: &str) -> Result<(), ReadError> {
+    if !has_suspect(text.as_bytes()) {
+        return Ok(());
+    }
+    let mut characters = text.char_indices();
+    match characters.find(|(_, character)| !is_allowed(*character)) {
+        Some((offset, character)) => Err(refused(offset, Reason::Character(u32::from(character)))),
+        None => Ok(()),
+    }
 }
 
 fn foreign_encoding(xml: &[u8]) -> Option<&'static str> {

@@ -8,8 +8,8 @@ use crate::limits::ATTRIBUTE_BYTES_MAX;
 /// The most attributes of any element (`identity`).
 pub(super) const SLOTS_MAX: usize = 14;
 
-/// A range of bytes. Reports are shorter than 4 GiB (`INFLATED_BYTES_MAX`), so 32 bits hold any offset.
-type Span = (u32, u32);
+/// Where a value begins and ends, in bytes.
+type Span = (usize, usize);
 
 /// A start tag. Kept and reused, so that nothing is made anew per tag.
 #[derive(Debug, Default)]
@@ -24,18 +24,13 @@ pub(super) struct Tag {
     escaped: u16,
     /// Where the values lie in the document.
     values: [Span; SLOTS_MAX],
-    /// Where those of `escaped` lie in the scratch text, once resolved.
+    /// What those of `escaped` mean, one after the other, once resolved; and where each lies in it.
+    scratch: String,
     resolved: [Span; SLOTS_MAX],
 }
 
 /// What is wrong with a tag: the slot, if it is one's value, the offset in the document, and the reason. Boxed, since it is rare.
 pub(super) type Fault = Box<(Option<usize>, usize, Reason)>;
-
-fn span(start: usize, end: usize) -> Span {
-    let narrow =
-        |at: usize| u32::try_from(at).expect("documents and scratch are shorter than 4 GiB");
-    (narrow(start), narrow(end))
-}
 
 impl Tag {
     /// Begins a new tag.
@@ -55,60 +50,64 @@ impl Tag {
     pub(super) fn put(&mut self, slot: usize, start: usize, end: usize, escaped: bool) {
         self.present |= 1 << slot;
         self.escaped |= u16::from(escaped) << slot;
-        self.values[slot] = span(start, end);
+        self.values[slot] = (start, end);
     }
 
-    /// Resolves the escapes of the values that have any, into `scratch`.
-    pub(super) fn resolve(&mut self, xml: &str, scratch: &mut String) -> Result<(), Fault> {
+    /// Resolves the escapes of the values that have any.
+    #[inline]
+    pub(super) fn resolve(&mut self, xml: &str) -> Result<(), Fault> {
         if self.escaped == 0 {
             return Ok(());
         }
-        scratch.clear();
+        self.resolve_escaped(xml)
+    }
+
+    #[cold]
+    fn resolve_escaped(&mut self, xml: &str) -> Result<(), Fault> {
+        self.scratch.clear();
         for slot in 0..SLOTS_MAX {
             if self.escaped & (1 << slot) == 0 {
                 continue;
             }
             let (start, end) = self.values[slot];
-            let raw = &xml[start as usize..end as usize];
-            let fault = |at: usize, reason| Box::new((Some(slot), start as usize + at, reason));
+            let raw = &xml[start..end];
+            let fault = |at: usize, reason| Box::new((Some(slot), start + at, reason));
             if raw.len() > ATTRIBUTE_BYTES_MAX {
                 let limit = ATTRIBUTE_BYTES_MAX;
                 let what = "bytes in an attribute value";
                 return Err(fault(0, Reason::Limit { what, limit }));
             }
-            let from = scratch.len();
-            unescape_into(raw, scratch).map_err(|(at, reason)| fault(at, reason))?;
-            self.resolved[slot] = span(from, scratch.len());
+            let from = self.scratch.len();
+            unescape_into(raw, &mut self.scratch).map_err(|(at, reason)| fault(at, reason))?;
+            self.resolved[slot] = (from, self.scratch.len());
         }
         Ok(())
     }
 }
 
-/// A tag with the texts that its values lie in.
+/// A tag with the document that its values lie in.
 #[derive(Clone, Copy)]
 pub(super) struct Values<'a> {
     /// The tag, resolved.
     pub(super) tag: &'a Tag,
     /// The document.
     pub(super) xml: &'a str,
-    /// What [`Tag::resolve`] filled.
-    pub(super) scratch: &'a str,
 }
 
 impl<'a> Values<'a> {
     /// The value in `slot`.
     #[inline]
     pub(super) fn raw(self, slot: usize) -> Option<&'a str> {
-        let Self { tag, xml, scratch } = self;
+        let Self { tag, xml } = self;
         if !tag.has(slot) {
             return None;
         }
         let (text, (start, end)) = if tag.escaped & (1 << slot) == 0 {
             (xml, tag.values[slot])
         } else {
-            (scratch, tag.resolved[slot])
+            (tag.scratch.as_str(), tag.resolved[slot])
         };
-        Some(&text[start as usize..end as usize])
+        Some(&text[start..end])
     }
 
     /// The fault that `slot` has no value.
@@ -127,7 +126,7 @@ impl<'a> Values<'a> {
     /// A fault in the value in `slot`.
     #[cold]
     pub(super) fn fault(self, slot: usize, reason: Reason) -> Fault {
-        Box::new((Some(slot), self.tag.values[slot].0 as usize, reason))
+        Box::new((Some(slot), self.tag.values[slot].0, reason))
     }
 }
 

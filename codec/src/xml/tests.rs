@@ -24,7 +24,9 @@ fn written(report: &Report) -> Vec<u8> {
 fn fast_bytes(xml: &[u8]) -> usize {
     let (text, start) = prelude::check(xml).unwrap();
     let mut builder = ReportBuilder::new();
-    fast::run(&mut Machine::new(), text, start, &mut builder).unwrap()
+    let mut cursor = fast::Cursor::new(text, start);
+    fast::run(&mut Machine::new(), &mut cursor, &mut builder).unwrap();
+    cursor.at()
 }
 
 /// What is put into a document to break it, or not.

@@ -87,7 +87,7 @@ fn ten_thousand_levels_are_refused_at_the_first_that_is_one_too_many() {
 
 #[test]
 fn every_truncation_is_refused() {
-    let report = Fleet::new(2, 5).report(Stream::State, 3);
+    let report = Fleet::new(1, 5).report(Stream::State, 3);
     let xml = written(&report);
     // Without the line feed at the end it is complete.
     for length in 0..xml.len() - 1 {
