@@ -13,7 +13,7 @@ use crate::conversation::Conversation;
 use crate::engine::{Counters, Engine, Finished, Ids, Job, Pace, PollError, PollStats};
 
 /// How a [`Fleet`] runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct FleetOptions {
     /// Which sockets carry the datagrams.
     pub driver: DriverChoice,
@@ -99,7 +99,6 @@ where
         let (report, reported) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("poller".into()).spawn({
             let shared = shared.clone();
-            let options = options.clone();
             move || {
                 // Sockets of monoio belong to the thread that opened them.
                 let opened = options.driver.open();

@@ -42,8 +42,11 @@ fn ours(request_id: i32, error: (u32, u32), bindings: &[(Oid, Value)]) -> Vec<u8
     writer.finish().expect("it fits").to_vec()
 }
 
+/// Request id, error status and index, bindings.
+type Kept = (i32, u32, u32, Vec<(Oid, Value)>);
+
 /// What we read in a message, kept.
-fn read(message: &[u8]) -> Result<(i32, u32, u32, Vec<(Oid, Value)>), BerError> {
+fn read(message: &[u8]) -> Result<Kept, BerError> {
     let (_, _, pdu) = Pdu::read_message(message)?;
     let bindings = pdu.bindings.map(|binding| {
         let binding = binding?;

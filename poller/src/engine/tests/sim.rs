@@ -163,10 +163,7 @@ impl Sim {
     }
 
     fn send_all(&mut self) {
-        loop {
-            let Some(transmit) = self.engine.transmit(self.now) else {
-                break;
-            };
+        while let Some(transmit) = self.engine.transmit(self.now) {
             assert!(transmit.bytes.len() < MESSAGE_BYTES_MAX);
             let address = transmit.target.address;
             let bytes = transmit.bytes.to_vec();
