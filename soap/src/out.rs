@@ -37,6 +37,10 @@ impl Out {
     }
 
     /// Writes an element with a value; nothing when there is none.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "values are references and small copies; lists of fields read better without a & each"
+    )]
     pub(crate) fn field(&mut self, name: &str, value: impl Render) {
         if value.is_some() {
             self.open(name);

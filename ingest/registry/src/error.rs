@@ -70,7 +70,7 @@ impl Error {
         )
     }
 
-    pub(crate) fn not_found(what: &'static str, which: impl ToString) -> Self {
+    pub(crate) fn not_found(what: &'static str, which: impl std::fmt::Display) -> Self {
         Self::NotFound {
             what,
             which: which.to_string(),
