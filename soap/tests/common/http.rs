@@ -58,7 +58,7 @@ fn answer(stream: &TcpStream, registry: &Registry, service: &Service) -> std::io
         reader.read_line(&mut line)?;
         match line.trim_end().split_once(':') {
             Some((name, value)) => {
-                headers.push((name.to_ascii_lowercase(), value.trim().to_owned()))
+                headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
             }
             None => break,
         }
