@@ -339,10 +339,22 @@ impl DevicePoll {
     fn probes(&self) -> Vec<Oid> {
         let texts = self.evidence_texts();
         let object_id = identity::object_id(&self.view());
-        self.profiles.probes(Evidence {
+        let evidence = Evidence {
             object_id: object_id.as_ref(),
             texts: &texts,
-        })
+        };
+        let mut probes = self.profiles.probes(evidence);
+        if object_id.is_none() {
+            // It does not say what it is: what it says over IEEE 1284 may.
+            let sources = self
+                .profiles
+                .iter()
+                .flat_map(|profile| &profile.identity.device_id);
+            probes.extend(sources.filter_map(learn::scalar));
+        }
+        probes.sort();
+        probes.dedup();
+        probes
     }
 
     fn identified(&self) -> (Arc<Profile>, Option<Rule>) {

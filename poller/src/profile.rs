@@ -26,6 +26,35 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("standard.toml", include_str!("../profiles/standard.toml")),
     ("kyocera.toml", include_str!("../profiles/kyocera.toml")),
     ("ricoh.toml", include_str!("../profiles/ricoh.toml")),
+    ("hp.toml", include_str!("../profiles/hp.toml")),
+    ("canon.toml", include_str!("../profiles/canon.toml")),
+    ("oce.toml", include_str!("../profiles/oce.toml")),
+    (
+        "konica-minolta.toml",
+        include_str!("../profiles/konica-minolta.toml"),
+    ),
+    ("xerox.toml", include_str!("../profiles/xerox.toml")),
+    ("lexmark.toml", include_str!("../profiles/lexmark.toml")),
+    ("brother.toml", include_str!("../profiles/brother.toml")),
+    (
+        "brother-ink.toml",
+        include_str!("../profiles/brother-ink.toml"),
+    ),
+    ("epson.toml", include_str!("../profiles/epson.toml")),
+    ("samsung.toml", include_str!("../profiles/samsung.toml")),
+    ("sharp.toml", include_str!("../profiles/sharp.toml")),
+    ("toshiba.toml", include_str!("../profiles/toshiba.toml")),
+    (
+        "toshiba-tec.toml",
+        include_str!("../profiles/toshiba-tec.toml"),
+    ),
+    ("oki.toml", include_str!("../profiles/oki.toml")),
+    ("dell.toml", include_str!("../profiles/dell.toml")),
+    ("pantum.toml", include_str!("../profiles/pantum.toml")),
+    ("zebra.toml", include_str!("../profiles/zebra.toml")),
+    ("panasonic.toml", include_str!("../profiles/panasonic.toml")),
+    ("riso.toml", include_str!("../profiles/riso.toml")),
+    ("tsc.toml", include_str!("../profiles/tsc.toml")),
 ];
 
 /// The name of the profile that reads what every printer has.
@@ -124,8 +153,9 @@ pub struct IdentitySources {
     pub system_text: Vec<Template>,
     /// Endings that are no part of a model (` series`).
     pub model_endings: Vec<String>,
-    /// The charset of its strings (IANA MIBenum), where `prtLocalizationCharacterSet` is wrong.
-    pub charset: Option<u32>,
+    /// Charsets (IANA MIBenum) that `prtLocalizationCharacterSet` claims, and those that they are.
+    #[serde(deserialize_with = "parse::charsets")]
+    pub charsets: BTreeMap<u32, u32>,
 }
 
 /// Where a status is found.
@@ -214,7 +244,7 @@ pub struct Check {
     /// Values that are no meters but belong to the sum (lists, reports).
     #[serde(default)]
     pub others: Vec<Source>,
-    /// The parts may make up less than the total, but never more. Such a check can find a conflict; it verifies nothing.
+    /// The parts may make up less than the total (other work is in it too), but never more: less verifies nothing and contradicts nothing.
     #[serde(default)]
     pub at_most: bool,
     /// How far it may be off: pages that were printed between two PDUs.
@@ -243,6 +273,8 @@ pub struct SupplyRules {
     /// A private column of names, by the row's index, used where the description is empty.
     #[serde(deserialize_with = "parse::oid_option")]
     pub private_name: Option<Oid>,
+    /// Rows of the private columns that the standard table has not are supplies too.
+    pub private_rows: bool,
     /// Levels known by kind and colour, used where the standard level is no number or the row is missing.
     pub known: Vec<KnownLevel>,
 }
@@ -497,7 +529,7 @@ impl ProfileSet {
 }
 
 impl Rule {
-    /// Whether all but `present` holds.
+    /// Whether all but `present` holds. A rule that names no `sysObjectID` but an instance is for devices that tell none.
     fn holds(&self, evidence: Evidence<'_>) -> bool {
         let object_id = self.object_id.as_ref().is_none_or(|prefix| {
             evidence
@@ -509,7 +541,9 @@ impl Rule {
                 .texts
                 .iter()
                 .any(|text| self.text.iter().any(|pattern| pattern.matches(text)));
-        object_id && text
+        let silent =
+            self.present.is_none() || self.object_id.is_some() || evidence.object_id.is_none();
+        object_id && text && silent
     }
 
     /// How much the rule says: a longer prefix, then a text, then a probe. A device not to be touched is so whatever else it is.

@@ -154,7 +154,10 @@ fn taken(
 ) -> Vec<(String, String)> {
     let own = &view.profile.identity;
     let standard = &view.profiles.standard().identity;
-    let mut all = fitting(own.device_text.iter(), device_text);
+    let mut all = fitting(
+        own.device_text.iter().chain(&standard.device_text),
+        device_text,
+    );
     all.extend(fitting(
         own.system_text.iter().chain(&standard.system_text),
         description,
@@ -243,7 +246,7 @@ fn strip(view: &View<'_>, model: &str) -> String {
     for ending in &view.profile.identity.model_endings {
         model = model.strip_suffix(ending.as_str()).unwrap_or(model).trim();
     }
-    model.to_owned()
+    model.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The maker: as the model says, as the rule that found the device says, as `sysDescr` or the 1284 id says, as the profile says.

@@ -126,59 +126,61 @@ fn engine(view: &View<'_>) -> Option<Meter> {
 
 /// Makes every check that can be made.
 fn check(view: &View<'_>, list: &[Meter]) -> MeterSet {
-    let mut verified = false;
-    for check in &view.profile.checks {
-        match outcome(view, check, list) {
-            Some(false) => return MeterSet::Conflicting,
-            Some(true) => verified |= !check.at_most,
-            None => {}
-        }
-    }
-    if verified {
-        MeterSet::Verified
-    } else {
-        MeterSet::Unverified
-    }
-}
-
-/// Whether a check holds; `None` when it cannot be made, or when its total was itself computed from the same parts.
-fn outcome(view: &View<'_>, check: &Check, list: &[Meter]) -> Option<bool> {
-    let total = named(list, &check.total).next()?;
-    let mut sum = 0_u64;
-    let mut used: Vec<&str> = Vec::new();
-    for (name, needed) in check
-        .parts
+    let outcomes = view
+        .profile
+        .checks
         .iter()
-        .map(|name| (name, true))
-        .chain(check.optional.iter().map(|name| (name, false)))
-    {
-        let mut found = false;
-        for meter in named(list, name) {
-            found = true;
-            sum = sum.checked_add(meter.value)?;
-            used.extend(evidence(meter));
-        }
-        if needed && !found {
-            return None;
-        }
-    }
-    for other in &check.others {
-        sum = sum.checked_add(view.number(other).map_or(0, |counted| counted.value))?;
-    }
-    if evidence(total).all(|oid| used.contains(&oid)) {
-        return None;
-    }
-    Some(if check.at_most {
-        sum <= total.value + check.tolerance
-    } else {
-        sum.abs_diff(total.value) <= check.tolerance
+        .map(|check| outcome(view, check, list));
+    // One conflict outweighs everything, whatever else holds.
+    outcomes.fold(MeterSet::Unverified, |set, next| match (set, next) {
+        (MeterSet::Conflicting, _) | (_, MeterSet::Conflicting) => MeterSet::Conflicting,
+        (MeterSet::Verified, _) | (_, MeterSet::Verified) => MeterSet::Verified,
+        (MeterSet::Unverified, MeterSet::Unverified) => MeterSet::Unverified,
     })
 }
 
-/// The instances a meter was read from.
-fn evidence(meter: &Meter) -> impl Iterator<Item = &str> {
-    let parts = meter.parts.iter().map(|part: &MeterPart| part.oid.as_str());
-    parts.chain(meter.parts.is_empty().then_some(meter.oid.as_str()))
+/// What a check says; nothing when it cannot be made, or when its total was itself computed from the same parts.
+fn outcome(view: &View<'_>, check: &Check, list: &[Meter]) -> MeterSet {
+    let sum = || {
+        let total = named(list, &check.total).next()?;
+        let mut sum = 0_u64;
+        let mut used: Vec<(&str, u64)> = Vec::new();
+        let needed = check.parts.iter().map(|name| (name, true));
+        for (name, needed) in needed.chain(check.optional.iter().map(|name| (name, false))) {
+            let before = used.len();
+            for meter in named(list, name) {
+                sum = sum.checked_add(meter.value)?;
+                used.extend(evidence(meter));
+            }
+            if needed && used.len() == before {
+                return None;
+            }
+        }
+        for other in &check.others {
+            sum = sum.checked_add(view.number(other).map_or(0, |counted| counted.value))?;
+        }
+        let itself = evidence(total).all(|part| used.contains(&part));
+        (!itself).then_some((sum, total.value))
+    };
+    match sum() {
+        None => MeterSet::Unverified,
+        Some((sum, total)) if sum.abs_diff(total) <= check.tolerance => MeterSet::Verified,
+        Some((sum, total)) if check.at_most && sum < total => MeterSet::Unverified,
+        Some(_) => MeterSet::Conflicting,
+    }
+}
+
+/// What a meter was read from. One instance may hold several counters (Brother's lists): the value belongs to it.
+fn evidence(meter: &Meter) -> impl Iterator<Item = (&str, u64)> {
+    let parts = meter
+        .parts
+        .iter()
+        .map(|part: &MeterPart| (part.oid.as_str(), part.value));
+    let itself = meter
+        .parts
+        .is_empty()
+        .then_some((meter.oid.as_str(), meter.value));
+    parts.chain(itself)
 }
 
 /// The billing meters that `work.colour`, `work.colour.size`, `work.colour.sides` or `work.colour.*` (all sizes) names.

@@ -346,13 +346,11 @@ fn steady(view: &View<'_>, proof: Option<&Oid>) -> Vec<Oid> {
         });
         oids.extend(silent.map(|(row, _)| column.child(&[*row])));
     }
-    oids.extend(
-        view.profile
-            .supplies
-            .known
-            .iter()
-            .filter_map(|known| learn::scalar(&known.from)),
-    );
+    let known = view.profile.supplies.known.iter();
+    let parts = known
+        .filter_map(|known| view.number(&known.from))
+        .flat_map(|counted| counted.parts);
+    oids.extend(parts.filter_map(|part| part.oid.parse().ok()));
     oids.extend(
         meters::steady_parts(view)
             .iter()

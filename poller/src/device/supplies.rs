@@ -3,11 +3,13 @@
 
 use codec::model::{CapacityUnit, Colorant, Level, Supply, SupplyClass, SupplyType};
 
+use super::facts;
 use super::mib;
 use super::trays::{capacity, capacity_unit, level};
 use super::view::View;
 use super::words;
 use crate::profile::{KnownLevel, Orientation};
+use crate::value::Value;
 
 /// Where the rows of supplies begin that a device tells of outside the standard table: no device has as many rows.
 const EXTRA_ROWS_FROM: u32 = 1000;
@@ -21,6 +23,7 @@ pub fn supplies(view: &View<'_>) -> Vec<Supply> {
         .into_iter()
         .map(|(row, index)| supply(view, row, &index))
         .collect::<Vec<_>>();
+    list.extend(private_rows(view, &list));
     for (number, known) in (EXTRA_ROWS_FROM..).zip(&view.profile.supplies.known) {
         apply_known(view, known, number, &mut list);
     }
@@ -79,6 +82,50 @@ fn supply(view: &View<'_>, row: u32, index: &[u32]) -> Supply {
         level: left,
         resolution: rules.resolution.filter(|_| is_number(left)),
     }
+}
+
+/// The rows of the vendor's own table that the standard one has not, neither by number nor by name (quirk S28).
+fn private_rows(view: &View<'_>, list: &[Supply]) -> Vec<Supply> {
+    let rules = &view.profile.supplies;
+    let (true, Some(levels), Some(names)) = (
+        rules.private_rows,
+        &rules.private_level,
+        &rules.private_name,
+    ) else {
+        return Vec::new();
+    };
+    let row = |(index, told): (&[u32], &Value)| {
+        let [row] = index else { return None };
+        let name = name(view, &view.text_in(names, index)?);
+        if list
+            .iter()
+            .any(|known| known.index == *row || known.description == name.description)
+        {
+            return None;
+        }
+        let kind = kind(view, None, None, &name.description);
+        let percent = facts::integer(told)
+            .and_then(|told| u32::try_from(told).ok())
+            .filter(|percent| *percent <= 100);
+        Some(Supply {
+            index: *row,
+            class: if kind == SupplyType::Waste {
+                SupplyClass::Receptacle
+            } else {
+                SupplyClass::Consumed
+            },
+            kind,
+            colorant: colorant(view, &[], kind, &name.description),
+            description: name.description,
+            part: name.part,
+            serial: name.serial,
+            unit: CapacityUnit::Percent,
+            capacity: percent.map(|_| 100),
+            level: percent.map_or(Level::Unknown, Level::Percent),
+            resolution: None,
+        })
+    };
+    view.facts.rows(levels).filter_map(row).collect()
 }
 
 /// A level of the standard table. 0 out of a capacity that the device says it does not know is no proof of emptiness (quirk S4).

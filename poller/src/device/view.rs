@@ -44,7 +44,15 @@ impl<'a> View<'a> {
             device,
             charset: None,
         };
-        let charset = profile.identity.charset.or_else(|| view.told_charset());
+        let told = view.told_charset();
+        let charset = told.map(|told| {
+            profile
+                .identity
+                .charsets
+                .get(&told)
+                .copied()
+                .unwrap_or(told)
+        });
         Self { charset, ..view }
     }
 

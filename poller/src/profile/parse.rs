@@ -156,6 +156,16 @@ pub fn sizes<'de, D: Deserializer<'de>>(
         .collect()
 }
 
+pub fn charsets<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<u32, u32>, D::Error> {
+    let map = BTreeMap::<String, u32>::deserialize(deserializer)?;
+    let entry = |(told, is): (String, u32)| Some((told.parse().ok()?, is));
+    map.into_iter()
+        .map(|pair| entry(pair).ok_or_else(|| D::Error::custom("two charsets: 2004 = 4")))
+        .collect()
+}
+
 pub fn codes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<i64, u32>, D::Error> {
     let map = BTreeMap::<String, u32>::deserialize(deserializer)?;
     let entry = |(code, percent): (String, u32)| {
