@@ -9,6 +9,7 @@ mod columns;
 mod device;
 mod fleet;
 mod history;
+mod hold;
 mod load;
 mod readers;
 mod readings;
@@ -33,6 +34,7 @@ use crate::error::StoreError;
 use crate::reading::{Reading, ReadingId};
 use crate::store::{Applied, Positions, Store, StreamApplied};
 
+use hold::Hold;
 use readers::Readers;
 use schema::Found;
 use write::Writer;
@@ -41,6 +43,9 @@ pub use upkeep::CheckReport;
 
 /// How much of the write-ahead log may gather before it is worked into the file, in MB: a restart replays no more than this.
 const WAL_MB_MAX: u32 = 64;
+
+/// What errors call a store that has no file.
+const MEMORY: &str = "(memory)";
 
 /// How a [`DuckStore`] uses the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +77,8 @@ pub struct DuckStore {
     path: Option<PathBuf>,
     writer: Mutex<Writer>,
     readers: Readers,
+    /// Dropped last: see there.
+    hold: Option<Hold>,
 }
 
 impl DuckStore {
@@ -94,10 +101,21 @@ impl DuckStore {
                 }
             }
         };
+        let system = |source: std::io::Error| StoreError::Open {
+            path: path.to_owned(),
+            source: source.into(),
+        };
+        let Some(mut hold) = Hold::take(path).map_err(system)? else {
+            return Err(StoreError::Locked {
+                path: path.to_owned(),
+                source: "it is open in this process already".into(),
+            });
+        };
         let connection = config(options)
             .and_then(|config| Connection::open_with_flags(path, config))
             .map_err(failed)?;
-        Self::start(connection, Some(path), options)
+        hold.open_file().map_err(system)?;
+        Self::start(Some(hold), connection, path, options)
     }
 
     /// A store that is gone when it is dropped.
@@ -107,13 +125,14 @@ impl DuckStore {
     pub fn in_memory(options: &DuckOptions) -> Result<Self, StoreError> {
         let connection = config(options)
             .and_then(Connection::open_in_memory_with_flags)
-            .map_err(|source| open_failed(None, source))?;
-        Self::start(connection, None, options)
+            .map_err(|source| open_failed(MEMORY.as_ref(), source))?;
+        Self::start(None, connection, MEMORY.as_ref(), options)
     }
 
     fn start(
+        hold: Option<Hold>,
         connection: Connection,
-        path: Option<&Path>,
+        path: &Path,
         options: &DuckOptions,
     ) -> Result<Self, StoreError> {
         let failed = |source| open_failed(path, source);
@@ -126,16 +145,17 @@ impl DuckStore {
             Found::Version(found) => return Err(StoreError::SchemaTooNew { found, known }),
             Found::Foreign => {
                 return Err(StoreError::Foreign {
-                    path: path.unwrap_or(Path::new("(memory)")).to_owned(),
+                    path: path.to_owned(),
                 });
             }
         }
         let readers = Readers::new(&connection, options.readers.max(1)).map_err(failed)?;
         let writer = Writer::new(connection).map_err(failed)?;
         Ok(Self {
-            path: path.map(Path::to_owned),
+            path: hold.is_some().then(|| path.to_owned()),
             writer: Mutex::new(writer),
             readers,
+            hold,
         })
     }
 
@@ -280,9 +300,9 @@ fn config(options: &DuckOptions) -> duckdb::Result<Config> {
     }
 }
 
-fn open_failed(path: Option<&Path>, source: duckdb::Error) -> StoreError {
+fn open_failed(path: &Path, source: duckdb::Error) -> StoreError {
     StoreError::Open {
-        path: path.unwrap_or(Path::new("(memory)")).to_owned(),
+        path: path.to_owned(),
         source: source.into(),
     }
 }

@@ -65,7 +65,10 @@ fn a_file_that_another_process_has_open_is_refused_with_a_hint() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.duckdb");
-    let _store = open_file(&path);
+    let store = DuckStore::open(&path, &DuckOptions::default()).unwrap();
+    // Neither a backup nor a refused second store of this process may lose the lock.
+    store.backup(&dir.path().join("copy.duckdb")).unwrap();
+    DuckStore::open(&path, &DuckOptions::default()).unwrap_err();
     let name = "a_file_that_another_process_has_open_is_refused_with_a_hint";
     let other = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name])
@@ -77,6 +80,17 @@ fn a_file_that_another_process_has_open_is_refused_with_a_hint() {
         "{}",
         String::from_utf8_lossy(&other.stdout)
     );
+}
+
+#[test]
+fn a_file_is_open_once_in_a_process_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.duckdb");
+    let store = open_file(&path);
+    let refused = DuckStore::open(&path, &DuckOptions::default()).unwrap_err();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused:?}");
+    drop(store);
+    drop(open_file(&path));
 }
 
 #[test]

@@ -101,27 +101,19 @@ impl DuckStore {
     /// # Errors
     /// [`StoreError::Upkeep`] when the store is in memory, `target` exists or cannot be written.
     pub fn backup(&self, target: &Path) -> Result<(), StoreError> {
-        let Some(path) = self.path() else {
+        let Some(hold) = &self.hold else {
             return Err(failed("back up", "it is in memory".to_owned()));
         };
-        // While the writer is held and the log is worked in, the file is the whole store and nothing changes it.
+        // While the writer is held nothing changes the file or its log.
         let writer = self.writer();
         writer
             .connection()
-            .execute_batch("FORCE CHECKPOINT")
+            .execute_batch("CHECKPOINT")
             .map_err(|source| failed("back up", source))?;
-        let copied = copy_new(path, target);
+        let copied = hold.copy_to(target);
         drop(writer);
         copied.map_err(|source| failed("back up", source))
     }
-}
-
-/// Copies and syncs; an existing target is never written over.
-fn copy_new(source: &Path, target: &Path) -> std::io::Result<()> {
-    let mut from = std::fs::File::open(source)?;
-    let mut to = std::fs::File::create_new(target)?;
-    std::io::copy(&mut from, &mut to)?;
-    to.sync_all()
 }
 
 /// Reads every column of a table, so that a damaged block is noticed, and counts its rows.
