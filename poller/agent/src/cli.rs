@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Polls printers over SNMP and delivers their meters, supplies, status and alerts to a Platen manager.
 #[derive(Parser)]
-#[command(name = "platen-agent", version, about, long_about = None, arg_required_else_help = true)]
+#[command(name = "platen-agent", version, arg_required_else_help = true)]
 pub struct Cli {
     /// What to log, as in RUST_LOG: `info`, `debug`, `warn,agent::upload=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG")]

@@ -10,6 +10,7 @@ mod spool;
 
 use std::error::Error;
 use std::fmt;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -78,6 +79,7 @@ fn start_log(filter: Option<&str>, default: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::new(format!("--log {filter:?} is no log filter: {error}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     Ok(())

@@ -212,7 +212,11 @@ async fn look_up(
             let until = lookup
                 .valid_until()
                 .clamp(now + KEEP_MIN.min(keep), now + keep);
-            (name.filter(|name| !name.is_empty()), until)
+            // The resolver says "localhost" of all loopback addresses without asking anybody: that names no printer.
+            (
+                name.filter(|name| !name.is_empty() && name != "localhost"),
+                until,
+            )
         }
         // No name, or no answer: not asked again before the time is over.
         Ok(Err(_)) | Err(_) => (None, now + keep),

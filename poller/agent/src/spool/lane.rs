@@ -26,8 +26,8 @@ const KIND_REPORT: u8 = 1;
 pub const KIND_MARK: u8 = 2;
 const META_VERSION: u8 = 1;
 const META_BYTES: usize = 54;
-/// A mark is written after so many receipts: what a crash at most sends again.
-const DONE_PER_MARK: u64 = 64;
+/// A mark is written when nothing waits any more, and in a backlog after so many receipts: what a crash at most sends again.
+const DONE_PER_MARK: u64 = 16;
 
 /// What is known of a sealed report beside its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,7 +324,7 @@ impl<D: Disk> Lane<D> {
             self.waiting.pop_front();
         }
         self.done_since_mark += 1;
-        if self.done_since_mark >= DONE_PER_MARK {
+        if self.waiting.is_empty() || self.done_since_mark >= DONE_PER_MARK {
             self.mark(false)?;
         }
         Ok(())

@@ -1,0 +1,211 @@
+//! A printer on loopback: answers GET and GETBULK of SNMPv2c from a recording, over a real socket. Small on purpose: BER by hand,
+//! so that the agent is not tested against its own encoder.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const GET: u8 = 0xa0;
+const GETNEXT: u8 = 0xa1;
+const RESPONSE: u8 = 0xa2;
+const GETBULK: u8 = 0xa5;
+const END_OF_MIB_VIEW: [u8; 2] = [0x82, 0];
+const NO_SUCH_INSTANCE: [u8; 2] = [0x81, 0];
+
+/// The printer. It answers until the test ends.
+pub struct Printer {
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// Its life count, which the test may move.
+    pub pages: Arc<AtomicU32>,
+}
+
+impl Printer {
+    /// Starts one that has printed 1000 pages.
+    pub fn start() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let printer = Self {
+            address: socket.local_addr().unwrap(),
+            pages: Arc::new(AtomicU32::new(1000)),
+        };
+        let pages = Arc::clone(&printer.pages);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                let mib = mib(pages.load(Ordering::Relaxed));
+                if let Some(reply) = reply(&buffer[..length], &mib) {
+                    let _ = socket.send_to(&reply, from);
+                }
+            }
+        });
+        printer
+    }
+}
+
+/// The variables by OID, each as its whole TLV.
+fn mib(pages: u32) -> BTreeMap<Vec<u32>, Vec<u8>> {
+    let text = |text: &str| tlv(0x04, text.as_bytes());
+    let integer = |n: u8| tlv(0x02, &[n]);
+    let oid = |arcs: &[u32]| tlv(0x06, &oid_content(arcs));
+    let counter = |n: u32| {
+        let mut content = vec![0];
+        content.extend_from_slice(&n.to_be_bytes());
+        tlv(0x41, &content)
+    };
+    let mut mib = BTreeMap::new();
+    for (arcs, value) in [
+        (&[1, 1, 1, 0][..], text("Example Laser 1")),
+        (&[1, 1, 2, 0], oid(&[1, 3, 6, 1, 4, 1, 99_999, 1])),
+        (&[1, 1, 3, 0], tlv(0x43, &[0x12, 0x67])),
+        (&[1, 1, 5, 0], text("front-desk")),
+        (
+            &[1, 25, 3, 2, 1, 2, 1],
+            oid(&[1, 3, 6, 1, 2, 1, 25, 3, 1, 5]),
+        ),
+        (&[1, 25, 3, 2, 1, 3, 1], text("Example Laser 1")),
+        (&[1, 25, 3, 2, 1, 5, 1], integer(2)),
+        (&[1, 25, 3, 5, 1, 1, 1], integer(3)),
+        (&[1, 43, 5, 1, 1, 1, 1], counter(1)),
+        (&[1, 43, 5, 1, 1, 17, 1], text("ABC1234567")),
+        (&[1, 43, 10, 2, 1, 3, 1, 1], integer(7)),
+        (&[1, 43, 10, 2, 1, 4, 1, 1], counter(pages)),
+        (&[1, 43, 11, 1, 1, 3, 1, 1], integer(1)),
+        (&[1, 43, 11, 1, 1, 4, 1, 1], integer(3)),
+        (&[1, 43, 11, 1, 1, 5, 1, 1], integer(3)),
+        (&[1, 43, 11, 1, 1, 6, 1, 1], text("Black Toner")),
+        (&[1, 43, 11, 1, 1, 7, 1, 1], integer(19)),
+        (&[1, 43, 11, 1, 1, 8, 1, 1], integer(100)),
+        (&[1, 43, 11, 1, 1, 9, 1, 1], integer(40)),
+    ] {
+        mib.insert([&[1, 3, 6, 1, 2][..], arcs].concat(), value);
+    }
+    mib
+}
+
+/// Message ::= SEQUENCE { version, community, PDU { request-id, a, b, bindings } }
+fn reply(message: &[u8], mib: &BTreeMap<Vec<u32>, Vec<u8>>) -> Option<Vec<u8>> {
+    let (_, message, _) = take(message)?;
+    let (_, version, rest) = take(message)?;
+    let (_, community, rest) = take(rest)?;
+    let (kind, pdu, _) = take(rest)?;
+    if version != [1] || community != b"public" {
+        return None;
+    }
+    let (_, request_id, rest) = take(pdu)?;
+    let (_, non_repeaters, rest) = take(rest)?;
+    let (_, repetitions, rest) = take(rest)?;
+    let (_, mut bindings, _) = take(rest)?;
+    let mut names = Vec::new();
+    while let Some((_, binding, rest)) = take(bindings) {
+        names.push(oid_arcs(take(binding)?.1));
+        bindings = rest;
+    }
+    let number = |content: &[u8]| usize::from(*content.last().unwrap_or(&0));
+    let mut out = Vec::new();
+    match kind {
+        GET => {
+            for name in names {
+                let value = mib.get(&name).map_or(&NO_SUCH_INSTANCE[..], Vec::as_slice);
+                out.extend(binding(&name, value));
+            }
+        }
+        GETNEXT | GETBULK => {
+            let (once, times) = if kind == GETBULK {
+                (number(non_repeaters), number(repetitions).min(20))
+            } else {
+                (names.len(), 0)
+            };
+            let step = |name: &mut Vec<u32>, out: &mut Vec<u8>| {
+                let next = mib.range(name.clone()..).find(|(oid, _)| *oid != name);
+                match next {
+                    Some((oid, value)) => {
+                        name.clone_from(oid);
+                        out.extend(binding(oid, value));
+                    }
+                    None => out.extend(binding(name, &END_OF_MIB_VIEW)),
+                }
+            };
+            let split = once.min(names.len());
+            let (single, repeated) = names.split_at_mut(split);
+            single.iter_mut().for_each(|name| step(name, &mut out));
+            for _ in 0..times {
+                repeated.iter_mut().for_each(|name| step(name, &mut out));
+            }
+        }
+        _ => return None,
+    }
+    let zero = tlv(0x02, &[0]);
+    let pdu = [tlv(0x02, request_id), zero.clone(), zero, tlv(0x30, &out)].concat();
+    let message = [
+        tlv(0x02, version),
+        tlv(0x04, community),
+        tlv(RESPONSE, &pdu),
+    ]
+    .concat();
+    Some(tlv(0x30, &message))
+}
+
+fn binding(oid: &[u32], value: &[u8]) -> Vec<u8> {
+    tlv(0x30, &[&tlv(0x06, &oid_content(oid))[..], value].concat())
+}
+
+/// Tag, content, and what follows.
+fn take(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = bytes.split_first()?;
+    let (first, mut rest) = rest.split_first()?;
+    let mut length = usize::from(*first);
+    if length >= 0x80 {
+        let (octets, after) = rest.split_at_checked(length - 0x80)?;
+        length = octets
+            .iter()
+            .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
+        rest = after;
+    }
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((*tag, content, rest))
+}
+
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag];
+    match u8::try_from(content.len()) {
+        Ok(length) if length < 0x80 => out.push(length),
+        _ => {
+            out.push(0x82);
+            out.extend_from_slice(&u16::try_from(content.len()).unwrap().to_be_bytes());
+        }
+    }
+    out.extend_from_slice(content);
+    out
+}
+
+fn oid_content(arcs: &[u32]) -> Vec<u8> {
+    let mut out = vec![u8::try_from(arcs[0] * 40 + arcs[1]).unwrap()];
+    for arc in &arcs[2..] {
+        let start = out.len();
+        let mut arc = *arc;
+        let mut more = 0;
+        loop {
+            out.insert(start, u8::try_from(arc & 0x7f).unwrap() | more);
+            more = 0x80;
+            arc >>= 7;
+            if arc == 0 {
+                break;
+            }
+        }
+    }
+    out
+}
+
+fn oid_arcs(content: &[u8]) -> Vec<u32> {
+    let mut arcs = vec![u32::from(content[0]) / 40, u32::from(content[0]) % 40];
+    let mut arc = 0;
+    for octet in &content[1..] {
+        arc = arc << 7 | u32::from(octet & 0x7f);
+        if octet & 0x80 == 0 {
+            arcs.push(arc);
+            arc = 0;
+        }
+    }
+    arcs
+}
