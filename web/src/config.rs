@@ -1,5 +1,6 @@
 //! What the operator decides about the web layer. The root program fills it from its configuration file.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -82,6 +83,12 @@ impl FromStr for Network {
             return Err(refused());
         }
         Ok(Self { address, prefix })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 

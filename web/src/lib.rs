@@ -5,12 +5,37 @@
 //! | [`config`] | what the operator decides |
 //! | [`limits`] | every limit, with its reason |
 //! | [`mod@serve`], [`tls`] | the listener |
+//! | [`mod@router`] | the routes, and the layers around them |
+//! | `state` | what every handler holds |
+//! | `visit` | who asks: session, language, CSRF token |
+//! | `pages`, `text`, `format`, `chart`, `assets` | what people see |
+//! | `api` | what programs see |
+//! | `reports`, `erp` | the agents' door and the SOAP service, by HTTP |
+//! | `failure`, `health`, `metrics` | what goes wrong, whether it works, how much |
+//!
+//! No business rules and no SQL: pages and API ask registry and store typed questions, each with the asker's scope (Rule 9).
 
+mod api;
+mod assets;
+mod chart;
 pub mod config;
+mod erp;
+mod failure;
+mod format;
+mod health;
 pub mod limits;
+mod metrics;
+mod pages;
+mod reports;
+mod router;
 mod serve;
+mod state;
+mod text;
 pub mod tls;
+mod visit;
 
-pub use config::Config;
+pub use config::{Config, MetricsAccess};
+pub use router::router;
 pub use serve::serve;
+pub use state::State;
 pub use tls::{Tls, TlsFiles};

@@ -46,9 +46,6 @@ pub const ADMISSION_WAIT: Duration = Duration::from_secs(5);
 /// The most blocking calls (store, registry) at once: enough to keep two disks busy, few enough to leave the runtime's pool to the journal.
 pub const BLOCKING_CALLS_MAX: usize = 32;
 
-/// The most password checks at once: each costs argon2's memory (some 20 MB) and a core for tens of milliseconds.
-pub const PASSWORD_CHECKS_MAX: usize = 2;
-
 /// Rows on a page of a list, unless asked otherwise.
 pub const PAGE_ROWS_DEFAULT: u32 = 50;
 
@@ -61,23 +58,14 @@ pub const SEARCH_CHARS_MAX: usize = 100;
 /// The longest name that a form may give to something, in characters.
 pub const NAME_CHARS_MAX: usize = 120;
 
-/// The shortest password that is accepted, in characters.
-pub const PASSWORD_CHARS_MIN: usize = 10;
+/// How old the figures beside the menu may be, in milliseconds: every page shows them, and they need not be asked each time.
+pub const COUNTS_KEPT_MS: i64 = 2_000;
 
-/// The longest password that is checked, in bytes: argon2's time grows with it.
-pub const PASSWORD_BYTES_MAX: usize = 512;
+/// The most rows of a CSV export: the whole of a large fleet, some 100 MB of text at most, written piece by piece.
+pub const EXPORT_ROWS_MAX: u64 = 1_000_000;
 
-/// Failed logins of one account or one address within [`THROTTLE_WINDOW`] before further ones are refused unseen.
-pub const LOGIN_FAILURES_MAX: u32 = 8;
+/// The longest `next` address that a login carries through, in bytes; a longer one is forgotten.
+pub const NEXT_BYTES_MAX: usize = 500;
 
-/// How long a failed login counts.
-pub const THROTTLE_WINDOW: Duration = Duration::from_secs(300);
-
-/// The most addresses and accounts whose failures are remembered; when full, the oldest go.
-pub const THROTTLE_ENTRIES_MAX: usize = 10_000;
-
-/// How long a successful HTTP Basic check is remembered, so that a program polling with `-u` does not cost an argon2 per request.
-pub const BASIC_CACHE_TTL: Duration = Duration::from_secs(60);
-
-/// The most remembered HTTP Basic checks.
-pub const BASIC_CACHE_ENTRIES_MAX: usize = 1000;
+/// The most bytes of a cookie header that are looked at: ours has two short ones.
+pub const COOKIE_BYTES_MAX: usize = 8 * 1024;

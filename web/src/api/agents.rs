@@ -1,0 +1,95 @@
+//! `/api/v1/agents`: agents, and one more.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State as Held;
+use axum::http::StatusCode;
+use codec::id::TenantId;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::body;
+use super::caller::Caller;
+use super::words::{AgentWords, NewAgentWords, Page};
+use crate::failure::Failure;
+use crate::pages::agents::add;
+use crate::state::State;
+
+/// An agent to be added.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgentWish {
+    /// What people call it; its id is made from this.
+    name: String,
+    /// The number of the site where it stands; the first site when not given.
+    site: Option<i64>,
+}
+
+/// The agents at the sites that the caller may see.
+#[utoipa::path(get, path = "/api/v1/agents", tag = "agents", responses(
+    (status = 200, body = Page<AgentWords>),
+    (status = 401, body = super::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    Held(state): Held<State>,
+    Caller(member): Caller,
+) -> Result<Json<Page<AgentWords>>, Failure> {
+    state
+        .blocking(move |parts| {
+            let scope = member.scope(parts);
+            let heard: HashMap<_, _> = parts
+                .store
+                .agents_heard(&scope)?
+                .into_iter()
+                .map(|heard| (heard.agent.clone(), heard))
+                .collect();
+            let agents = parts.registry.agents(&scope)?;
+            Ok(Json(Page {
+                next: None,
+                total: agents.len() as u64,
+                items: agents
+                    .into_iter()
+                    .map(|agent| {
+                        let heard = heard.get(&agent.id);
+                        AgentWords::of(agent, heard)
+                    })
+                    .collect(),
+            }))
+        })
+        .await
+}
+
+/// Adds an agent. Its token is in the answer, once.
+#[utoipa::path(post, path = "/api/v1/agents", tag = "agents", request_body = AgentWish, responses(
+    (status = 201, body = NewAgentWords),
+    (status = 400, body = super::Problem, content_type = "application/problem+json"),
+    (status = 401, body = super::Problem, content_type = "application/problem+json"),
+    (status = 403, body = super::Problem, content_type = "application/problem+json"),
+    (status = 404, description = "The site is not there", body = super::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn create(
+    Held(state): Held<State>,
+    Caller(member): Caller,
+    bytes: Bytes,
+) -> Result<(StatusCode, Json<NewAgentWords>), Failure> {
+    member.operates()?;
+    let wish: AgentWish = body(&bytes)?;
+    state
+        .blocking(move |parts| {
+            let site = match wish.site {
+                Some(id) => TenantId(id),
+                None => parts.registry.default_site()?,
+            };
+            let made = add(parts, &member, &wish.name, site)?;
+            Ok((
+                StatusCode::CREATED,
+                Json(NewAgentWords {
+                    agent: AgentWords::of(made.agent, None),
+                    token: made.token,
+                }),
+            ))
+        })
+        .await
+}

@@ -1,0 +1,65 @@
+//! Whether the parts answer: for `/healthz` and for the health page.
+
+use axum::extract::State as Held;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use codec::id::Scope;
+
+use crate::failure::{Failure, chain};
+use crate::state::{Inner, State};
+
+/// How a part of the manager is.
+pub(crate) struct Part {
+    /// A stable word.
+    pub(crate) name: &'static str,
+    /// `None` when it works; else why not.
+    pub(crate) fault: Option<String>,
+}
+
+/// Asks each part a small question.
+pub(crate) fn check(parts: &Inner) -> Vec<Part> {
+    let part = |name, answer: Result<(), String>| Part {
+        name,
+        fault: answer.err(),
+    };
+    vec![
+        part(
+            "registry",
+            parts
+                .registry
+                .tenants(&Scope::Everything)
+                .map(drop)
+                .map_err(|error| chain(&error)),
+        ),
+        part(
+            "store",
+            parts
+                .store
+                .positions()
+                .map(drop)
+                .map_err(|error| chain(&error)),
+        ),
+        part("journal", parts.journal()),
+    ]
+}
+
+/// `GET /healthz`: 200 only when every part answers. Says which part does not, but not why: nobody needs to be logged in to ask.
+pub(crate) async fn healthz(Held(state): Held<State>) -> Response {
+    let checked: Result<Vec<Part>, Failure> = state.blocking(|parts| Ok(check(parts))).await;
+    let faulty: Vec<&str> = match &checked {
+        Ok(parts) => parts
+            .iter()
+            .filter(|part| part.fault.is_some())
+            .map(|part| part.name)
+            .collect(),
+        Err(_) => vec!["web"],
+    };
+    if faulty.is_empty() {
+        return (StatusCode::OK, "ok\n").into_response();
+    }
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("not working: {}\n", faulty.join(", ")),
+    )
+        .into_response()
+}

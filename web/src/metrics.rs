@@ -1,0 +1,236 @@
+//! `/metrics` in the OpenMetrics text format: the requests counted here, the door's figures, and the process's.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use axum::extract::{Request, State as Held};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
+
+use crate::config::MetricsAccess;
+use crate::failure::Failure;
+use crate::state::State;
+use crate::visit::client;
+
+/// The part of the web layer that a request is for. The words of a label, so that their number is bounded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SurfaceLabel {
+    surface: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabel {
+    surface: &'static str,
+    status: u16,
+}
+
+/// The metrics of the web layer, and the registry of all that `/metrics` shows.
+pub(crate) struct Metrics {
+    requests: Family<AnswerLabel, Counter>,
+    seconds: Family<SurfaceLabel, Histogram>,
+    process: Process,
+    registry: Registry,
+}
+
+/// What the operating system says of this process, read when asked.
+#[derive(Default)]
+struct Process {
+    resident_bytes: Gauge<i64, AtomicI64>,
+    threads: Gauge<i64, AtomicI64>,
+    open_files: Gauge<i64, AtomicI64>,
+    cpu_seconds: Gauge<f64, AtomicU64>,
+}
+
+impl Metrics {
+    /// The metrics, together with what `more` registers.
+    pub(crate) fn new(more: impl FnOnce(&mut Registry)) -> Self {
+        let mut registry = Registry::with_prefix("platen");
+        let requests = Family::default();
+        // 0.5 ms to 16 s.
+        let seconds: Family<SurfaceLabel, Histogram> =
+            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.0005, 2.0, 16)));
+        let process = Process::default();
+        registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "From the request's head to the answer's head",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        registry.register_with_unit(
+            "process_resident_memory",
+            "Memory in use",
+            Unit::Bytes,
+            process.resident_bytes.clone(),
+        );
+        registry.register("process_threads", "Threads", process.threads.clone());
+        registry.register(
+            "process_open_files",
+            "File descriptors in use",
+            process.open_files.clone(),
+        );
+        registry.register_with_unit(
+            "process_cpu",
+            "Processor time used since the start",
+            Unit::Seconds,
+            process.cpu_seconds.clone(),
+        );
+        more(&mut registry);
+        Self {
+            requests,
+            seconds,
+            process,
+            registry,
+        }
+    }
+
+    /// The OpenMetrics text.
+    pub(crate) fn encode(&self) -> Result<String, std::fmt::Error> {
+        self.process.read();
+        let mut encoded = String::with_capacity(16 * 1024);
+        text::encode(&mut encoded, &self.registry)?;
+        Ok(encoded)
+    }
+
+    /// Memory in use, in bytes; 0 where the system does not tell.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.process.read();
+        u64::try_from(self.process.resident_bytes.get()).unwrap_or(0)
+    }
+
+    fn count(&self, surface: &'static str, status: StatusCode, took: Duration) {
+        self.requests
+            .get_or_create(&AnswerLabel {
+                surface,
+                status: status.as_u16(),
+            })
+            .inc();
+        self.seconds
+            .get_or_create(&SurfaceLabel { surface })
+            .observe(took.as_secs_f64());
+    }
+}
+
+impl Process {
+    /// Reads `/proc/self`. On systems without it the figures stay 0.
+    fn read(&self) {
+        /// Linux counts processor time in hundredths of a second (`sysconf(_SC_CLK_TCK)` is 100 on every platform we run on).
+        const TICKS_PER_SECOND: f64 = 100.0;
+        if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+            let field = |name: &str| {
+                status
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name))
+                    .and_then(|rest| rest.split_whitespace().next())
+                    .and_then(|number| number.parse::<i64>().ok())
+                    .unwrap_or(0)
+            };
+            self.resident_bytes
+                .set(field("VmRSS:").saturating_mul(1024));
+            self.threads.set(field("Threads:"));
+        }
+        if let Ok(stat) = std::fs::read_to_string("/proc/self/stat") {
+            // The second field is the program's name in parentheses, which may hold spaces: count from behind it.
+            let ticks: f64 = stat
+                .rsplit_once(')')
+                .map(|(_, rest)| rest.split_whitespace().skip(11).take(2))
+                .into_iter()
+                .flatten()
+                .filter_map(|field| field.parse::<f64>().ok())
+                .sum();
+            self.cpu_seconds.set(ticks / TICKS_PER_SECOND);
+        }
+        if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
+            self.open_files
+                .set(i64::try_from(files.count()).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// Counts every request by the part it is for.
+pub(crate) async fn count(Held(state): Held<State>, request: Request, next: Next) -> Response {
+    let surface = surface(request.uri().path());
+    let began = Instant::now();
+    let response = next.run(request).await;
+    state
+        .metrics
+        .count(surface, response.status(), began.elapsed());
+    response
+}
+
+fn surface(path: &str) -> &'static str {
+    match path.split('/').nth(1).unwrap_or_default() {
+        "v1" => "reports",
+        "api" => "api",
+        "soap" => "soap",
+        "assets" => "assets",
+        "metrics" | "healthz" => "monitoring",
+        _ => "pages",
+    }
+}
+
+/// `GET /metrics`.
+pub(crate) async fn show(Held(state): Held<State>, request: Request) -> Response {
+    let allowed = match &state.config.metrics {
+        MetricsAccess::Everybody => true,
+        // Behind a proxy on this machine everybody would be "this machine": what a proxy forwards is not.
+        MetricsAccess::Loopback => {
+            client::peer(request.extensions()).is_loopback()
+                && client::address(&state.config, request.headers(), request.extensions())
+                    .is_loopback()
+                && !request.headers().contains_key("x-forwarded-for")
+        }
+        MetricsAccess::Token(token) => request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into()),
+    };
+    if !allowed {
+        return (
+            StatusCode::FORBIDDEN,
+            "metrics are not open to this address: see `metrics` in platen.toml\n",
+        )
+            .into_response();
+    }
+    match state.metrics.encode() {
+        Ok(encoded) => (
+            [(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static(
+                    "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                ),
+            )],
+            encoded,
+        )
+            .into_response(),
+        Err(error) => Failure::internal(error).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_openmetrics_and_has_the_processs_memory() {
+        let metrics = Metrics::new(|_| {});
+        metrics.count("api", StatusCode::OK, Duration::from_millis(3));
+        let text = metrics.encode().unwrap();
+        assert!(text.ends_with("# EOF\n"));
+        assert!(text.contains("platen_http_requests_total{surface=\"api\",status=\"200\"} 1"));
+        if cfg!(target_os = "linux") {
+            assert!(metrics.resident_bytes() > 1_000_000);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Dealers, customers and sites: the tree, and forms for one more of each.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Query, State as Held};
+use axum::response::{IntoResponse, Redirect, Response};
+use codec::id::TenantId;
+use registry::audit::Entry;
+use registry::{Branch, Level, NewTenant};
+use serde::Deserialize;
+
+use super::people::Tenants;
+use super::{Chrome, Place, html};
+use crate::failure::Failure;
+use crate::format;
+use crate::state::{Inner, State};
+use crate::text::fill;
+use crate::visit::guard::{Fields, Member, encode_component};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Params {
+    made: String,
+}
+
+struct Row {
+    class: &'static str,
+    level: &'static str,
+    name: String,
+    number: String,
+    zone: String,
+    devices: String,
+    fleet: String,
+}
+
+#[derive(Template)]
+#[template(path = "tenants.html")]
+struct TenantsView {
+    page: Chrome,
+    sub: String,
+    notice: String,
+    rows: Vec<Row>,
+    dealers: Vec<(String, String)>,
+    customers: Vec<(String, String)>,
+    may_add_dealers: bool,
+}
+
+/// `GET /tenants`.
+pub(crate) async fn show(
+    Held(state): Held<State>,
+    member: Member,
+    Query(params): Query<Params>,
+) -> Result<Response, Failure> {
+    state
+        .blocking(move |parts| render(parts, &member, &params))
+        .await
+}
+
+fn render(parts: &Inner, member: &Member, params: &Params) -> Result<Response, Failure> {
+    let scope = member.scope(parts);
+    let lang = member.visit.lang;
+    let texts = lang.texts();
+    let tenants = Tenants::load(&parts.registry, &scope)?;
+    let devices = parts.store.facets(&scope)?.sites;
+    let mut below: BTreeMap<Option<TenantId>, Vec<TenantId>> = BTreeMap::new();
+    for tenant in &tenants.ordered {
+        // What stands above the asker's branch is not shown: its children are the tops.
+        let parent = tenant.parent.filter(|id| tenants.get(*id).is_some());
+        below.entry(parent).or_default().push(tenant.id);
+    }
+    let mut rows = Vec::new();
+    let mut stack: Vec<TenantId> = below
+        .get(&None)
+        .into_iter()
+        .flatten()
+        .rev()
+        .copied()
+        .collect();
+    while let Some(id) = stack.pop() {
+        if let Some(tenant) = tenants.get(id) {
+            let count = tenants
+                .sites_of(id)
+                .iter()
+                .filter_map(|site| devices.get(site))
+                .sum();
+            let (class, level) = match tenant.level {
+                Level::Dealer => ("", texts.tenants_dealer),
+                Level::Customer => ("tree-1", texts.tenants_customer),
+                Level::Site => ("tree-2", texts.tenants_site),
+            };
+            rows.push(Row {
+                class,
+                level,
+                name: tenant.name.clone(),
+                number: tenant.number.clone().unwrap_or_default(),
+                zone: tenant.time_zone.clone().unwrap_or_default(),
+                devices: format::number(lang, count),
+                fleet: format!("/devices?customer={id}"),
+            });
+        }
+        stack.extend(below.get(&Some(id)).into_iter().flatten().rev());
+    }
+    let count = |level| {
+        let n = tenants
+            .ordered
+            .iter()
+            .filter(|tenant| tenant.level == level)
+            .count();
+        format::number(lang, n as u64)
+    };
+    let choices = |level| {
+        tenants
+            .ordered
+            .iter()
+            .filter(|tenant| tenant.level == level)
+            .map(|tenant| (tenant.id.to_string(), tenant.name.clone()))
+            .collect()
+    };
+    let counts = parts.counts(member.account.branch, member.visit.now)?;
+    html(&TenantsView {
+        page: Chrome::of(
+            &parts.config,
+            member,
+            Place::Tenants,
+            texts.tenants_title,
+            counts,
+        ),
+        sub: fill(
+            texts.tenants_sub,
+            &[
+                ("customers", &count(Level::Customer)),
+                ("sites", &count(Level::Site)),
+            ],
+        ),
+        notice: if params.made.is_empty() {
+            String::new()
+        } else {
+            fill(texts.tenants_created, &[("name", &params.made)])
+        },
+        rows,
+        dealers: choices(Level::Dealer),
+        customers: choices(Level::Customer),
+        may_add_dealers: member.account.branch == Branch::House,
+    })
+}
+
+/// `POST /tenants`.
+pub(crate) async fn create(
+    Held(state): Held<State>,
+    member: Member,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    member.operates()?;
+    let level = Level::from_word(fields.get("level"))
+        .ok_or_else(|| Failure::Invalid("level: dealer, customer or site".to_owned()))?;
+    let parent = fields
+        .some("parent")
+        .map(|id| id.parse().map(TenantId))
+        .transpose()
+        .map_err(|_| Failure::Invalid("parent: a tenant's number".to_owned()))?;
+    let name = fields.get("name").to_owned();
+    let number = fields.some("number").map(ToOwned::to_owned);
+    let zone = fields.some("time_zone").map(ToOwned::to_owned);
+    let made = state
+        .blocking(move |parts| {
+            let new = NewTenant {
+                level,
+                parent,
+                name: &name,
+                number: number.as_deref(),
+                time_zone: zone.as_deref(),
+            };
+            create_in_branch(parts, &member, &new)
+        })
+        .await?;
+    Ok(Redirect::to(&format!("/tenants?made={}", encode_component(&made.name))).into_response())
+}
+
+/// Makes a tenant below one that the member may see; only the house makes dealers, only who sees a whole branch adds to it.
+pub(crate) fn create_in_branch(
+    parts: &Inner,
+    member: &Member,
+    new: &NewTenant<'_>,
+) -> Result<registry::Tenant, Failure> {
+    if member.account.branch != Branch::House {
+        let parent = new.parent.ok_or(Failure::Forbidden)?;
+        if !lies_in_branch(parts, parent, member.account.branch)? {
+            return Err(Failure::NotFound);
+        }
+    }
+    let made = parts.registry.create_tenant(new, member.visit.now)?;
+    parts.registry.note(
+        &Entry {
+            who: &member.account.login,
+            action: "tenant.create",
+            subject: &made.id.to_string(),
+            detail: &format!("{} {}", made.level.word(), made.name),
+        },
+        member.visit.now,
+    )?;
+    Ok(made)
+}
+
+/// Whether a tenant is the branch's own or below it. What stands above a branch may be seen, but not added to.
+pub(crate) fn lies_in_branch(
+    parts: &Inner,
+    tenant: TenantId,
+    branch: Branch,
+) -> Result<bool, Failure> {
+    let Branch::Tenant(top) = branch else {
+        return Ok(true);
+    };
+    let mut at = Some(tenant);
+    while let Some(id) = at {
+        if id == top {
+            return Ok(true);
+        }
+        at = parts
+            .registry
+            .tenant(&codec::id::Scope::Everything, id)?
+            .parent;
+    }
+    Ok(false)
+}

@@ -1,0 +1,308 @@
+//! The one list of sentences: key, English, German. A text that lacks a language does not compile.
+
+macro_rules! texts {
+    ($($key:ident: $english:literal, $german:literal;)+) => {
+        /// The texts of one language.
+        pub(crate) struct Texts {
+            $(pub(crate) $key: &'static str,)+
+        }
+
+        pub(crate) static ENGLISH: Texts = Texts { $($key: $english,)+ };
+        pub(crate) static GERMAN: Texts = Texts { $($key: $german,)+ };
+
+        /// Every row of the table, for the test that compares the languages.
+        #[cfg(test)]
+        pub(crate) const ROWS: &[(&str, &str, &str)] = &[$((stringify!($key), $english, $german),)+];
+    };
+}
+
+texts! {
+    // The frame of every page.
+    skip: "Skip to the content", "Zum Inhalt springen";
+    nav_label: "Main", "Hauptmenü";
+    nav_fleet: "Fleet", "Geräte";
+    nav_alerts: "Alerts", "Meldungen";
+    nav_silent: "Silent devices", "Stumme Geräte";
+    nav_customers: "Customers", "Kunden";
+    nav_tenants: "Customers & sites", "Kunden & Standorte";
+    nav_agents: "Agents", "Agenten";
+    nav_system: "System", "System";
+    nav_accounts: "Accounts", "Konten";
+    nav_settings: "Settings", "Einstellungen";
+    nav_audit: "Audit", "Protokoll";
+    nav_health: "Health", "Zustand";
+    logout: "Log out", "Abmelden";
+    language: "Language", "Sprache";
+    save: "Save", "Speichern";
+    create: "Create", "Anlegen";
+    none_yet: "None yet.", "Noch keine.";
+    ago: "{age} ago", "vor {age}";
+    never: "never", "nie";
+    yes: "yes", "ja";
+    no: "no", "nein";
+    name: "Name", "Name";
+    actions: "Actions", "Aktionen";
+
+    // Login.
+    login_title: "Log in", "Anmelden";
+    login_name: "Login", "Anmeldename";
+    login_password: "Password", "Passwort";
+    login_wrong: "Login or password is wrong.", "Anmeldename oder Passwort stimmt nicht.";
+    login_throttled: "Too many failed attempts. Try again in {wait}.", "Zu viele Fehlversuche. Bitte in {wait} erneut versuchen.";
+    login_out: "You are logged out.", "Sie sind abgemeldet.";
+    login_intro: "Meters, supplies and alerts of your printers.", "Zähler, Verbrauchsmaterial und Meldungen Ihrer Drucker.";
+
+    // Errors.
+    error_not_found: "This page does not exist.", "Diese Seite gibt es nicht.";
+    error_not_found_hint: "The address may be mistyped, or what it named is not yours to see.", "Vielleicht ist die Adresse vertippt, oder das Genannte ist für Sie nicht sichtbar.";
+    error_forbidden: "Your account may not do this.", "Ihr Konto darf das nicht.";
+    error_csrf: "The form had expired or came from elsewhere. Go back, reload the page and send it again.", "Das Formular war abgelaufen oder kam von fremder Stelle. Bitte zurückgehen, die Seite neu laden und erneut absenden.";
+    error_invalid: "This request cannot be understood.", "Diese Anfrage ist nicht verständlich.";
+    error_method: "This address does not take that kind of request.", "Diese Adresse nimmt diese Art von Anfrage nicht an.";
+    error_busy: "The manager is busy. Please try again in a few seconds.", "Der Manager ist ausgelastet. Bitte in einigen Sekunden erneut versuchen.";
+    error_internal: "Something failed inside the manager. The log has the details under this number: {n}", "Im Manager ist etwas fehlgeschlagen. Näheres steht im Log unter dieser Nummer: {n}";
+    error_too_large: "That is too large.", "Das ist zu groß.";
+    error_home: "To the fleet", "Zu den Geräten";
+
+    // The fleet.
+    fleet_title: "Fleet", "Geräte";
+    fleet_devices_one: "{n} device", "{n} Gerät";
+    fleet_devices: "{n} devices", "{n} Geräte";
+    fleet_search: "Search name, serial, address, customer  ( / )", "Name, Seriennummer, Adresse, Kunde suchen  ( / )";
+    fleet_search_label: "Search", "Suche";
+    fleet_search_do: "Search", "Suchen";
+    fleet_search_clear: "Clear the search", "Suche löschen";
+    fleet_read: "Read in the last hour", "In der letzten Stunde gelesen";
+    fleet_read_share: "{p} % of the fleet", "{p} % der Geräte";
+    fleet_silent: "Silent", "Stumm";
+    fleet_silent_hint: "not read for {age} or more", "seit mindestens {age} nicht gelesen";
+    fleet_low: "Supplies low", "Material knapp";
+    fleet_low_hint: "below {p} % or reported as low", "unter {p} % oder knapp gemeldet";
+    fleet_attention: "Need attention", "Brauchen Hilfe";
+    fleet_attention_hint: "stopped, or with an error", "stehen oder melden einen Fehler";
+    fleet_stopped: "Stopped", "Stehen still";
+    fleet_confirm_hint: "{n} alerts stand", "{n} Meldungen stehen an";
+    fleet_colour: "Colour", "Farbe";
+    fleet_all: "All", "Alle";
+    fleet_col_device: "Device", "Gerät";
+    fleet_col_model: "Model", "Modell";
+    fleet_col_status: "Status", "Status";
+    fleet_col_supplies: "Supplies", "Material";
+    fleet_col_total: "Billed total", "Abrechnungszähler";
+    fleet_col_read: "Read", "Gelesen";
+    fleet_empty: "No device matches.", "Kein Gerät passt dazu.";
+    fleet_none: "No device has reported yet. Add an agent and give it the printers' addresses.", "Noch hat sich kein Gerät gemeldet. Legen Sie einen Agenten an und geben Sie ihm die Adressen der Drucker.";
+    fleet_no_supplies: "no levels", "keine Füllstände";
+    page_range: "{from}–{to} of {n}", "{from}–{to} von {n}";
+    page_previous: "Previous", "Zurück";
+    page_next: "Next", "Weiter";
+    page_first: "First", "Anfang";
+    export_csv: "CSV", "CSV";
+    export_csv_hint: "This list as CSV", "Diese Liste als CSV";
+
+    // States of a device, as one word beside a dot.
+    state_ok: "ready", "bereit";
+    state_idle: "idle", "bereit";
+    state_printing: "printing", "druckt";
+    state_warmup: "warming up", "wärmt auf";
+    state_warning: "warning", "Warnung";
+    state_testing: "self-test", "Selbsttest";
+    state_down: "stopped", "steht";
+    state_silent: "silent for {age}", "stumm seit {age}";
+    state_unknown: "status not reported", "Status nicht gemeldet";
+
+    // A device.
+    device_read: "read {age} ago", "vor {age} gelesen";
+    device_identity: "Identity", "Identität";
+    device_model: "Model", "Modell";
+    device_maker: "Maker", "Hersteller";
+    device_serial: "Serial", "Seriennummer";
+    device_customer: "Customer", "Kunde";
+    device_site: "Site", "Standort";
+    device_address: "Address", "Adresse";
+    device_hostname: "Host name", "Hostname";
+    device_dns: "DNS name", "DNS-Name";
+    device_mac: "MAC", "MAC";
+    device_agent: "Agent", "Agent";
+    device_firmware: "Firmware", "Firmware";
+    device_location: "Location", "Aufstellort";
+    device_contact: "Contact", "Ansprechpartner";
+    device_description: "Description", "Beschreibung";
+    device_asset: "Asset number", "Inventarnummer";
+    device_first_seen: "First seen", "Zuerst gesehen";
+    device_id: "Device id", "Gerätekennung";
+    device_display: "Panel says", "Anzeige";
+    device_uptime: "Running since", "Läuft seit";
+    device_not_read: "not read yet", "noch nicht gelesen";
+    device_supplies: "Supplies", "Verbrauchsmaterial";
+    device_supplies_hint: "levels as the device reports them", "Füllstände, wie das Gerät sie meldet";
+    device_supplies_none: "The device reports no supplies.", "Das Gerät meldet kein Verbrauchsmaterial.";
+    device_trays: "Trays", "Papierfächer";
+    device_trays_none: "The device reports no trays.", "Das Gerät meldet keine Fächer.";
+    device_tray: "Tray {n}", "Fach {n}";
+    device_alerts: "Alerts", "Meldungen";
+    device_alerts_none: "No alert stands.", "Es steht keine Meldung an.";
+    device_meters: "Meters", "Zähler";
+    device_meters_none: "The device reports no meters.", "Das Gerät meldet keine Zähler.";
+    device_meters_unverified: "the sums could not be checked", "Summen nicht prüfbar";
+    device_meters_verified: "the sums agree", "Summen stimmen überein";
+    device_meters_conflicting: "the sums do not agree: look before billing", "Summen widersprechen sich: vor der Abrechnung prüfen";
+    device_meter: "Meter", "Zähler";
+    device_value: "Value", "Stand";
+    device_source: "Source", "Quelle";
+    device_read_at: "Read", "Gelesen";
+    device_since: "unchanged since {time}", "unverändert seit {time}";
+    device_parts: "sum of {n} values", "Summe aus {n} Werten";
+    device_history: "Meter history", "Zählerverlauf";
+    device_history_none: "The history begins with the second reading.", "Der Verlauf beginnt mit der zweiten Ablesung.";
+    device_history_table: "The same as a table", "Dasselbe als Tabelle";
+    device_history_zone: "times of {zone}", "Zeiten in {zone}";
+    device_timeline: "Timeline", "Verlauf";
+    device_timeline_none: "Nothing has happened yet.", "Noch ist nichts geschehen.";
+    device_level: "Level", "Stand";
+    device_time: "Time", "Zeit";
+    device_readings_csv: "Readings as CSV", "Ablesungen als CSV";
+    device_json: "JSON", "JSON";
+    days_7: "7 days", "7 Tage";
+    days_30: "30 days", "30 Tage";
+    days_365: "1 year", "1 Jahr";
+    hours_24: "24 hours", "24 Stunden";
+    hour_1: "1 hour", "1 Stunde";
+    basis_billing: "billing", "Abrechnung";
+    basis_engine: "engine, not billed", "Druckwerk, nicht abgerechnet";
+    level_some: "some space left", "noch Platz";
+    level_some_left: "some left", "noch etwas da";
+    level_unknown: "device reports no level", "Gerät meldet keinen Füllstand";
+    level_unlimited: "without limit", "ohne Begrenzung";
+    level_of: "{amount} of {capacity}", "{amount} von {capacity}";
+    level_free: "{p} % room left", "noch {p} % frei";
+    tray_empty: "empty", "leer";
+    event_first_seen: "First report of this device", "Erster Bericht dieses Geräts";
+    event_alert: "Alert", "Meldung";
+
+    // Alerts over the fleet.
+    alerts_title: "Alerts", "Meldungen";
+    alerts_sub: "{n} open", "{n} offen";
+    alerts_none: "No alert stands anywhere.", "Nirgends steht eine Meldung an.";
+    alert_since: "Since", "Seit";
+    alert_what: "Alert", "Meldung";
+    alert_where: "Device", "Gerät";
+    alert_critical: "stopped", "steht";
+    alert_warning: "warning", "Warnung";
+    alert_other: "note", "Hinweis";
+
+    // Tenants.
+    tenants_title: "Customers & sites", "Kunden & Standorte";
+    tenants_sub: "{customers} customers, {sites} sites", "{customers} Kunden, {sites} Standorte";
+    tenants_dealer: "Dealer", "Händler";
+    tenants_customer: "Customer", "Kunde";
+    tenants_site: "Site", "Standort";
+    tenants_zone: "Time zone", "Zeitzone";
+    tenants_zone_hint: "IANA name, such as Europe/Berlin: the site's month ends there.", "IANA-Name wie Europe/Berlin: nach ihr endet der Monat des Standorts.";
+    tenants_number: "Customer number", "Kundennummer";
+    tenants_number_hint: "As the ERP knows it; may stay empty.", "Wie im ERP; darf leer bleiben.";
+    tenants_parent: "Belongs to", "Gehört zu";
+    tenants_new_dealer: "New dealer", "Neuer Händler";
+    tenants_new_customer: "New customer", "Neuer Kunde";
+    tenants_new_site: "New site", "Neuer Standort";
+    tenants_devices: "Devices", "Geräte";
+    tenants_created: "Created: {name}", "Angelegt: {name}";
+
+    // Agents.
+    agents_title: "Agents", "Agenten";
+    agents_sub: "{n} agents", "{n} Agenten";
+    agents_site: "Site", "Standort";
+    agents_heard: "Last heard", "Zuletzt gehört";
+    agents_devices: "Devices", "Geräte";
+    agents_new: "Add an agent", "Agent hinzufügen";
+    agents_none: "No agent yet. An agent is the program at the customer's site that reads the printers.", "Noch kein Agent. Ein Agent ist das Programm beim Kunden, das die Drucker abfragt.";
+    agents_token: "The agent's token", "Das Token des Agenten";
+    agents_token_once: "It is shown this once. Put it into the agent's agent.toml; only its hash is kept here.", "Es wird nur dieses eine Mal gezeigt. Tragen Sie es in die agent.toml des Agenten ein; hier bleibt nur sein Hash.";
+    agents_renew: "New token", "Neues Token";
+    agents_renew_hint: "The old token stops working at once.", "Das alte Token gilt sofort nicht mehr.";
+    agents_disabled: "disabled", "abgeschaltet";
+
+    // Accounts.
+    accounts_title: "Accounts", "Konten";
+    accounts_new: "New account", "Neues Konto";
+    accounts_login: "Login", "Anmeldename";
+    accounts_role: "Role", "Rolle";
+    accounts_branch: "May see", "Darf sehen";
+    accounts_everything: "Everything", "Alles";
+    accounts_last_login: "Last login", "Letzte Anmeldung";
+    accounts_disabled: "disabled", "gesperrt";
+    accounts_created: "Account created: {name}", "Konto angelegt: {name}";
+    accounts_first_password: "First password", "Erstes Passwort";
+    accounts_disable: "Disable", "Sperren";
+    accounts_enable: "Enable", "Freigeben";
+    accounts_changed: "Changed: {name}", "Geändert: {name}";
+    role_admin: "administrator", "Administrator";
+    role_staff: "staff", "Mitarbeiter";
+    role_viewer: "reader", "Leser";
+    role_erp: "ERP program", "ERP-Programm";
+
+    // The own account.
+    account_title: "My account", "Mein Konto";
+    account_password: "Change the password", "Passwort ändern";
+    account_password_old: "Current password", "Bisheriges Passwort";
+    account_password_new: "New password", "Neues Passwort";
+    account_password_again: "New password once more", "Neues Passwort wiederholen";
+    account_password_hint: "At least {n} characters.", "Mindestens {n} Zeichen.";
+    account_password_differs: "The two new passwords differ.", "Die beiden neuen Passwörter stimmen nicht überein.";
+    account_password_wrong: "The current password is wrong.", "Das bisherige Passwort stimmt nicht.";
+    account_password_changed: "The password is changed; other sessions are ended.", "Das Passwort ist geändert; andere Sitzungen sind beendet.";
+    account_tokens: "API tokens", "API-Token";
+    account_tokens_hint: "For programs: Authorization: Bearer TOKEN. A token may do what you may.", "Für Programme: Authorization: Bearer TOKEN. Ein Token darf, was Sie dürfen.";
+    account_token_new: "Create a token", "Token anlegen";
+    account_token_name: "What for", "Wofür";
+    account_token_made: "The new token", "Das neue Token";
+    account_token_once: "It is shown this once; only its hash is kept.", "Es wird nur dieses eine Mal gezeigt; hier bleibt nur sein Hash.";
+    account_token_used: "Last used", "Zuletzt benutzt";
+    account_token_created: "Created", "Angelegt";
+    account_token_revoke: "Revoke", "Widerrufen";
+    account_token_revoked: "The token is revoked.", "Das Token ist widerrufen.";
+    account_api: "JSON API: {url} (its OpenAPI document)", "JSON-API: {url} (ihr OpenAPI-Dokument)";
+
+    // Health.
+    health_title: "Health", "Zustand";
+    health_ok: "working", "arbeitet";
+    health_bad: "not working", "arbeitet nicht";
+    health_part: "Part", "Teil";
+    health_state: "State", "Zustand";
+    health_store: "Store", "Datenspeicher";
+    health_registry: "Registry", "Registratur";
+    health_journal: "Journal", "Journal";
+    health_figures: "Figures", "Zahlen";
+    health_quarantine: "Refused reports kept for inspection", "Abgelehnte Berichte zur Ansicht";
+    health_caught_up: "All that came in is in the store", "Alles Eingegangene ist im Datenspeicher";
+    health_positions: "Applied positions", "Angewandte Positionen";
+    health_uptime: "Running for", "Läuft seit";
+    health_memory: "Memory", "Speicher";
+    health_version: "Version", "Version";
+    health_metrics: "All figures for a monitoring system: {url}", "Alle Zahlen für ein Überwachungssystem: {url}";
+
+    // Audit and settings.
+    audit_title: "Audit", "Protokoll";
+    audit_sub: "who did what", "wer hat was getan";
+    audit_at: "Time", "Zeit";
+    audit_who: "Who", "Wer";
+    audit_action: "What", "Was";
+    audit_subject: "To what", "Woran";
+    audit_detail: "Detail", "Näheres";
+    settings_title: "Settings", "Einstellungen";
+    settings_sub: "as this manager runs now", "wie dieser Manager gerade läuft";
+    settings_key: "Setting", "Einstellung";
+    settings_value: "Value", "Wert";
+    settings_hint: "These come from the manager's configuration file.", "Diese stehen in der Konfigurationsdatei des Managers.";
+    settings_public_url: "Public address", "Öffentliche Adresse";
+    settings_cookies: "Cookies over TLS only", "Cookies nur über TLS";
+    settings_proxies: "Trusted proxies", "Vertrauenswürdige Proxys";
+    settings_metrics: "Who may read /metrics", "Wer /metrics lesen darf";
+    settings_metrics_loopback: "this machine", "dieser Rechner";
+    settings_metrics_everybody: "everybody", "alle";
+    settings_metrics_token: "whoever has the token", "wer das Token hat";
+    settings_silent: "A device is silent after", "Ein Gerät ist stumm nach";
+    settings_low: "A supply is low below", "Material ist knapp unter";
+    settings_report_max: "Largest report", "Größter Bericht";
+    settings_sessions: "Open sessions end after", "Sitzungen enden nach";
+}
