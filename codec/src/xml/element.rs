@@ -42,8 +42,12 @@ macro_rules! elements {
             #[inline]
             pub(super) fn scan(self, cursor: &mut Cursor<'_>, tag: &mut Tag) -> Option<()> {
                 match self { $(Self::$kind => {
-                    $(if cursor.eat(concat!(" ", $attribute, "=\"").as_bytes()) {
-                        cursor.value(tag, $slots::$slot)?;
+                    $({
+                        const TEXT: &str = concat!(" ", $attribute, "=\"");
+                        const LITERAL: &[u8; TEXT.len()] = TEXT.as_bytes().first_chunk().expect("its own length");
+                        if cursor.eat(LITERAL) {
+                            cursor.value(tag, $slots::$slot)?;
+                        }
                     })*
                 })+ }
                 Some(())

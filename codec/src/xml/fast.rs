@@ -82,12 +82,12 @@ impl<'a> Cursor<'a> {
         tag.closed || self.eat(b">")
     }
 
-    /// Steps over `literal` if it is next.
-    #[inline]
-    pub(super) fn eat(&mut self, literal: &[u8]) -> bool {
-        let next = self.bytes[self.at..].starts_with(literal);
+    /// Steps over `literal` if it is next. Its length is known when this is compiled, so that a few whole words are compared.
+    #[inline(always)]
+    pub(super) fn eat<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
+        let next = self.next_is(literal);
         if next {
-            self.at += literal.len();
+            self.at += N;
         }
         next
     }
@@ -103,12 +103,12 @@ impl<'a> Cursor<'a> {
         loop {
             let word = u64::from_le_bytes(*self.bytes.get(at..)?.first_chunk()?);
             self.seen |= word;
-            let equal = |byte: u8| {
-                let difference = word ^ (ONES * u64::from(byte));
-                difference.wrapping_sub(ONES) & !difference
-            };
+            let zero = |word: u64| word.wrapping_sub(ONES) & !word;
             let control = word.wrapping_sub(ONES * 0x20) & !word;
-            let hits = (control | equal(b'"') | equal(b'&') | equal(b'<')) & HIGHS;
+            // `"` and `&` differ in one bit.
+            let quote_or_and = zero((word & !(ONES * 0x04)) ^ (ONES * 0x22));
+            let less = zero(word ^ (ONES * 0x3c));
+            let hits = (control | quote_or_and | less) & HIGHS;
             if hits == 0 {
                 at += 8;
                 continue;
@@ -173,13 +173,14 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    #[inline]
-    fn next_is(&self, literal: &[u8]) -> bool {
-        self.bytes[self.at..].starts_with(literal)
+    #[inline(always)]
+    fn next_is<const N: usize>(&self, literal: &[u8; N]) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        rest.first_chunk::<N>() == Some(literal)
     }
 
-    #[inline]
-    fn child(&self, literal: &[u8], element: Element) -> Option<Element> {
+    #[inline(always)]
+    fn child<const N: usize>(&self, literal: &[u8; N], element: Element) -> Option<Element> {
         self.next_is(literal).then_some(element)
     }
 
@@ -194,9 +195,14 @@ impl<'a> Cursor<'a> {
             b'a' => Element::Alerts,
             _ => return None,
         };
-        let name = element.name().as_bytes();
-        let rest = &self.bytes[self.at..];
-        let is_it = rest[0] == b'<' && rest[1..].starts_with(name);
+        let is_it = match element {
+            Element::Identity => self.next_is(b"<identity"),
+            Element::Status => self.next_is(b"<status"),
+            Element::Supplies => self.next_is(b"<supplies"),
+            Element::Meters => self.next_is(b"<meters"),
+            Element::Trays => self.next_is(b"<trays"),
+            _ => self.next_is(b"<alerts"),
+        };
         is_it.then_some(element)
     }
 }

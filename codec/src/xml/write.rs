@@ -13,7 +13,7 @@ use crate::sink::{ErrorSet, SectionKind};
 use crate::time::Timestamp;
 
 /// What every report begins with.
-pub(super) const PROLOG: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+pub(super) const PROLOG: &[u8; 39] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// Appends `report` to `out`. Text longer than [`crate::limits`] allows is cut at a character.
 pub fn write_report(report: &Report, out: &mut Vec<u8>) {
