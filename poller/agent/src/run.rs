@@ -19,7 +19,7 @@ use crate::spool::{Spool, SpoolError};
 use crate::status::StatusHandle;
 use crate::stop::StopHandle;
 use crate::upload::http::{HttpError, HttpTransport};
-use crate::upload::{Chain, UploadOptions, Uploader};
+use crate::upload::{Chain, NeedFull, UploadOptions, Uploader};
 
 /// Device reports between the sources and the collector: a full queue makes the sources wait.
 const REPORTS_QUEUED_MAX: usize = 1024;
@@ -87,6 +87,12 @@ pub fn run_observed(
         .map(|source| Arc::clone(&source.need_full))
         .collect();
 
+    let need_full: Arc<NeedFull> = Arc::new(move |_, handles| {
+        for source in &wanted {
+            let mut wanted = source.lock().unwrap_or_else(PoisonError::into_inner);
+            wanted.extend(handles.iter().cloned());
+        }
+    });
     let uploader = Uploader::start(
         &spool,
         transport,
@@ -94,12 +100,7 @@ pub fn run_observed(
             in_flight: config.manager.in_flight,
             rate_bytes_max: config.manager.rate_bytes_max,
         },
-        Arc::new(move |_, handles| {
-            for source in &wanted {
-                let mut wanted = source.lock().unwrap_or_else(PoisonError::into_inner);
-                wanted.extend(handles.iter().cloned());
-            }
-        }),
+        &need_full,
         &status,
         &stop,
     )

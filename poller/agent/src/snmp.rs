@@ -159,7 +159,7 @@ impl SnmpSource {
             return;
         };
         while self.sweeping < SWEEP_AT_ONCE
-            && let Some((range, address)) = sweep.next()
+            && let Some((range, address)) = sweep.take_next()
         {
             // Known and answering ones are polled anyway.
             if !self.devices.is_answering(address) {
@@ -300,7 +300,8 @@ impl SnmpSource {
         match self.devices.note(id, &report, now) {
             Noted::Same => {}
             Noted::Other => {
-                tracing::info!(address = %self.devices.get(id).target, handle = self.devices.get(id).handle, "another device answers at this address")
+                let device = self.devices.get(id);
+                tracing::info!(address = %device.target, handle = device.handle, "another device answers at this address");
             }
             Noted::Twin => {
                 // Answered by a device that is polled at another address: that one goes on, this address is given up.

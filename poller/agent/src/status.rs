@@ -1,7 +1,7 @@
 //! What a running agent is doing: counters that its parts keep and a display reads. Cheap to read and to write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use codec::key::{ReportKey, Stream};
 use codec::time::Timestamp;
@@ -65,7 +65,14 @@ pub(crate) struct Counters {
     pub polls_unanswered: AtomicU64,
     pub device_reports_sealed: AtomicU64,
     pub streams: [StreamCounters; 2],
-    last: Mutex<(Option<(Timestamp, ReportKey)>, Option<String>)>,
+    last: Mutex<Last>,
+}
+
+/// The last receipt, and what went wrong since.
+#[derive(Clone, Debug, Default)]
+struct Last {
+    receipt: Option<(Timestamp, ReportKey)>,
+    error: Option<String>,
 }
 
 /// A stream's counters.
@@ -90,11 +97,7 @@ impl StatusHandle {
     #[must_use]
     pub fn read(&self) -> Status {
         let counters = &*self.counters;
-        let (receipt_last, delivery_error) = counters
-            .last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let last = counters.last().clone();
         Status {
             discovery_asked: read(&counters.discovery_asked),
             discovery_total: read(&counters.discovery_total),
@@ -104,8 +107,8 @@ impl StatusHandle {
             polls_unanswered: read(&counters.polls_unanswered),
             device_reports_sealed: read(&counters.device_reports_sealed),
             streams: [0, 1].map(|at| counters.streams[at].read()),
-            receipt_last,
-            delivery_error,
+            receipt_last: last.receipt,
+            delivery_error: last.error,
         }
     }
 
@@ -125,13 +128,20 @@ impl Counters {
     /// A delivery succeeded.
     pub fn delivered(&self, at: Timestamp, key: ReportKey) {
         add(&self.stream(key.stream).receipts, 1);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (Some((at, key)), None);
+        *self.last() = Last {
+            receipt: Some((at, key)),
+            error: None,
+        };
     }
 
     /// A delivery failed.
     pub fn not_delivered(&self, stream: Stream, why: String) {
         add(&self.stream(stream).attempts_failed, 1);
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(why);
+        self.last().error = Some(why);
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -121,7 +121,7 @@ impl Uploader {
         spool: &Arc<Mutex<Spool<D>>>,
         transport: Arc<dyn Transport>,
         options: UploadOptions,
-        need_full: Arc<NeedFull>,
+        need_full: &Arc<NeedFull>,
         status: &StatusHandle,
         stop: &StopHandle,
     ) -> io::Result<Self> {
@@ -147,7 +147,7 @@ impl Uploader {
                     spool: Arc::clone(spool),
                     transport: Arc::clone(&transport),
                     rate: Arc::clone(&rate),
-                    need_full: Arc::clone(&need_full),
+                    need_full: Arc::clone(need_full),
                     status: status.clone(),
                     stop: stop.clone(),
                 };

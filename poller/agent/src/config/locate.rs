@@ -69,7 +69,7 @@ impl Text<'_> {
     }
 
     /// The error of what serde or the TOML reader refused.
-    pub fn from_toml(&self, error: &toml::de::Error) -> ConfigError {
+    pub fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
         let span = error.span().unwrap_or(0..0);
         let message = error.message().trim();
         // Serde says `unknown field X, expected one of A, B` and `missing field X` in one sentence.

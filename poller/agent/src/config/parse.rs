@@ -38,7 +38,7 @@ type Result<T> = std::result::Result<T, ConfigError>;
 
 /// Reads and checks the whole file.
 pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
-    let file: raw::File = toml::from_str(text.text).map_err(|error| text.from_toml(&error))?;
+    let file: raw::File = toml::from_str(text.text).map_err(|error| text.toml_error(&error))?;
     let reader = Reader { text, base };
     let credentials = reader.credentials(&file.credentials)?;
     let ranges = file

@@ -93,8 +93,8 @@ impl Sweep {
         self.spans.is_empty() && self.active.is_empty() && self.names.is_none()
     }
 
-    /// The next address to ask, with the number of its range; `None` when the sweep is over or names are still being looked up.
-    pub fn next(&mut self) -> Option<(usize, SocketAddr)> {
+    /// Takes the next address to ask, with the number of its range; `None` when the sweep is over or names are still being looked up.
+    pub fn take_next(&mut self) -> Option<(usize, SocketAddr)> {
         self.take_names();
         loop {
             while self.active.len() < BLOCKS_AT_ONCE
@@ -217,7 +217,7 @@ mod tests {
         let mut sweep = Sweep::new(ranges.iter(), 161);
         assert_eq!(sweep.total(), 1022 + 1 + 3);
         let mut seen = HashSet::new();
-        while let Some((range, address)) = sweep.next() {
+        while let Some((range, address)) = sweep.take_next() {
             assert!(seen.insert((range, address)), "{address} twice");
         }
         assert!(sweep.is_over());
@@ -233,7 +233,7 @@ mod tests {
         let ranges = [range(&["10.0.0.0/22"], &[])];
         let mut sweep = Sweep::new(ranges.iter(), 161);
         let subnets: Vec<_> = (0..8)
-            .map(|_| match sweep.next().unwrap().1.ip() {
+            .map(|_| match sweep.take_next().unwrap().1.ip() {
                 IpAddr::V4(address) => address.octets()[2],
                 IpAddr::V6(_) => panic!("not in the range"),
             })
@@ -249,7 +249,7 @@ mod tests {
         let mut found = Vec::new();
         while !sweep.is_over() {
             assert!(Instant::now() < deadline);
-            match sweep.next() {
+            match sweep.take_next() {
                 Some((_, address)) => found.push(address),
                 None => std::thread::yield_now(),
             }

@@ -1,0 +1,126 @@
+//! The agent from printer to receipt: found, polled, spooled, delivered; with the manager away and back.
+
+mod printer;
+mod support;
+
+use std::process::Stdio;
+use std::sync::atomic::Ordering;
+
+use codec::key::Stream;
+use codec::model::Report;
+use support::{Got, Manager, Running, platen_agent, wait_until, write_config};
+
+fn start(config: &std::path::Path) -> Running {
+    let child = platen_agent()
+        .args(["run", "--log", "off", "--config"])
+        .arg(config)
+        .stderr(Stdio::null())
+        .spawn();
+    Running(child.unwrap())
+}
+
+fn newest(got: &Got, stream: Stream) -> Option<&Report> {
+    let mut of_stream = got.reports.iter().filter(|((of, _), _)| *of == stream);
+    of_stream.next_back().map(|(_, (_, report))| report)
+}
+
+fn pages(got: &Got) -> Option<u64> {
+    let meters = newest(got, Stream::Meters)?.devices[0].meters.read()?;
+    Some(meters[0].value)
+}
+
+#[test]
+fn a_printer_is_found_polled_and_delivered_and_what_it_prints_follows() {
+    let printer = printer::Printer::start();
+    let manager = Manager::start();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://{}", manager.address);
+    let config = write_config(folder.path(), &url, &printer.address.to_string(), "");
+    let _agent = start(&config);
+
+    manager.wait_for("both streams", |got| {
+        Stream::ALL
+            .iter()
+            .all(|stream| newest(got, *stream).is_some())
+    });
+    let handle = {
+        let got = manager.got.lock().unwrap();
+        let meters = &newest(&got, Stream::Meters).unwrap().devices[0];
+        assert_eq!(meters.identity.serial.as_deref(), Some("ABC1234567"));
+        assert_eq!(meters.identity.address, Some(printer.address.to_string()));
+        let state = got.reports[&(Stream::State, 1)].1.devices[0].clone();
+        assert_eq!(state.supplies.read().unwrap()[0].percent(), Some(40));
+        assert_eq!(state.handle, meters.handle);
+        meters.handle.clone()
+    };
+    manager.wait_for("the first count", |got| pages(got) == Some(1000));
+    printer.pages.store(1017, Ordering::Relaxed);
+    manager.wait_for("the new count", |got| pages(got) == Some(1017));
+    let got = manager.got.lock().unwrap();
+    let all = got.reports.values().flat_map(|(_, report)| &report.devices);
+    assert!(all.into_iter().all(|device| device.handle == handle));
+}
+
+#[test]
+fn what_was_read_while_the_manager_was_away_is_delivered_in_order_by_the_next_life() {
+    let printer = printer::Printer::start();
+    let folder = tempfile::tempdir().unwrap();
+    // A port that refuses.
+    let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let away = format!("http://{}", refusing.local_addr().unwrap());
+    drop(refusing);
+    let config = write_config(folder.path(), &away, &printer.address.to_string(), "");
+    let agent = start(&config);
+    let spool = folder.path().join("spool");
+    let waiting = || {
+        let output = platen_agent()
+            .args(["spool", "dump"])
+            .arg(&spool)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().filter(|line| line.contains("waiting")).count()
+    };
+    wait_until("reports wait", || waiting() >= 6);
+    // An ordinary stop, and a new life that reaches the manager.
+    stop(agent);
+    let waited = waiting();
+
+    let manager = Manager::start();
+    let url = format!("http://{}", manager.address);
+    let config = write_config(folder.path(), &url, &printer.address.to_string(), "");
+    let _agent = start(&config);
+    manager.wait_for("the backlog", |got| got.reports.len() >= waited);
+    let got = manager.got.lock().unwrap();
+    for stream in Stream::ALL {
+        let sequences: Vec<u64> = got
+            .reports
+            .keys()
+            .filter(|(of, _)| *of == stream)
+            .map(|(_, sequence)| *sequence)
+            .collect();
+        let expected: Vec<u64> = (1..=sequences.len() as u64).collect();
+        assert_eq!(sequences, expected, "{}", stream.name());
+    }
+}
+
+/// Asks the agent to end, as a service manager does, and waits for it.
+#[cfg(unix)]
+fn stop(mut agent: Running) {
+    let pid = agent.0.id().to_string();
+    let kill = std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status();
+    assert!(kill.unwrap().success());
+    let mut code = None;
+    wait_until("the agent ends", || {
+        code = agent.0.try_wait().unwrap();
+        code.is_some()
+    });
+    assert!(code.unwrap().success(), "an ordered stop is a success");
+}
+
+#[cfg(not(unix))]
+fn stop(agent: Running) {
+    drop(agent);
+}
