@@ -18,7 +18,9 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Everything in one process, with simulated printers: to look at Platen without owning a printer.
-    #[command(after_help = "Examples:\n  platen demo\n  platen demo --devices 2000 --data demo-data --admin-password 'correct horse battery'")]
+    #[command(
+        after_help = "Examples:\n  platen demo\n  platen demo --devices 2000 --data demo-data --admin-password 'correct horse battery'"
+    )]
     Demo(DemoArgs),
     /// The manager: takes reports from agents, stores them, serves pages, API and SOAP.
     Manager(ConfigArgs),
@@ -39,7 +41,12 @@ pub enum Command {
 #[derive(Args)]
 pub struct ConfigArgs {
     /// The configuration file; platen.example.toml explains every key.
-    #[arg(long, value_name = "FILE", default_value = "platen.toml")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "platen.toml"
+    )]
     pub config: PathBuf,
 }
 
@@ -191,9 +198,9 @@ pub enum StoreCommand {
 }
 
 fn tenant(text: &str) -> Result<TenantId, String> {
-    text.parse().map(TenantId).map_err(|_| {
-        "not the number of a tenant; `platen tenant list` shows them".to_owned()
-    })
+    text.parse()
+        .map(TenantId)
+        .map_err(|_| "not the number of a tenant; `platen tenant list` shows them".to_owned())
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -118,11 +118,6 @@ impl PlatenConfig {
         raw::parse(text, file, base)
     }
 
-    /// The registry's file.
-    pub fn registry_path(&self) -> PathBuf {
-        registry_path(&self.data)
-    }
-
     /// The store's file.
     pub fn store_path(&self) -> PathBuf {
         store_path(&self.data)

@@ -58,7 +58,8 @@ impl DataFolder {
     fn new(kept: Option<&Path>) -> Result<Self, Failure> {
         match kept {
             Some(path) => {
-                std::fs::create_dir_all(path).doing(|| format!("make the folder {}", path.display()))?;
+                std::fs::create_dir_all(path)
+                    .doing(|| format!("make the folder {}", path.display()))?;
                 Ok(Self::Kept(path.to_owned()))
             }
             None => tempfile::Builder::new()
@@ -82,10 +83,15 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let listener = bind(args.listen)?;
     let folder = DataFolder::new(args.data.as_deref())?;
     let data = folder.path();
-    let address = listener.local_addr().doing(|| "read the listener's address".to_owned())?;
+    let address = listener
+        .local_addr()
+        .doing(|| "read the listener's address".to_owned())?;
     let url = format!("http://{address}");
 
-    println!("Starting {} simulated printers, an agent and a manager …", args.devices);
+    println!(
+        "Starting {} simulated printers, an agent and a manager …",
+        args.devices
+    );
     let fleet = start_fleet(args.devices)?;
     let mut manager = Manager::start(ManagerConfig {
         data,
@@ -113,10 +119,14 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     println!("\n  Open      {url}\n  Login     {LOGIN}\n  Password  {password}");
     println!("  API       curl -u '{LOGIN}:{password}' {url}/api/v1/devices");
     println!("  SOAP      {url}/soap/v1?wsdl");
-    println!("  Data      {}{}\n", data.display(), match &folder {
-        DataFolder::Kept(_) => "",
-        DataFolder::Temporary(_) => " (removed at the end; --data DIR keeps them)",
-    });
+    println!(
+        "  Data      {}{}\n",
+        data.display(),
+        match &folder {
+            DataFolder::Kept(_) => "",
+            DataFolder::Temporary(_) => " (removed at the end; --data DIR keeps them)",
+        }
+    );
 
     let agent = LocalAgent::start(agent_config(&url, &token, &fleet, data)?)?;
     watch(&fleet, &manager, &agent, &sites, stop).await;
@@ -130,7 +140,13 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
 }
 
 /// Shows the start's progress, spreads the devices over the sites as they appear, and waits for the end.
-async fn watch(fleet: &Fleet, manager: &Manager, agent: &LocalAgent, sites: &[codec::id::TenantId], stop: Stop) {
+async fn watch(
+    fleet: &Fleet,
+    manager: &Manager,
+    agent: &LocalAgent,
+    sites: &[codec::id::TenantId],
+    stop: Stop,
+) {
     let living = fleet
         .printers()
         .iter()
@@ -201,13 +217,21 @@ fn prepare_login(registry: &Registry, password: Option<&str>) -> Result<String, 
 /// Four groups of four letters and digits: 80 bits, and easy to type.
 fn draw_password() -> Result<String, Failure> {
     let mut bytes = [0; 10];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::new(format!("cannot draw a password: {error}")))?;
-    let text = data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(format!("cannot draw a password: {error}")))?;
+    let text = data_encoding::BASE32_NOPAD
+        .encode(&bytes)
+        .to_ascii_lowercase();
     let groups: Vec<&str> = (0..4).map(|at| &text[at * 4..at * 4 + 4]).collect();
     Ok(groups.join("-"))
 }
 
-fn agent_config(url: &str, token: &str, fleet: &Fleet, data: &Path) -> Result<AgentConfig, Failure> {
+fn agent_config(
+    url: &str,
+    token: &str,
+    fleet: &Fleet,
+    data: &Path,
+) -> Result<AgentConfig, Failure> {
     let id: AgentId = AGENT.parse()?;
     let mut config = AgentConfig::new(
         url.to_owned(),
@@ -221,7 +245,8 @@ fn agent_config(url: &str, token: &str, fleet: &Fleet, data: &Path) -> Result<Ag
         return Err(Failure::new("a fleet without printers"));
     };
     let span = format!("{first}-{last}:{}", fleet.port());
-    let entry = RangeEntry::parse(&span).ok_or_else(|| Failure::new(format!("no range: {span}")))?;
+    let entry =
+        RangeEntry::parse(&span).ok_or_else(|| Failure::new(format!("no range: {span}")))?;
     config.ranges = vec![RangeConfig {
         name: "demo".to_owned(),
         include: vec![entry],

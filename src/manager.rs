@@ -38,7 +38,7 @@ pub struct Manager {
     /// Measurements.
     pub store: Arc<dyn Store>,
     ingest: Arc<Ingest>,
-    router: web::Router,
+    state: web::State,
     stop: watch::Sender<bool>,
     serving: Vec<JoinHandle<()>>,
 }
@@ -52,8 +52,9 @@ pub fn open_registry(data: &Path) -> Result<Registry, Failure> {
 
 /// Binds a listener, with an error that says what to do when the port is taken.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address)
-        .doing(|| format!("listen on {address} (if another program has the port, choose another one)"))
+    TcpListener::bind(address).doing(|| {
+        format!("listen on {address} (if another program has the port, choose another one)")
+    })
 }
 
 impl Manager {
@@ -62,7 +63,8 @@ impl Manager {
         let registry = open_registry(config.data)?;
         let path = config::store_path(config.data);
         let store: Arc<dyn Store> = Arc::new(
-            DuckStore::open(&path, config.store).doing(|| format!("open the store {}", path.display()))?,
+            DuckStore::open(&path, config.store)
+                .doing(|| format!("open the store {}", path.display()))?,
         );
         let mut ingest_config = IngestConfig::new(config.data.to_owned());
         ingest_config.disk = config.journal.disk;
@@ -90,25 +92,32 @@ impl Manager {
             registry,
             store,
             ingest,
-            router: web::router(state),
+            state,
             stop: watch::channel(false).0,
             serving: Vec::new(),
         })
     }
 
     /// Serves on one more listener; a runtime must be running. Returns where it listens.
-    pub fn serve(&mut self, listener: TcpListener, tls: Option<TlsFiles>) -> Result<SocketAddr, Failure> {
-        let address = listener.local_addr().doing(|| "read the listener's address".to_owned())?;
+    pub fn serve(
+        &mut self,
+        listener: TcpListener,
+        tls: Option<TlsFiles>,
+    ) -> Result<SocketAddr, Failure> {
+        let address = listener
+            .local_addr()
+            .doing(|| "read the listener's address".to_owned())?;
         let tls = tls
             .map(|files| {
                 let provider = Arc::new(rustls::crypto::ring::default_provider());
-                Tls::load(files, provider).doing(|| "set up HTTPS".to_owned())
+                let tls = Tls::load(files.clone(), provider).doing(|| "set up HTTPS".to_owned())?;
+                let watching = watch_certificate(tls.clone(), files, self.stopped());
+                self.serving.push(tokio::spawn(watching));
+                Ok::<_, Failure>(tls)
             })
             .transpose()?;
-        if let Some(tls) = tls.clone() {
-            self.serving.push(tokio::spawn(watch_certificate(tls, self.stopped())));
-        }
-        let serving = web::serve(listener, tls, self.router.clone(), self.stopped());
+        let router = web::router(self.state.clone());
+        let serving = web::serve(listener, tls, router, self.stopped());
         self.serving.push(tokio::spawn(async move {
             if let Err(error) = serving.await {
                 error!(%address, %error, "no longer serving");
@@ -127,7 +136,7 @@ impl Manager {
                 error!(%error, "a server task failed");
             }
         }
-        drop(self.router);
+        drop(self.state);
         let ingest = self.ingest;
         let store = self.store;
         let stopping = tokio::task::spawn_blocking(move || {
@@ -149,8 +158,14 @@ impl Manager {
 }
 
 /// Takes over a changed certificate without a restart.
-async fn watch_certificate(tls: Tls, stopped: impl Future<Output = ()>) {
-    let changed = || tls.files_changed_at();
+async fn watch_certificate(tls: Tls, files: TlsFiles, stopped: impl Future<Output = ()>) {
+    let changed = || {
+        [&files.certificates, &files.key].map(|path| {
+            std::fs::metadata(path)
+                .and_then(|file| file.modified())
+                .ok()
+        })
+    };
     let mut seen = changed();
     tokio::pin!(stopped);
     loop {
@@ -165,7 +180,9 @@ async fn watch_certificate(tls: Tls, stopped: impl Future<Output = ()>) {
         seen = now;
         match tls.reload() {
             Ok(()) => info!("the changed certificate is in use"),
-            Err(error) => warn!(%error, "the changed certificate cannot be used; the old one stays"),
+            Err(error) => {
+                warn!(%error, "the changed certificate cannot be used; the old one stays")
+            }
         }
     }
 }

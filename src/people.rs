@@ -42,7 +42,9 @@ pub fn admin(args: &AdminArgs) -> Result<(), Failure> {
         }
         AdminCommand::ResetPassword { login } => {
             let account = registry.account_by_login(login)?.ok_or_else(|| {
-                Failure::new(format!("no account {login}; `platen admin list` shows them"))
+                Failure::new(format!(
+                    "no account {login}; `platen admin list` shows them"
+                ))
             })?;
             registry.reset_password(account.id, &ask_password()?)?;
             if account.disabled {
@@ -53,7 +55,10 @@ pub fn admin(args: &AdminArgs) -> Result<(), Failure> {
                 registry.change_account(account.id, &enable)?;
             }
             note(&registry, "account.reset-password", &account.login, "")?;
-            println!("{} has a new password; sessions with the old one are over.", account.login);
+            println!(
+                "{} has a new password; sessions with the old one are over.",
+                account.login
+            );
         }
         AdminCommand::List => {
             for account in registry.accounts(Branch::House)? {
@@ -62,7 +67,11 @@ pub fn admin(args: &AdminArgs) -> Result<(), Failure> {
                     Branch::Tenant(tenant) => format!("tenant {tenant}"),
                 };
                 let barred = if account.disabled { ", disabled" } else { "" };
-                println!("{}\t{}\t{branch}{barred}", account.login, account.role.word());
+                println!(
+                    "{}\t{}\t{branch}{barred}",
+                    account.login,
+                    account.role.word()
+                );
             }
         }
     }
@@ -123,7 +132,12 @@ pub fn tenant(args: &TenantArgs) -> Result<(), Failure> {
                 },
                 Timestamp::now(),
             )?;
-            note(&registry, "tenant.create", &tenant.id.to_string(), &tenant.name)?;
+            note(
+                &registry,
+                "tenant.create",
+                &tenant.id.to_string(),
+                &tenant.name,
+            )?;
             println!("{}\t{}\t{}", tenant.id, tenant.level.word(), tenant.name);
         }
         TenantCommand::List => {
@@ -164,7 +178,10 @@ fn note(registry: &Registry, action: &str, subject: &str, detail: &str) -> Resul
 fn print_token(registry: &Registry, id: &AgentId, token: &str) -> Result<(), Failure> {
     let agent = registry.agent(&Scope::Everything, id)?;
     let site = registry.site_path(agent.site)?.site;
-    eprintln!("Agent {id} at {}. Its token is shown this once; put both into agent.toml:", site.name);
+    eprintln!(
+        "Agent {id} at {}. Its token is shown this once; put both into agent.toml:",
+        site.name
+    );
     println!("agent_id = \"{id}\"\ntoken = \"{token}\"");
     Ok(())
 }
@@ -188,10 +205,13 @@ fn print_below(tenants: &[registry::Tenant], parent: Option<TenantId>, depth: us
 fn ask_password() -> Result<String, Failure> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        let read = |prompt| rpassword::prompt_password(prompt).doing(|| "read the password".to_owned());
+        let read =
+            |prompt| rpassword::prompt_password(prompt).doing(|| "read the password".to_owned());
         let password = read("New password: ")?;
         if read("Once more: ")? != password {
-            return Err(Failure::new("the two passwords differ; nothing was changed"));
+            return Err(Failure::new(
+                "the two passwords differ; nothing was changed",
+            ));
         }
         return Ok(password);
     }

@@ -30,8 +30,8 @@ pub enum Parts {
 /// Sends the log to standard error.
 pub fn log_to_stderr(filter: &str) -> Result<(), Failure> {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| filter.to_owned());
-    let filter = EnvFilter::try_new(&filter)
-        .doing(|| format!("understand the log filter {filter:?}"))?;
+    let filter =
+        EnvFilter::try_new(&filter).doing(|| format!("understand the log filter {filter:?}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -71,8 +71,15 @@ async fn serve(config: &PlatenConfig, path: &Path, parts: Parts) -> Result<(), F
             metrics: config.web.metrics.clone(),
         },
     })?;
-    if manager.registry.accounts(registry::Branch::House)?.is_empty() {
-        warn!("nobody can log in yet: run `platen admin --config {} create LOGIN`", path.display());
+    if manager
+        .registry
+        .accounts(registry::Branch::House)?
+        .is_empty()
+    {
+        warn!(
+            "nobody can log in yet: run `platen admin --config {} create LOGIN`",
+            path.display()
+        );
     }
     manager.serve(listener, config.web.tls.clone())?;
     info!(url = config.web.public_url, data = %config.data.display(), "the manager is ready");
@@ -147,7 +154,8 @@ fn start_local_agent(
         )));
     };
     let mut text = std::fs::read_to_string(file).doing(|| format!("read {}", file.display()))?;
-    let has_manager = toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("manager"));
+    let has_manager =
+        toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("manager"));
     if !has_manager {
         let address = manager.serve(bind(([127, 0, 0, 1], 0).into())?, None)?;
         let token_file = local_agent_token(config, manager)?;
@@ -163,7 +171,10 @@ fn start_local_agent(
 }
 
 /// The file with the token of the local agent, which is registered when it is not yet.
-fn local_agent_token(config: &PlatenConfig, manager: &Manager) -> Result<std::path::PathBuf, Failure> {
+fn local_agent_token(
+    config: &PlatenConfig,
+    manager: &Manager,
+) -> Result<std::path::PathBuf, Failure> {
     let path = config.data.join("local-agent.token");
     let known = std::fs::read_to_string(&path)
         .is_ok_and(|token| manager.registry.agent_by_token(token.trim()).is_ok());

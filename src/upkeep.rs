@@ -18,7 +18,11 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
     let shards = shard_folders(&config)?;
     let mut damaged = 0;
     for shard in shards {
-        let name = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = shard
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let disk = StdDisk::open(&shard).doing(|| format!("open {}", shard.display()))?;
         match args.command {
             JournalCommand::Check => {
@@ -49,7 +53,10 @@ pub fn store(args: &StoreArgs) -> Result<(), Failure> {
     let config = PlatenConfig::read(&args.config.config)?;
     let path = config.store_path();
     if !path.exists() {
-        return Err(Failure::new(format!("there is no store at {}", path.display())));
+        return Err(Failure::new(format!(
+            "there is no store at {}",
+            path.display()
+        )));
     }
     let store = DuckStore::open(&path, &config.store)?;
     match &args.command {
@@ -69,7 +76,10 @@ pub fn store(args: &StoreArgs) -> Result<(), Failure> {
             // The registry first: what the store knows of devices and sites must be in it.
             registry.backup(&crate::config::registry_path(folder))?;
             store.backup(&crate::config::store_path(folder))?;
-            println!("registry and store are in {}; the journal is evidence and is copied as it is", folder.display());
+            println!(
+                "registry and store are in {}; the journal is evidence and is copied as it is",
+                folder.display()
+            );
         }
     }
     Ok(())
@@ -91,7 +101,10 @@ fn shard_folders(config: &PlatenConfig) -> Result<Vec<PathBuf>, Failure> {
 /// A record in one line.
 fn line(item: &Item<'_>) -> String {
     match item {
-        Item::Damage(damage) => format!("{} damaged up to {}: {}", damage.from, damage.to, damage.reason),
+        Item::Damage(damage) => format!(
+            "{} damaged up to {}: {}",
+            damage.from, damage.to, damage.reason
+        ),
         Item::Record(entry) if entry.kind == KIND_REPORT => match ReportMeta::read(entry.meta) {
             Ok(meta) => format!(
                 "{} report {} stamp {} {} epoch {} {} {} received {} {} bytes{}",
@@ -104,13 +117,22 @@ fn line(item: &Item<'_>) -> String {
                 meta.key.sequence,
                 meta.received_at,
                 entry.body.len(),
-                if ContentHash::of(entry.body) == meta.key.hash { "" } else { " HASH DIFFERS" }
+                if ContentHash::of(entry.body) == meta.key.hash {
+                    ""
+                } else {
+                    " HASH DIFFERS"
+                }
             ),
             Err(error) => format!("{} report: {error}", entry.position),
         },
         Item::Record(entry) if entry.kind == KIND_CHECKPOINT => {
             format!("{} checkpoint, {} bytes", entry.position, entry.body.len())
         }
-        Item::Record(entry) => format!("{} kind {}, {} bytes", entry.position, entry.kind, entry.body.len()),
+        Item::Record(entry) => format!(
+            "{} kind {}, {} bytes",
+            entry.position,
+            entry.kind,
+            entry.body.len()
+        ),
     }
 }

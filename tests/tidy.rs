@@ -15,16 +15,33 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("platen-poller", &["platen-codec"]),
     ("platen-olap", &["platen-codec"]),
     ("platen-registry", &["platen-codec"]),
-    ("platen-agent", &["platen-codec", "platen-journal", "platen-poller"]),
+    (
+        "platen-agent",
+        &["platen-codec", "platen-journal", "platen-poller"],
+    ),
     (
         "platen-ingest",
-        &["platen-codec", "platen-journal", "platen-olap", "platen-registry"],
+        &[
+            "platen-codec",
+            "platen-journal",
+            "platen-olap",
+            "platen-registry",
+        ],
     ),
     ("platen-loadtest", &["platen-codec", "platen-poller"]),
-    ("platen-soap", &["platen-codec", "platen-olap", "platen-registry"]),
+    (
+        "platen-soap",
+        &["platen-codec", "platen-olap", "platen-registry"],
+    ),
     (
         "platen-web",
-        &["platen-codec", "platen-ingest", "platen-olap", "platen-registry", "platen-soap"],
+        &[
+            "platen-codec",
+            "platen-ingest",
+            "platen-olap",
+            "platen-registry",
+            "platen-soap",
+        ],
     ),
     (
         "platen",
@@ -44,7 +61,13 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// What must never be part of the program that runs at a customer's site.
-const NOT_IN_THE_AGENT: [&str; 5] = ["libduckdb-sys", "duckdb", "rusqlite", "libsqlite3-sys", "axum"];
+const NOT_IN_THE_AGENT: [&str; 5] = [
+    "libduckdb-sys",
+    "duckdb",
+    "rusqlite",
+    "libsqlite3-sys",
+    "axum",
+];
 
 /// Files that may hold `unsafe`: drivers, and tests that count allocations.
 const MAY_BE_UNSAFE: [&str; 4] = [
@@ -69,7 +92,11 @@ fn sources() -> Vec<(PathBuf, String)> {
     while let Some(folder) = folders.pop_front() {
         for entry in std::fs::read_dir(folder).expect("the checkout can be read") {
             let path = entry.expect("the checkout can be read").path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if path.is_dir() && !name.starts_with('.') && name != "target" {
                 folders.push_back(path);
             } else if name.ends_with(".rs") {
@@ -91,8 +118,15 @@ fn crates_use_only_what_stands_below_them() {
         .map(|(name, below)| (*name, below.iter().copied().collect()))
         .collect();
     let members = metadata.workspace_packages();
-    let names: BTreeSet<&str> = members.iter().map(|package| package.name.as_str()).collect();
-    assert_eq!(names, allowed.keys().copied().collect(), "every crate has a line in ARROWS");
+    let names: BTreeSet<&str> = members
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        allowed.keys().copied().collect(),
+        "every crate has a line in ARROWS"
+    );
     for package in &members {
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
@@ -173,7 +207,11 @@ fn unsafe_code_stays_in_the_drivers() {
 #[test]
 fn there_is_no_set_pdu() {
     // A printer is asked, never told: the tag of SetRequest (RFC 3416) must not be written anywhere.
-    let tags = [concat!("0x", "a3"), concat!("0x", "A3"), concat!("Set", "Request")];
+    let tags = [
+        concat!("0x", "a3"),
+        concat!("0x", "A3"),
+        concat!("Set", "Request"),
+    ];
     let found: Vec<PathBuf> = sources()
         .into_iter()
         .filter(|(path, _)| path.starts_with("poller/src") || path.starts_with("poller/agent/src"))

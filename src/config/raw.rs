@@ -70,7 +70,12 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn refuse<T>(&self, key: &'static str, at: &Spanned<T>, problem: impl Into<String>) -> ConfigError {
+    fn refuse<T>(
+        &self,
+        key: &'static str,
+        at: &Spanned<T>,
+        problem: impl Into<String>,
+    ) -> ConfigError {
         let before = self.text.get(..at.span().start).unwrap_or(self.text);
         ConfigError::Value {
             file: self.file.to_owned(),
@@ -122,7 +127,10 @@ fn web(place: &Place<'_>, raw: RawWeb, base: &Path) -> Result<WebConfig, ConfigE
             place.refuse(
                 "web.listen",
                 text,
-                format!("{:?} is not an address with a port, such as \"0.0.0.0:8443\"", text.get_ref()),
+                format!(
+                    "{:?} is not an address with a port, such as \"0.0.0.0:8443\"",
+                    text.get_ref()
+                ),
             )
         })?,
     };
@@ -140,10 +148,15 @@ fn web(place: &Place<'_>, raw: RawWeb, base: &Path) -> Result<WebConfig, ConfigE
         }
     };
     let public_url = match &raw.public_url {
-        None => format!("{}://{listen}", if tls.is_some() { "https" } else { "http" }),
+        None => format!(
+            "{}://{listen}",
+            if tls.is_some() { "https" } else { "http" }
+        ),
         Some(url) => {
             let text = url.get_ref().trim_end_matches('/');
-            let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+            let host = text
+                .strip_prefix("https://")
+                .or_else(|| text.strip_prefix("http://"));
             if host.is_none_or(|host| host.is_empty() || host.contains(char::is_whitespace)) {
                 return Err(place.refuse(
                     "web.public_url",
@@ -169,7 +182,12 @@ fn web(place: &Place<'_>, raw: RawWeb, base: &Path) -> Result<WebConfig, ConfigE
         public_url,
         trusted_proxies,
         brand: raw.brand.unwrap_or_else(|| "Platen".to_owned()),
-        metrics: metrics(place, raw.metrics.as_ref(), raw.metrics_token_file.as_ref(), base)?,
+        metrics: metrics(
+            place,
+            raw.metrics.as_ref(),
+            raw.metrics_token_file.as_ref(),
+            base,
+        )?,
     })
 }
 
@@ -182,11 +200,19 @@ fn metrics(
     if let Some(file) = token_file {
         let path = base.join(file.get_ref());
         let token = std::fs::read_to_string(&path).map_err(|error| {
-            place.refuse("web.metrics_token_file", file, format!("cannot read {}: {error}", path.display()))
+            place.refuse(
+                "web.metrics_token_file",
+                file,
+                format!("cannot read {}: {error}", path.display()),
+            )
         })?;
         let token = token.trim();
         if token.len() < 16 {
-            return Err(place.refuse("web.metrics_token_file", file, "the token has less than 16 characters"));
+            return Err(place.refuse(
+                "web.metrics_token_file",
+                file,
+                "the token has less than 16 characters",
+            ));
         }
         return Ok(MetricsAccess::Token(token.to_owned()));
     }
@@ -213,8 +239,18 @@ fn store(place: &Place<'_>, raw: &RawStore) -> Result<DuckOptions, ConfigError> 
             (64, 1 << 20),
             default.memory_mb_max,
         )?,
-        threads: place.number("store.threads", raw.threads.as_ref(), (1, 256), default.threads)?,
-        readers: place.number("store.readers", raw.readers.as_ref(), (1, 64), default.readers)?,
+        threads: place.number(
+            "store.threads",
+            raw.threads.as_ref(),
+            (1, 256),
+            default.threads,
+        )?,
+        readers: place.number(
+            "store.readers",
+            raw.readers.as_ref(),
+            (1, 64),
+            default.readers,
+        )?,
         ..default
     })
 }

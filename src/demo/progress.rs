@@ -55,7 +55,11 @@ impl Progress {
             println!(
                 "{} polls, {} receipts, {seen} printers, {} with alerts, {} low on supplies, {} silent",
                 agent.polls,
-                agent.streams.iter().map(|stream| stream.receipts).sum::<u64>(),
+                agent
+                    .streams
+                    .iter()
+                    .map(|stream| stream.receipts)
+                    .sum::<u64>(),
                 fleet.attention,
                 fleet.low,
                 fleet.silent
@@ -76,12 +80,18 @@ impl Progress {
                 self.all - self.living
             );
         } else if terminal {
-            print!("\r{} found, {} polled, {seen} of {} visible ", agent.devices_known, agent.polls, self.living);
+            print!(
+                "\r{} found, {} polled, {seen} of {} visible ",
+                agent.devices_known, agent.polls, self.living
+            );
             // A terminal that is gone shows nothing, which is no reason to stop.
             let _ = std::io::stdout().flush();
         } else if seen != self.shown {
             self.shown = seen;
-            println!("{} found, {} polled, {seen} of {} visible", agent.devices_known, agent.polls, self.living);
+            println!(
+                "{} found, {} polled, {seen} of {} visible",
+                agent.devices_known, agent.polls, self.living
+            );
         }
     }
 }

@@ -38,8 +38,14 @@ impl Running {
     pub fn interrupt(mut self) -> Option<i32> {
         let pid = self.0.id().to_string();
         let status = Command::new("kill").args(["-INT", &pid]).status();
-        assert!(status.is_ok_and(|status| status.success()), "the program can be signalled");
-        wait_for("the program to end", SOON, || self.0.try_wait().ok().flatten()).code()
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "the program can be signalled"
+        );
+        wait_for("the program to end", SOON, || {
+            self.0.try_wait().ok().flatten()
+        })
+        .code()
     }
 
     /// kill -9.
@@ -88,7 +94,12 @@ impl Asker {
             .header("authorization", self.basic())
             .call()
             .ok()?;
-        let body = answer.body_mut().with_config().limit(64 << 20).read_to_string().ok()?;
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_string()
+            .ok()?;
         Some((answer.status().as_u16(), body))
     }
 
@@ -106,7 +117,13 @@ impl Asker {
         loop {
             let join = if path.contains('?') { '&' } else { '?' };
             let page = self.json(&format!("{path}{join}limit=500{cursor}"));
-            items.extend(page["items"].as_array().expect("a list has items").iter().cloned());
+            items.extend(
+                page["items"]
+                    .as_array()
+                    .expect("a list has items")
+                    .iter()
+                    .cloned(),
+            );
             match page["next"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return items,
@@ -123,7 +140,12 @@ impl Asker {
             .header("content-type", content_type)
             .send(body)
             .ok()?;
-        let body = answer.body_mut().with_config().limit(64 << 20).read_to_string().ok()?;
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_string()
+            .ok()?;
         Some((answer.status().as_u16(), body))
     }
 
@@ -158,9 +180,20 @@ pub struct Demo {
 impl Demo {
     /// Starts a demo with that many printers and waits until it answers.
     pub fn start(devices: u32) -> Self {
-        let data = tempfile::tempdir().expect("a temporary folder");
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), devices)
+    }
+
+    /// The same on data that are there already.
+    pub fn start_in(data: tempfile::TempDir, devices: u32) -> Self {
         let child = platen()
-            .args(["demo", "--listen", "127.0.0.1:0", "--devices", &devices.to_string(), "--data"])
+            .args([
+                "demo",
+                "--listen",
+                "127.0.0.1:0",
+                "--devices",
+                &devices.to_string(),
+                "--data",
+            ])
             .arg(data.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -171,7 +204,12 @@ impl Demo {
         let known: Value = wait_for("demo.json", READY_MAX, || {
             serde_json::from_slice(&std::fs::read(&file).ok()?).ok()
         });
-        let text = |key: &str| known[key].as_str().expect("demo.json is complete").to_owned();
+        let text = |key: &str| {
+            known[key]
+                .as_str()
+                .expect("demo.json is complete")
+                .to_owned()
+        };
         let asker = Asker::new(&text("url"), &text("login"), &text("password"));
         wait_for("the demo to answer", READY_MAX, || {
             asker.get("/healthz").filter(|(status, _)| *status == 200)
@@ -194,7 +232,7 @@ impl Demo {
 }
 
 /// Says that a peer is missing, or fails where peers are required. Returns whether the test should go on.
-pub fn peer_is_here(name: &str, path: Option<PathBuf>) -> Option<PathBuf> {
+pub fn peer_is_here<T>(name: &str, path: Option<T>) -> Option<T> {
     if path.is_none() {
         assert!(
             std::env::var("PLATEN_PEERS").as_deref() != Ok("required"),
@@ -214,16 +252,135 @@ pub fn program(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// Where `.ci/peers` puts what is not a Debian package.
+fn peers_folder() -> Option<PathBuf> {
+    std::env::var_os("PLATEN_PEERS_DIR")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/platen-peers")))
+}
+
 /// The Python of the peers' environment.
 pub fn peers_python() -> Option<PathBuf> {
-    let folder = std::env::var_os("PLATEN_PEERS_DIR")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/platen-peers")))?;
-    let python = folder.join("python/bin/python");
-    python.is_file().then_some(python)
+    Some(peers_folder()?.join("python/bin/python")).filter(|path| path.is_file())
+}
+
+/// Node, and the module that drives a browser.
+pub fn peers_node() -> Option<(PathBuf, PathBuf)> {
+    let module = peers_folder()?.join("node/node_modules/playwright-core/index.mjs");
+    Some((program("node")?, module)).filter(|(_, module)| module.is_file())
 }
 
 /// Where a test's own helper files are.
 pub fn helper(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(name)
+}
+
+/// A manager as its own program, with an account and an agent.
+pub struct ManagerUnderTest {
+    pub folder: tempfile::TempDir,
+    pub config: PathBuf,
+    pub asker: Asker,
+    pub agent_id: String,
+    pub agent_token: String,
+}
+
+impl ManagerUnderTest {
+    /// Sets a manager up; nothing runs yet.
+    pub fn prepare() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = free_port();
+        let config = folder.path().join("platen.toml");
+        let text =
+            format!("data = \"data\"\nlog = \"warn\"\n[web]\nlisten = \"127.0.0.1:{port}\"\n");
+        std::fs::write(&config, text).expect("the configuration can be written");
+        let password = "correct horse battery";
+        let created = command_with_input(
+            platen()
+                .args(["admin", "create", "anna", "--config"])
+                .arg(&config),
+            password,
+        );
+        assert!(created.contains("anna"), "{created}");
+        let added = command_with_input(
+            platen()
+                .args(["agent", "add", "Werk 2", "--config"])
+                .arg(&config),
+            "",
+        );
+        let value = |key: &str| {
+            let line = added
+                .lines()
+                .find(|line| line.starts_with(key))
+                .expect("id and token are printed");
+            line.split('"').nth(1).expect("in quotes").to_owned()
+        };
+        Self {
+            asker: Asker::new(&format!("http://127.0.0.1:{port}"), "anna", password),
+            agent_id: value("agent_id"),
+            agent_token: value("token"),
+            folder,
+            config,
+        }
+    }
+
+    /// Starts the program, without waiting for anything.
+    pub fn spawn(&self) -> Running {
+        let child = platen()
+            .args(["manager", "--config"])
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the manager starts");
+        Running(child)
+    }
+
+    /// Starts the program and waits until it is healthy.
+    pub fn start(&self) -> Running {
+        let running = self.spawn();
+        self.wait_until_healthy();
+        running
+    }
+
+    pub fn wait_until_healthy(&self) {
+        wait_for("the manager to be healthy", READY_MAX, || {
+            self.asker
+                .get("/healthz")
+                .filter(|(status, _)| *status == 200)
+        });
+    }
+}
+
+/// A TCP port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener
+        .local_addr()
+        .expect("a bound listener has an address")
+        .port()
+}
+
+/// The standard output of a command that succeeds.
+pub fn command_with_input(command: &mut Command, input: &str) -> String {
+    use std::io::Write;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("standard input is a pipe");
+    stdin
+        .write_all(format!("{input}\n").as_bytes())
+        .expect("the command reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the command ends");
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
