@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::usm::{Principal, User};
+
 /// The label a credential gets when the configuration gives it none.
 pub const LABEL_DEFAULT: &str = "default";
 
@@ -49,7 +51,7 @@ pub enum Access {
     /// An SNMPv2c community.
     V2c(Arc<[u8]>),
     /// An SNMPv3 user.
-    V3(Arc<crate::usm::User>),
+    V3(Arc<Principal>),
 }
 
 impl Credential {
@@ -65,10 +67,10 @@ impl Credential {
         Self::new(label, Access::V2c(community.into()))
     }
 
-    /// SNMPv3 as this user.
+    /// SNMPv3 as this user. Takes some milliseconds: passwords are turned into keys.
     #[must_use]
-    pub fn v3(label: &str, user: crate::usm::User) -> Self {
-        Self::new(label, Access::V3(Arc::new(user)))
+    pub fn v3(label: &str, user: User) -> Self {
+        Self::new(label, Access::V3(Arc::new(Principal::new(user))))
     }
 
     fn new(label: &str, access: Access) -> Self {

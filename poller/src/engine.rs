@@ -24,17 +24,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use ids::Ids;
-pub use memory::Memory;
+pub use memory::{EngineTime, Memory};
 pub use options::{PollOptions, SNMP_PORT, Target, Transport};
 pub use outcome::{Finished, Job, PollError, PollStats};
 pub use pace::Pace;
 
-use crate::ber::{MESSAGE_BYTES_MAX, Writer};
+use crate::ber::{BerError, MESSAGE_BYTES_MAX, Writer};
 use crate::conversation::{Conversation, Failure};
 use crate::credentials::Version;
 use crate::pdu::{Envelope, Pdu, PduKind};
+use crate::usm::message::Incoming;
 use pace::Pacer;
-use session::{Next, Session};
+use session::{Attempt, Forged, Next, Session};
 use timers::Timers;
 
 /// What the engine counted since it was made.
@@ -97,15 +98,21 @@ pub struct Engine<K, C> {
     pacer: Pacer,
     finished: VecDeque<Finished<K, C>>,
     ids: Ids,
+    /// Counts up: no two messages are encrypted under the same.
+    salt: u64,
     writer: Writer,
+    scratch: Vec<u8>,
     counters: Counters,
 }
 
 impl<K, C: Conversation> Engine<K, C> {
     /// An engine without work.
     #[must_use]
-    pub fn new(ids: Ids) -> Self {
+    pub fn new(mut ids: Ids) -> Self {
+        let salt = u64::from(ids.word()) << 32 | u64::from(ids.word());
         Self {
+            salt,
+            scratch: Vec::new(),
             sessions: Vec::new(),
             free: Vec::new(),
             waiting: HashMap::default(),
@@ -172,7 +179,8 @@ impl<K, C: Conversation> Engine<K, C> {
                     break id;
                 }
             };
-            let deadline = session.write(id, &mut self.writer, now);
+            self.salt = self.salt.wrapping_add(1);
+            let deadline = session.write(id, self.salt, &mut self.writer, now);
             self.waiting.insert(id, slot);
             self.timers.set(slot, deadline);
             break (slot, session.job.target, id);
@@ -201,46 +209,77 @@ impl<K, C: Conversation> Engine<K, C> {
 
     /// A message came in.
     pub fn receive(&mut self, source: SocketAddr, bytes: &[u8], now: Duration) {
-        let message = Envelope::read(bytes).and_then(|envelope| {
-            let (_, tag, content) = envelope.community()?;
-            Ok((envelope.version, Pdu::read_content(tag, content)?))
+        let outcome = Envelope::read(bytes).and_then(|envelope| match envelope.version {
+            Version::V3 => self.receive_secure(source, bytes, envelope, now),
+            _ => self.receive_open(source, bytes, envelope, now),
         });
-        match message {
-            Ok((version, pdu)) if pdu.kind == PduKind::Response => {
-                self.respond(source, version, &pdu, bytes.len(), now);
-            }
-            Ok(_) | Err(_) => self.counters.dropped_malformed += 1,
+        if outcome.is_err() {
+            self.counters.dropped_malformed += 1;
         }
     }
 
-    fn respond(
+    fn receive_open(
         &mut self,
         source: SocketAddr,
-        version: Version,
-        pdu: &Pdu<'_>,
-        bytes: usize,
+        bytes: &[u8],
+        envelope: Envelope<'_>,
         now: Duration,
-    ) {
-        let Some(slot) = self.waiting.get(&pdu.request_id).copied() else {
+    ) -> Result<(), BerError> {
+        let (_, tag, content) = envelope.community()?;
+        let pdu = Pdu::read_content(tag, content)?;
+        if pdu.kind != PduKind::Response {
+            return Err(BerError::Message);
+        }
+        if let Some((slot, attempt)) = self.find(source, envelope.version, pdu.request_id)
+            && let Some(session) = self.sessions[slot as usize].as_deref_mut()
+        {
+            self.counters.responses += 1;
+            let next = session.respond(attempt, &pdu, bytes.len(), now);
+            self.follow(slot, next, now);
+        }
+        Ok(())
+    }
+
+    fn receive_secure(
+        &mut self,
+        source: SocketAddr,
+        bytes: &[u8],
+        envelope: Envelope<'_>,
+        now: Duration,
+    ) -> Result<(), BerError> {
+        let incoming = Incoming::read(bytes, envelope.rest)?;
+        if let Some((slot, attempt)) = self.find(source, Version::V3, incoming.id)
+            && let Some(session) = self.sessions[slot as usize].as_deref_mut()
+        {
+            let scratch = &mut self.scratch;
+            match session.respond_secure(attempt, &incoming, scratch, bytes.len(), now) {
+                Ok(next) => {
+                    self.counters.responses += 1;
+                    self.follow(slot, next, now);
+                }
+                Err(Forged) => self.counters.dropped_spoofed += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Who waits for this id from this address; counts what nobody waits for.
+    fn find(&mut self, source: SocketAddr, version: Version, id: i32) -> Option<(u32, Attempt)> {
+        let Some(slot) = self.waiting.get(&id).copied() else {
             self.counters.dropped_unmatched += 1;
-            return;
+            return None;
         };
-        let Some(session) = self.sessions[slot as usize].as_deref_mut() else {
-            return;
-        };
+        let session = self.sessions[slot as usize].as_deref()?;
         let target = session.job.target.address;
-        let attempt = session.attempt(pdu.request_id).filter(|attempt| {
+        let attempt = session.attempt(id).filter(|attempt| {
             target.ip() == source.ip()
                 && target.port() == source.port()
                 && session.version_of(attempt) == version
         });
-        let Some(attempt) = attempt else {
+        if attempt.is_none() {
             self.counters.dropped_spoofed += 1;
-            return;
-        };
-        self.counters.responses += 1;
-        let next = session.respond(attempt, pdu, bytes, now);
-        self.follow(slot, next, now);
+        }
+        attempt.map(|attempt| (slot, attempt))
     }
 
     /// Lets time pass: requests that waited long enough are sent again or given up.
@@ -300,7 +339,6 @@ impl<K, C: Conversation> Engine<K, C> {
                 }
             }
             Next::Send => {}
-            Next::Wait => {}
             Next::End(error) => self.end(slot, error, now),
         }
     }

@@ -20,6 +20,19 @@ const BULK_STRIKES_MAX: u32 = 2;
 /// After so many full answers a bigger PDU is tried again.
 const REFUSED_ANSWERS_MAX: u32 = 500;
 
+/// Id and clock of an SNMPv3 engine, as far as known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineTime {
+    /// Its id.
+    pub id: Box<[u8]>,
+    /// How often it has started.
+    pub boots: u32,
+    /// Seconds since it started, at the moment `at` of our own clock.
+    pub time: u32,
+    /// When that was. (Of another run of this program it is wrong, which costs one exchange.)
+    pub at: Duration,
+}
+
 /// What was learned about a device's SNMP. Holds no secret. Starts empty (`default`), comes back with each poll, and is given
 /// to the next; losing it costs a few packets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +45,8 @@ pub struct Memory {
     pub v3_proven: bool,
     /// The SNMPv3 context that works.
     pub context: Option<Arc<str>>,
+    /// Id and clock of its SNMPv3 engine.
+    pub engine: Option<EngineTime>,
     /// How many variables a PDU may have (0: not known yet).
     pub variables: u32,
     /// A PDU of this many variables was too much (0: none was).

@@ -31,7 +31,7 @@ pub struct WalkProgress {
     pub columns_max: usize,
     /// At most so many repetitions (halved when it was too much).
     pub repetitions_max: usize,
-    /// Whether GETBULK is used.
+    /// Whether GETBULK may be used.
     pub bulk: bool,
     failure: Option<Failure>,
     scratch: Oid,
@@ -103,8 +103,8 @@ impl WalkProgress {
         self.variables < WALK_VARIABLES_MAX && self.columns.iter().any(|column| !column.done)
     }
 
-    /// Chooses the columns of the next PDU and returns how many they are, with the repetitions when it is a GETBULK.
-    pub fn plan(&mut self, bytes_max: usize) -> (usize, Option<u32>) {
+    /// Chooses the columns of the next PDU and returns how many they are, with the repetitions when it is a GETBULK (`bulk`).
+    pub fn plan(&mut self, bulk: bool, bytes_max: usize) -> (usize, Option<u32>) {
         let bindings_max = (bytes_max / self.binding_bytes.max(1)).max(1);
         self.group.clear();
         self.group.extend(
@@ -113,7 +113,7 @@ impl WalkProgress {
                 .take(bindings_max.min(self.columns_max)),
         );
         let count = self.group.len().max(1);
-        if !self.bulk {
+        if !bulk {
             return (self.group.len(), None);
         }
         let wanted = self

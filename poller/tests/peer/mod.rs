@@ -46,7 +46,7 @@ pub fn free_port() -> u16 {
 pub struct Snmpd {
     child: Child,
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Snmpd {
@@ -59,25 +59,34 @@ impl Snmpd {
         let directory = tempfile::tempdir().expect("a directory");
         let port = free_port();
         let addresses = format!("agentAddress udp:127.0.0.1:{port},tcp:127.0.0.1:{port}\n");
-        let file = directory.path().join("snmpd.conf");
+        let file = directory.path().join("agent.conf");
         std::fs::write(&file, addresses + configuration).expect("it can be written");
-        let child = Command::new("snmpd")
-            .args(["-f", "-C", "-LE", "0-2", "-I", "-smux", "-c"])
-            .arg(&file)
-            .arg("-p")
-            .arg(directory.path().join("pid"))
-            .env("SNMP_PERSISTENT_DIR", directory.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("snmpd starts");
         let snmpd = Self {
-            child,
+            child: Self::spawn(directory.path()),
             port,
-            _directory: directory,
+            directory,
         };
         snmpd.wait();
         Some(snmpd)
+    }
+
+    fn spawn(directory: &Path) -> Child {
+        Command::new("snmpd")
+            .args(["-f", "-C", "-LE", "0-2", "-I", "-smux", "-c"])
+            .arg(directory.join("agent.conf"))
+            .env("SNMP_PERSISTENT_DIR", directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("snmpd starts")
+    }
+
+    /// Kills it and starts it again with the same state.
+    pub fn restart(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = Self::spawn(self.directory.path());
+        self.wait();
     }
 
     fn wait(&self) {
