@@ -6,7 +6,7 @@
 //! | [`device`] | what the applier knows of a device |
 //! | [`engine`] | a report becomes rows: identity, deltas, the parts below |
 //! | [`meters`] | runs (Rule 4), resets, rollovers, continuous values |
-//! | [`late`] | readings that arrive after later ones |
+//! | [`late`], [`history`] | readings that arrive after later ones |
 //! | [`sections`] | status, supplies, trays, alerts |
 //!
 //! What always holds: what the applier knows is what the store has plus the batch at hand, so that a restart, which loads it from the
@@ -15,6 +15,7 @@
 pub mod clock;
 pub mod device;
 pub mod engine;
+pub mod history;
 pub mod late;
 pub mod meters;
 pub mod sections;
@@ -34,7 +35,7 @@ use crate::config::IngestConfig;
 use crate::feed::{Feed, Next, Order};
 use crate::metrics::IngestMetrics;
 use crate::shard::ShardShared;
-use engine::Engine;
+use engine::{ApplyError, Engine};
 
 /// The wait after the store or the registry refused something, growing to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(100);
@@ -107,9 +108,6 @@ impl Applier {
                     if batch.is_empty() {
                         opened_at = Instant::now();
                     }
-                    if self.engine.wants_commit(&next) && !self.flush(&mut batch) {
-                        return;
-                    }
                     if !self.take(&next, &mut batch) {
                         return;
                     }
@@ -154,6 +152,12 @@ impl Applier {
     fn take(&mut self, next: &Next, batch: &mut Batch) -> bool {
         let mut retry = RETRY_MIN;
         while let Err(error) = self.engine.apply(next, self.store.as_ref(), batch) {
+            if matches!(error, ApplyError::CommitFirst) {
+                if !self.flush(batch) {
+                    return false;
+                }
+                continue;
+            }
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "a report cannot be applied yet; trying again"

@@ -10,7 +10,8 @@ use codec::time::Timestamp;
 use olap::ask::DeviceState;
 use olap::rows::SeenRow;
 
-use super::meters::{MeterKeys, Run};
+use super::late::Known;
+use super::meters::{MeterKey, MeterKeys, Run};
 
 /// A device as the store and the batch at hand have it.
 #[derive(Debug)]
@@ -55,7 +56,9 @@ pub struct Device {
     pub seen: SeenRow,
     /// One open run per meter.
     pub runs: Vec<Run>,
-    /// The earliest moment of an open run that the store may not have committed, as places: runs at or above this are in the batch.
+    /// Runs that ended lately, of all meters; [`super::history::Recents`] bounds them.
+    pub recent: Vec<(MeterKey, Known)>,
+    /// Whether the batch at hand has runs of it.
     pub has_uncommitted: bool,
 }
 
@@ -160,6 +163,7 @@ impl Device {
             alerts_at: NEVER,
             seen,
             runs: Vec::new(),
+            recent: Vec::new(),
             has_uncommitted: false,
         }
     }

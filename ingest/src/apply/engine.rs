@@ -18,7 +18,9 @@ use registry::{Evidence, Registry};
 
 use super::clock::{Clocks, Observed};
 use super::device::Device;
-use super::meters::MeterKeys;
+use super::history::{self, History, Recents};
+use super::late::Known;
+use super::meters::{MeterKey, MeterKeys};
 use super::{Needs, sections};
 use crate::feed::Next;
 use crate::metrics::IngestMetrics;
@@ -64,6 +66,9 @@ pub enum ApplyError {
     /// The registry failed.
     #[error("resolving a report's devices failed")]
     Registry(#[from] registry::Error),
+    /// The report speaks of times before runs that are only in the batch: commit it, then try again.
+    #[error("the batch must be committed before a late report")]
+    CommitFirst,
     /// The store failed to answer a question.
     #[error("asking the store about earlier readings failed")]
     Store(#[from] StoreError),
@@ -83,8 +88,8 @@ pub(crate) struct Context<'a> {
     pub journal: JournalPosition,
     pub places: &'a mut Places,
     pub batch: &'a mut Batch,
-    pub store: &'a dyn Store,
     pub keys: &'a mut MeterKeys,
+    pub recents: &'a mut Recents,
 }
 
 /// Full reports that deltas build on, by the agent's handle.
@@ -107,6 +112,7 @@ pub struct Engine {
     devices: HashMap<DeviceId, Device>,
     streams: HashMap<(AgentId, SpoolEpoch, Stream), StreamTrack>,
     keys: MeterKeys,
+    recents: Recents,
     /// Devices with runs in the batch at hand.
     uncommitted: Vec<DeviceId>,
 }
@@ -134,6 +140,7 @@ impl Engine {
             devices,
             streams: HashMap::new(),
             keys,
+            recents: Recents::default(),
             uncommitted: Vec::new(),
         })
     }
@@ -151,26 +158,6 @@ impl Engine {
                 device.has_uncommitted = false;
             }
         }
-    }
-
-    /// Whether a report speaks of times before runs that the store has not got yet: they must be committed first, so that the
-    /// store can be asked about them.
-    #[must_use]
-    pub fn wants_commit(&self, next: &Next) -> bool {
-        let Ok(decoded) = &next.decoded else {
-            return false;
-        };
-        let key = (
-            next.meta.key.agent.clone(),
-            next.meta.key.epoch,
-            next.meta.key.stream,
-        );
-        let is_late = self
-            .streams
-            .get(&key)
-            .and_then(|track| track.latest)
-            .is_some_and(|(sequence, _)| decoded.report.header.sequence < sequence);
-        is_late && !self.uncommitted.is_empty()
     }
 
     /// Adds what a report says to the batch.
@@ -222,6 +209,9 @@ impl Engine {
             .collect();
         let resolved = self.resolve_identities(&key.agent, &reports, &observed)?;
 
+        let history = self.history(&reports, &observed, &resolved, store)?;
+
+        // From here on nothing fails.
         let mut places = Places::of(next.stamp);
         let agent_at = next.meta.sent_at.unwrap_or(header.sealed_at);
         for (ordinal, ((report, observed), resolved)) in
@@ -246,20 +236,30 @@ impl Engine {
                 },
                 places: &mut places,
                 batch,
-                store,
                 keys: &mut self.keys,
+                recents: &mut self.recents,
             };
             let device = self
                 .devices
                 .entry(*id)
                 .or_insert_with(|| unknown(*id, *site, &context));
-            apply_device(device, *site, report.as_ref(), &mut context, &self.metrics)?;
-            if device.has_uncommitted {
+            let had_uncommitted = device.has_uncommitted;
+            let earlier = history.get(id).map_or(&[][..], Vec::as_slice);
+            apply_device(
+                device,
+                *site,
+                report.as_ref(),
+                earlier,
+                &mut context,
+                &self.metrics,
+            );
+            if device.has_uncommitted && !had_uncommitted {
                 self.uncommitted.push(*id);
             }
             self.metrics.applied_devices.inc();
         }
 
+        self.recents.trim(&mut self.devices);
         let latest = observed.iter().map(|observed| observed.at).max();
         let track = self.streams.entry(track_id).or_default();
         if track
@@ -323,6 +323,34 @@ impl Engine {
                 full.map(|full| Full::Resolved(Box::new(full)))
             })
             .collect()
+    }
+
+    /// Of devices whose report is older than what is in memory: their runs in the store.
+    fn history(
+        &mut self,
+        reports: &[Option<Full<'_>>],
+        observed: &[Observed],
+        resolved: &[Option<(DeviceId, TenantId)>],
+        store: &dyn Store,
+    ) -> Result<History, ApplyError> {
+        let mut late = Vec::new();
+        for ((report, observed), resolved) in reports.iter().zip(observed).zip(resolved) {
+            if let (Some(report), Some((id, _))) = (report, resolved)
+                && let Some(meters) = report.as_ref().meters.read()
+                && let Some(device) = self.devices.get(id)
+                && history::is_needed(device, meters, observed.at, &mut self.keys)
+            {
+                if device.has_uncommitted {
+                    return Err(ApplyError::CommitFirst);
+                }
+                late.push((device, observed.at));
+            }
+        }
+        let mut history = History::new();
+        for (device, at) in late {
+            history.insert(device.id, history::ask(store, device, at, &mut self.keys)?);
+        }
+        Ok(history)
     }
 
     /// Which device each report is of, and where it stands. `None` where nothing identifies it.
@@ -402,9 +430,10 @@ fn apply_device(
     device: &mut Device,
     site: TenantId,
     report: &DeviceReport,
+    earlier: &[(MeterKey, Known)],
     context: &mut Context<'_>,
     metrics: &IngestMetrics,
-) -> Result<(), ApplyError> {
+) {
     let at = context.observed.at;
     identity(device, site, report, context);
     if let Some(set) = report.meter_set
@@ -430,7 +459,7 @@ fn apply_device(
     }
     if let Section::Read(meters) = &report.meters {
         let is_conflicting = report.meter_set == Some(MeterSet::Conflicting);
-        super::meters::apply(device, meters, is_conflicting, context, metrics)?;
+        super::meters::apply(device, meters, is_conflicting, earlier, context, metrics);
     }
     if at >= device.seen.observed_at {
         device.seen.observed_at = at;
@@ -438,7 +467,6 @@ fn apply_device(
         device.seen.received_at = context.received_at;
     }
     context.batch.seen(&device.seen);
-    Ok(())
 }
 
 /// Takes over who the device says it is, and tells what changed.

@@ -12,11 +12,10 @@
 
 use std::collections::HashMap;
 
-use codec::id::{Scope, TenantId};
+use codec::id::TenantId;
 use codec::model::{Basis, Colour, Meter, MeterUnit, Sides, Work};
 use codec::time::Timestamp;
-use olap::StoreError;
-use olap::ask::{OpenRun, PAGE_ITEMS_MAX, ReadingsQuery};
+use olap::ask::OpenRun;
 use olap::reading::MeterWords;
 use olap::rows::{EventRow, RunEnd, RunRow};
 use olap::words::{EventKind, Quality, ReadReason};
@@ -163,6 +162,20 @@ impl Run {
             site: run.site,
         })
     }
+
+    /// As a late reading needs it.
+    #[must_use]
+    pub const fn known(&self, superseded_at: Option<Timestamp>) -> Known {
+        Known {
+            place: self.place,
+            value: self.value,
+            continuous: self.continuous,
+            meter_epoch: self.meter_epoch,
+            observed_at: self.observed_at,
+            confirmed_until: self.confirmed_until,
+            superseded_at,
+        }
+    }
 }
 
 /// What the next value of a meter means.
@@ -229,21 +242,17 @@ fn rollover(before: u64, after: u64) -> Option<u64> {
     })
 }
 
-/// Applies the meters that a poll read.
-///
-/// # Errors
-/// When a late reading needs the store's earlier runs and the store fails.
+/// Applies the meters that a poll read. `earlier` are runs from the store, where the report is older than what is in memory.
 pub(crate) fn apply(
     device: &mut Device,
     meters: &[Meter],
     is_conflicting: bool,
+    earlier: &[(MeterKey, Known)],
     context: &mut Context<'_>,
     metrics: &IngestMetrics,
-) -> Result<(), StoreError> {
+) {
     let at = context.observed.at;
     let mut confirmed = 0;
-    // Of a device whose report is late, the runs before the open ones; asked for once.
-    let mut earlier: Option<Vec<(MeterKey, Known)>> = None;
     for meter in meters {
         let Some(key) = context.keys.key(meter) else {
             metrics.skip("too-many-media-sizes");
@@ -266,16 +275,7 @@ pub(crate) fn apply(
         };
         let run = device.runs[index];
         if at < run.confirmed_until {
-            if at < run.observed_at && earlier.is_none() {
-                earlier = Some(earlier_runs(device, context)?);
-            }
-            apply_late(
-                device,
-                index,
-                &reading,
-                earlier.as_deref().unwrap_or_default(),
-                context,
-            );
+            apply_late(device, index, &reading, earlier, context);
             continue;
         }
         confirmed += 1;
@@ -288,6 +288,7 @@ pub(crate) fn apply(
             confirmed_until: run.confirmed_until,
             superseded_at: at,
         });
+        remember(device, &run, at, context);
         let step = step(&run, meter.value);
         let quality = match step.kind {
             StepKind::Reset if !is_conflicting => Quality::ResetSuspected,
@@ -303,7 +304,6 @@ pub(crate) fn apply(
         );
     }
     confirm(device, confirmed, context);
-    Ok(())
 }
 
 /// A value that was read, and what it is of.
@@ -457,20 +457,19 @@ fn apply_late(
 ) {
     let at = context.observed.at;
     let open_run = device.runs[index];
-    let mut around: Vec<Known> = earlier
+    let is_of_meter = |(key, _): &&(MeterKey, Known)| *key == reading.key;
+    let mut around: Vec<Known> = device
+        .recent
         .iter()
-        .filter(|(key, known)| *key == reading.key && known.place != open_run.place)
+        .filter(is_of_meter)
         .map(|(_, known)| *known)
         .collect();
-    around.push(Known {
-        place: open_run.place,
-        value: open_run.value,
-        continuous: open_run.continuous,
-        meter_epoch: open_run.meter_epoch,
-        observed_at: open_run.observed_at,
-        confirmed_until: open_run.confirmed_until,
-        superseded_at: None,
-    });
+    around.push(open_run.known(None));
+    for (_, known) in earlier.iter().filter(is_of_meter) {
+        if around.iter().all(|newer| newer.place != known.place) {
+            around.push(*known);
+        }
+    }
     around.sort_by_key(|known| (known.observed_at, known.place));
     match late::place(&around, reading.meter.value, at) {
         None | Some(Late::Confirmed) => {}
@@ -478,11 +477,15 @@ fn apply_late(
             place,
             confirmed_until,
             superseded_at,
-        }) => context.batch.recut_run(RunEnd {
-            place,
-            confirmed_until,
-            superseded_at,
-        }),
+        }) => recut(
+            device,
+            RunEnd {
+                place,
+                confirmed_until,
+                superseded_at,
+            },
+            context,
+        ),
         Some(Late::Insert {
             before,
             superseded_at,
@@ -499,8 +502,13 @@ fn apply_late(
                 };
                 if cut.was_open {
                     context.batch.end_run(end);
+                    let cut = Run {
+                        confirmed_until: cut.confirmed_until,
+                        ..open_run
+                    };
+                    remember(device, &cut, at, context);
                 } else {
-                    context.batch.recut_run(end);
+                    recut(device, end, context);
                 }
             }
             let quality = if contradicts {
@@ -523,6 +531,7 @@ fn apply_late(
                 site: device.site,
             };
             push(device, &run, Some(superseded_at), &reading, context);
+            remember(device, &run, superseded_at, context);
             if let Some(rest) = rest {
                 put_rest(device, index, rest, &reading, context);
             }
@@ -549,54 +558,31 @@ fn put_rest(
         site: device.site,
     };
     push(device, &run, rest.superseded_at, reading, context);
-    if rest.superseded_at.is_none() {
-        device.runs[index] = run;
+    match rest.superseded_at {
+        None => device.runs[index] = run,
+        Some(superseded_at) => remember(device, &run, superseded_at, context),
     }
 }
 
-/// How far back runs are looked for around a late reading; what is older is put before everything that is known.
-const LOOK_BACK_MS: i64 = 100 * 86_400_000;
-/// Pages of runs that one late device may cost.
-const LOOK_BACK_PAGES_MAX: usize = 10;
+/// Keeps a run that ended in memory for a while, for what comes late.
+fn remember(device: &mut Device, run: &Run, superseded_at: Timestamp, context: &mut Context<'_>) {
+    device
+        .recent
+        .push((run.key, run.known(Some(superseded_at))));
+    context.recents.note(device.id, run.place);
+}
 
-/// The committed runs of a device around a late report.
-fn earlier_runs(
-    device: &Device,
-    context: &mut Context<'_>,
-) -> Result<Vec<(MeterKey, Known)>, StoreError> {
-    let newest = device.runs.iter().map(|run| run.observed_at).max();
-    let mut query = ReadingsQuery {
-        device: Some(device.id),
-        from: Some(context.observed.at.plus_ms(-LOOK_BACK_MS)),
-        to: newest.map(|at| at.plus_ms(1)),
-        limit: PAGE_ITEMS_MAX,
-        ..ReadingsQuery::default()
-    };
-    let mut found = Vec::new();
-    for _ in 0..LOOK_BACK_PAGES_MAX {
-        let page = context.store.readings(&Scope::Everything, &query)?;
-        for reading in &page.items {
-            if let Some(key) = context.keys.parse(&reading.code) {
-                found.push((
-                    key,
-                    Known {
-                        place: reading.place,
-                        value: reading.value,
-                        continuous: reading.continuous,
-                        meter_epoch: reading.meter_epoch,
-                        observed_at: reading.observed_at,
-                        confirmed_until: reading.confirmed_until,
-                        superseded_at: reading.superseded_at,
-                    },
-                ));
-            }
-        }
-        query.cursor = page.next;
-        if query.cursor.is_none() {
-            break;
-        }
+/// Moves the end of a run that is over.
+fn recut(device: &mut Device, end: RunEnd, context: &mut Context<'_>) {
+    context.batch.recut_run(end);
+    let recent = device
+        .recent
+        .iter_mut()
+        .find(|(_, known)| known.place == end.place);
+    if let Some((_, known)) = recent {
+        known.confirmed_until = end.confirmed_until;
+        known.superseded_at = Some(end.superseded_at);
     }
-    Ok(found)
 }
 
 #[cfg(test)]

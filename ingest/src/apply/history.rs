@@ -1,0 +1,118 @@
+//! Earlier runs, for readings that arrive late.
+//!
+//! Reports overtake each other all the time (several are on their way at once), so the runs that ended lately stay in memory. What
+//! reaches back further asks the store, which must have everything by then: the batch at hand is committed first.
+
+use std::collections::{HashMap, VecDeque};
+
+use codec::id::{DeviceId, Scope};
+use codec::model::Meter;
+use codec::time::Timestamp;
+use olap::ask::{PAGE_ITEMS_MAX, ReadingsQuery};
+use olap::{Store, StoreError};
+
+use super::device::Device;
+use super::late::Known;
+use super::meters::{MeterKey, MeterKeys};
+
+/// Ended runs kept in memory, all devices together: some 20 MB, what 1,000 agents with 8 reports of 100 devices on their way may mix up.
+const RECENT_RUNS_MAX: usize = 200_000;
+/// How far back runs are looked for around a late reading; what is older is put before everything that is known.
+const LOOK_BACK_MS: i64 = 100 * 86_400_000;
+/// Pages of runs that one late device may cost.
+const LOOK_BACK_PAGES_MAX: usize = 10;
+
+/// Earlier runs of the devices of one report, from the store.
+pub type History = HashMap<DeviceId, Vec<(MeterKey, Known)>>;
+
+/// Which ended runs are in memory, oldest first; the runs themselves are with their devices.
+#[derive(Debug, Default)]
+pub struct Recents {
+    order: VecDeque<(DeviceId, u64)>,
+}
+
+impl Recents {
+    /// Notes that a run was put to its device's recent ones.
+    pub fn note(&mut self, device: DeviceId, place: u64) {
+        self.order.push_back((device, place));
+    }
+
+    /// Takes the oldest out while there are too many.
+    pub fn trim(&mut self, devices: &mut HashMap<DeviceId, Device>) {
+        while self.order.len() > RECENT_RUNS_MAX {
+            let Some((device, place)) = self.order.pop_front() else {
+                return;
+            };
+            if let Some(device) = devices.get_mut(&device) {
+                device.recent.retain(|(_, known)| known.place != place);
+            }
+        }
+    }
+}
+
+/// Whether what is in memory does not reach back to `at` for one of the meters that were read.
+#[must_use]
+pub fn is_needed(device: &Device, meters: &[Meter], at: Timestamp, keys: &mut MeterKeys) -> bool {
+    let is_late = device.runs.iter().any(|run| at < run.observed_at);
+    is_late
+        && meters
+            .iter()
+            .filter_map(|meter| keys.key(meter))
+            .any(|key| {
+                let is_before_open = device
+                    .runs
+                    .iter()
+                    .any(|run| run.key == key && at < run.observed_at);
+                let is_covered = device
+                    .recent
+                    .iter()
+                    .any(|(recent, known)| *recent == key && known.observed_at <= at);
+                is_before_open && !is_covered
+            })
+}
+
+/// The committed runs of a device around `at`.
+///
+/// # Errors
+/// When the store fails.
+pub fn ask(
+    store: &dyn Store,
+    device: &Device,
+    at: Timestamp,
+    keys: &mut MeterKeys,
+) -> Result<Vec<(MeterKey, Known)>, StoreError> {
+    let newest = device.runs.iter().map(|run| run.observed_at).max();
+    let mut query = ReadingsQuery {
+        device: Some(device.id),
+        from: Some(at.plus_ms(-LOOK_BACK_MS)),
+        to: newest.map(|at| at.plus_ms(1)),
+        limit: PAGE_ITEMS_MAX,
+        ..ReadingsQuery::default()
+    };
+    let mut found = Vec::new();
+    for _ in 0..LOOK_BACK_PAGES_MAX {
+        let page = store.readings(&Scope::Everything, &query)?;
+        for reading in &page.items {
+            let Some(key) = keys.parse(&reading.code) else {
+                continue;
+            };
+            found.push((
+                key,
+                Known {
+                    place: reading.place,
+                    value: reading.value,
+                    continuous: reading.continuous,
+                    meter_epoch: reading.meter_epoch,
+                    observed_at: reading.observed_at,
+                    confirmed_until: reading.confirmed_until,
+                    superseded_at: reading.superseded_at,
+                },
+            ));
+        }
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
