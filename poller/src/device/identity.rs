@@ -5,7 +5,7 @@ use codec::model::Identity;
 use super::view::View;
 use super::{mib, text};
 use crate::oid::Oid;
-use crate::profile::Template;
+use crate::profile::{STANDARD, Template};
 use crate::value::Value;
 
 /// Reads the identity. `rule_maker` is what the rule says that found the profile; `address` the device's, as in the report.
@@ -192,9 +192,12 @@ fn model(
     description: Option<&str>,
 ) -> Option<String> {
     let own = first(view, &view.profile.identity.model);
-    let of_device_text = device_text
-        .filter(|_| view.profile.identity.device_text.is_empty())
-        .map(str::to_owned);
+    let identity = &view.profile.identity;
+    let standard = &view.profiles.standard().identity.device_text;
+    let taken_from_it = fitting(identity.device_text.iter().chain(standard), device_text);
+    let cut_only = identity.device_text.is_empty() || view.profile.name == STANDARD;
+    let whole = device_text.filter(|_| cut_only);
+    let of_device_text = place(&taken_from_it, "model").or_else(|| whole.map(str::to_owned));
     let of_id = || {
         device_id
             .and_then(|id| text::device_id_value(id, &["MDL", "MODEL"]))

@@ -49,6 +49,10 @@ fn supply(view: &View<'_>, row: u32, index: &[u32]) -> Supply {
     };
     let mut unit = capacity_unit(integer(7));
     let mut whole = capacity(integer(8));
+    if unit == CapacityUnit::Percent {
+        // The whole of per cent is a hundred, whatever maximum stands there (quirk S6).
+        whole = whole.map(|_| 100);
+    }
     let mut left = standard_level(integer(9), integer(8), unit);
     if let Some(percent) = integer(9).and_then(|told| rules.codes.get(&told)) {
         (unit, whole, left) = (CapacityUnit::Percent, Some(100), Level::Percent(*percent));
