@@ -92,10 +92,15 @@ impl Timestamp {
         }
         let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
         let (hour, minute, second) = (digits(11..13)?, digits(14..16)?, digits(17..19)?);
-        let days = days_from_civil(year, month, day);
-        if civil_from_days(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
+        let possible = (1..=12).contains(&month)
+            && (1..=days_in_month(year, month)).contains(&day)
+            && hour <= 23
+            && minute <= 59
+            && second <= 59;
+        if !possible {
             return Err(TimestampError);
         }
+        let days = days_from_civil(year, month, day);
         let ms = match rest {
             b"Z" => 0,
             [b'.', fraction @ .., b'Z'] if (1..=9).contains(&fraction.len()) => {
@@ -153,6 +158,16 @@ fn put_digits(out: &mut [u8], mut value: i64) {
     }
 }
 
+/// The number of days of a month, 1 to 12, of the proleptic Gregorian calendar.
+const fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
 /// Days since 1970-01-01 of a date of the proleptic Gregorian calendar, counted in eras of 400 years that begin on 1 March.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -196,6 +211,20 @@ mod tests {
             "9999-12-31T23:59:59.999Z",
         ] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn exactly_the_dates_of_the_calendar_are_read() {
+        for year in [0, 1900, 1999, 2000, 2023, 2024, 2100, 9999] {
+            for month in 0..=13 {
+                for day in 0..=32 {
+                    let text = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
+                    let there =
+                        civil_from_days(days_from_civil(year, month, day)) == (year, month, day);
+                    assert_eq!(text.parse::<Timestamp>().is_ok(), there, "{text}");
+                }
+            }
         }
     }
 

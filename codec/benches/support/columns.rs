@@ -49,6 +49,7 @@ impl Columns {
         self.rows
     }
 
+    #[inline(always)]
     fn put(
         &mut self,
         numbers: &[(usize, u64)],

@@ -28,6 +28,12 @@ macro_rules! elements {
                 match self { $(Self::$kind => $parent,)+ }
             }
 
+            /// Calls `work` with the element, as a constant in each branch: so that what is inlined into it is made for each element apart.
+            #[inline(always)]
+            pub(super) fn dispatch<T>(self, work: impl FnOnce(Self) -> T) -> T {
+                match self { $(Self::$kind => work(Self::$kind),)+ }
+            }
+
             /// The names of its attributes, by slot.
             pub(super) const fn attributes(self) -> &'static [&'static str] {
                 match self { $(Self::$kind => &[$($attribute,)*],)+ }
@@ -39,14 +45,17 @@ macro_rules! elements {
             }
 
             /// Takes the attributes of this element from `cursor` if they are written the canonical way.
-            #[inline]
+            #[inline(always)]
             pub(super) fn scan(self, cursor: &mut Cursor<'_>, tag: &mut Tag) -> Option<()> {
-                match self { $(Self::$kind => {
+                match self { $(Self::$kind => 'attributes: {
                     $({
                         const TEXT: &str = concat!(" ", $attribute, "=\"");
                         const LITERAL: &[u8; TEXT.len()] = TEXT.as_bytes().first_chunk().expect("its own length");
                         if cursor.eat(LITERAL) {
                             cursor.value(tag, $slots::$slot)?;
+                            if !cursor.has_more() {
+                                break 'attributes;
+                            }
                         }
                     })*
                 })+ }

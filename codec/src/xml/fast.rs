@@ -20,21 +20,39 @@ pub(super) fn run<S: RowSink + ?Sized>(
     let beginning = cursor.at;
     cursor.eat(PROLOG);
     while let Some(element) = cursor.element(machine, sink)? {
-        let start = cursor.at;
-        tag.begin(start);
-        // The name was looked at already.
-        cursor.at += 1 + element.name().len();
-        if element.scan(cursor, &mut tag).is_none() || !cursor.end_of_tag(&mut tag) {
-            cursor.at = start;
+        let taken = element.dispatch(
+            #[inline(always)]
+            |element| step(machine, cursor, &mut tag, element, sink),
+        )?;
+        if !taken {
             break;
         }
-        machine.open(cursor.text, element, &mut tag, sink)?;
     }
     if machine.place == Place::Before {
         // The declaration is the general tokeniser's then.
         cursor.at = beginning;
     }
     Ok(())
+}
+
+/// Takes the start tag of `element`, whose name is next; or takes nothing and says so.
+#[inline(always)]
+fn step<S: RowSink + ?Sized>(
+    machine: &mut Machine,
+    cursor: &mut Cursor<'_>,
+    tag: &mut Tag,
+    element: Element,
+    sink: &mut S,
+) -> Result<bool, ReadError> {
+    let start = cursor.at;
+    tag.begin(start);
+    cursor.at += 1 + element.name().len();
+    if element.scan(cursor, tag).is_none() || !cursor.end_of_tag(tag) {
+        cursor.at = start;
+        return Ok(false);
+    }
+    machine.open(cursor.text, element, tag, sink)?;
+    Ok(true)
 }
 
 /// A place in the document.
@@ -75,6 +93,12 @@ impl<'a> Cursor<'a> {
         self.seen & HIGHS == 0
     }
 
+    /// Whether another attribute may follow.
+    #[inline(always)]
+    pub(super) fn has_more(&self) -> bool {
+        self.bytes.get(self.at) == Some(&b' ')
+    }
+
     /// Steps over the end of a start tag.
     #[inline]
     fn end_of_tag(&mut self, tag: &mut Tag) -> bool {
@@ -95,7 +119,7 @@ impl<'a> Cursor<'a> {
     /// Steps over a value and its closing quote, and puts it into `slot`.
     ///
     /// Eight bytes at a time: a byte that is below 0x20, or is `"`, `&` or `<`, sets its high bit; the lowest that is set is exact.
-    #[inline]
+    #[inline(never)]
     pub(super) fn value(&mut self, tag: &mut Tag, slot: usize) -> Option<()> {
         let start = self.at;
         let mut at = start;

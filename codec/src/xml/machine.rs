@@ -51,7 +51,7 @@ impl Machine {
     }
 
     /// Takes the start tag of `element`, which the place allows.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open<S: RowSink + ?Sized>(
         &mut self,
         xml: &str,
@@ -102,7 +102,7 @@ impl Machine {
     }
 
     /// Counts an element that begins, and keeps to order and limits.
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, element: Element) -> Result<(), Reason> {
         let (count, limit, what) = match element {
             Element::Report => return Ok(()),
@@ -164,7 +164,7 @@ impl Machine {
     }
 
     /// Reads the values and calls the sink.
-    #[inline]
+    #[inline(always)]
     fn take<S: RowSink + ?Sized>(
         &mut self,
         element: Element,

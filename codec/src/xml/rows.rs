@@ -219,10 +219,12 @@ pub(super) fn alert<'a>(values: Values<'a>) -> Parsed<AlertRow<'a>> {
 
 /// What attribute values can be.
 impl<'a> Values<'a> {
+    #[inline]
     fn required(self, slot: usize) -> Parsed<&'a str> {
         self.raw(slot).ok_or_else(|| self.missing(slot))
     }
 
+    #[inline]
     fn text(self, slot: usize, limit: usize) -> Parsed<&'a str> {
         let text = self.required(slot)?;
         if text.len() > limit {
@@ -232,6 +234,7 @@ impl<'a> Values<'a> {
         Ok(text)
     }
 
+    #[inline]
     fn optional_text(self, slot: usize) -> Parsed<Option<&'a str>> {
         if self.tag.has(slot) {
             self.text(slot, TEXT_BYTES_MAX).map(Some)
@@ -240,6 +243,7 @@ impl<'a> Values<'a> {
         }
     }
 
+    #[inline]
     fn word<T>(
         self,
         slot: usize,
@@ -249,6 +253,7 @@ impl<'a> Values<'a> {
         from_word(self.required(slot)?).ok_or_else(|| self.not(slot, expected))
     }
 
+    #[inline]
     fn optional_word<T>(
         self,
         slot: usize,
@@ -262,6 +267,7 @@ impl<'a> Values<'a> {
         }
     }
 
+    #[inline]
     fn u64(self, slot: usize) -> Parsed<Option<u64>> {
         let Some(text) = self.raw(slot) else {
             return Ok(None);
@@ -271,6 +277,7 @@ impl<'a> Values<'a> {
             .ok_or_else(|| self.not(slot, "a whole number from 0 to 18446744073709551615"))
     }
 
+    #[inline]
     fn u32(self, slot: usize) -> Parsed<Option<u32>> {
         let Some(text) = self.raw(slot) else {
             return Ok(None);
@@ -281,11 +288,13 @@ impl<'a> Values<'a> {
             .ok_or_else(|| self.not(slot, "a whole number from 0 to 4294967295"))
     }
 
+    #[inline]
     fn index(self, slot: usize) -> Parsed<u32> {
         self.u32(slot)?.ok_or_else(|| self.missing(slot))
     }
 
     /// A sequence number: from 1.
+    #[inline]
     fn sequence(self, slot: usize) -> Parsed<Option<u64>> {
         match self.u64(slot)? {
             Some(0) => Err(self.not(slot, "a sequence number, from 1")),
@@ -309,6 +318,7 @@ impl<'a> Values<'a> {
             .map_err(|_| self.not(slot, "a UTC timestamp of the form 2026-11-21T10:41:00.000Z"))
     }
 
+    #[inline]
     fn level(self, slot: usize) -> Parsed<Level> {
         let amount = |digits: &[u8]| decimal(digits).and_then(|number| u32::try_from(number).ok());
         let level = match self.required(slot)?.as_bytes() {
@@ -330,15 +340,28 @@ impl<'a> Values<'a> {
 /// The number that 1 to 20 decimal digits say, if 64 bits hold it.
 #[inline]
 fn decimal(digits: &[u8]) -> Option<u64> {
-    const DIGITS_MAX: usize = 20;
-    if digits.is_empty() || digits.len() > DIGITS_MAX {
+    /// So many digits always fit.
+    const SAFE_DIGITS: usize = 19;
+    let (safe, last) = match digits.split_at_checked(SAFE_DIGITS) {
+        None if digits.is_empty() => return None,
+        None => (digits, None),
+        Some((safe, [])) => (safe, None),
+        Some((safe, [last])) => (safe, Some(*last)),
+        Some(_) => return None,
+    };
+    let mut number = 0_u64;
+    let mut all_digits = true;
+    for byte in safe {
+        let digit = byte.wrapping_sub(b'0');
+        all_digits &= digit <= 9;
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    if !all_digits {
         return None;
     }
-    digits.iter().try_fold(0_u64, |number, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
+    let Some(last) = last else {
+        return Some(number);
+    };
+    last.is_ascii_digit().then_some(())?;
+    number.checked_mul(10)?.checked_add(u64::from(last - b'0'))
 }
