@@ -201,7 +201,7 @@ impl SnmpSource {
                 let device = self.devices.get_mut(id);
                 let range = &self.ranges[device.range];
                 (
-                    device.plan.clone(),
+                    device.plan.take(),
                     std::mem::take(&mut device.memory),
                     &range.poll,
                 )
@@ -270,17 +270,18 @@ impl SnmpSource {
             // A heartbeat that saw something move: now for what it is.
             let device = self.devices.get_mut(id);
             device.memory = memory;
-            device.answered(now);
+            device.plan = outcome.plan;
             device.wants_steady = true;
+            self.devices.answered(id, now);
             self.devices.end(id, now);
             return true;
         }
         let Some(report) = outcome.report else {
             add(&counters.polls_unanswered, 1);
+            let failures = self.devices.failed(id);
             let device = self.devices.get_mut(id);
             device.memory = memory;
-            device.failed(now);
-            let failures = device.failures;
+            device.plan = outcome.plan;
             if failures == 1 {
                 tracing::info!(address = %device.target, handle = device.handle, error = error.map(tracing::field::display), "a device does not answer");
             }
@@ -311,12 +312,10 @@ impl SnmpSource {
                 return true;
             }
         }
+        self.devices.answered(id, now);
         let device = self.devices.get_mut(id);
         device.memory = memory;
-        if outcome.plan.is_some() {
-            device.plan = outcome.plan;
-        }
-        device.answered(now);
+        device.plan = outcome.plan;
         let handle = device.handle.clone();
         self.schedule.did(device, depth, now);
         let next = self.schedule.next(self.devices.get(id), now);
@@ -352,10 +351,10 @@ impl SnmpSource {
             tracing::debug!(%address, "a second address of a device that is already polled");
             return true;
         };
+        self.devices.answered(id, now);
         let device = self.devices.get_mut(id);
         device.memory = memory;
         device.plan = outcome.plan;
-        device.answered(now);
         let handle = device.handle.clone();
         tracing::debug!(%address, handle, model = report.identity.model, "found a printer");
         self.schedule.did(device, Depth::Learn, now);

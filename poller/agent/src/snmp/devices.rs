@@ -31,16 +31,14 @@ pub struct Device {
     pub memory: Memory,
     /// What the last poll learned.
     pub plan: Option<Plan>,
-    /// Polls in a row that got no answer.
-    pub failures: u32,
-    /// When it last answered.
-    pub answered_at: Instant,
     /// When it is due for what.
     pub dues: Dues,
     /// A heartbeat saw something move.
     pub wants_steady: bool,
     /// The manager lacks its base.
     pub wants_full: bool,
+    failures: u32,
+    answered_at: Instant,
     serial: Option<String>,
     polling: bool,
     /// Only the newest entry in the timeline counts.
@@ -48,15 +46,16 @@ pub struct Device {
 }
 
 impl Device {
-    /// A poll was answered.
-    pub const fn answered(&mut self, now: Instant) {
-        self.failures = 0;
-        self.answered_at = now;
+    /// Polls in a row that got no answer.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.failures
     }
 
-    /// A poll was not.
-    pub const fn failed(&mut self, _now: Instant) {
-        self.failures = self.failures.saturating_add(1);
+    /// When it last answered.
+    #[must_use]
+    pub const fn answered_at(&self) -> Instant {
+        self.answered_at
     }
 
     /// A number from 0 to 1 that is this device's own: what spreads a fleet over an interval.
@@ -93,6 +92,8 @@ pub struct Devices {
     by_handle: HashMap<String, Id>,
     timeline: BinaryHeap<Reverse<(Instant, Id, u64)>>,
     stamps: u64,
+    /// How many did not answer their last poll.
+    silent: usize,
 }
 
 impl Devices {
@@ -111,11 +112,7 @@ impl Devices {
     /// How many answered their last poll.
     #[must_use]
     pub fn answering(&self) -> usize {
-        self.slots
-            .iter()
-            .flatten()
-            .filter(|device| device.failures == 0)
-            .count()
+        self.len() - self.silent
     }
 
     /// The device.
@@ -159,6 +156,26 @@ impl Devices {
             self.timeline.pop();
         }
         None
+    }
+
+    /// A poll of it was answered.
+    pub fn answered(&mut self, id: Id, now: Instant) {
+        let device = self.get_mut(id);
+        device.answered_at = now;
+        if std::mem::take(&mut device.failures) > 0 {
+            self.silent -= 1;
+        }
+    }
+
+    /// A poll of it was not. Says how many that were in a row.
+    pub fn failed(&mut self, id: Id) -> u32 {
+        let device = self.get_mut(id);
+        device.failures = device.failures.saturating_add(1);
+        let failures = device.failures;
+        if failures == 1 {
+            self.silent += 1;
+        }
+        failures
     }
 
     /// A poll of it begins.
@@ -281,6 +298,7 @@ impl Devices {
         let device = self.slots[id].take().expect("a device is removed once");
         self.by_target.remove(&device.target);
         self.by_handle.remove(&device.handle);
+        self.silent -= usize::from(device.failures > 0);
         self.free.push(id);
         device
     }
@@ -358,11 +376,13 @@ mod tests {
             None,
             "it answers at the first"
         );
-        devices.get_mut(id).failed(now);
+        devices.failed(id);
         assert_eq!(devices.found(0, target(2), &report("A"), now), Some(id));
         assert_eq!(devices.get(id).target, target(2));
         assert_eq!(devices.get(id).handle, handle);
-        assert_eq!(devices.len(), 1);
+        assert_eq!((devices.len(), devices.answering()), (1, 0));
+        devices.answered(id, now);
+        assert_eq!(devices.answering(), 1);
     }
 
     #[test]
@@ -377,7 +397,7 @@ mod tests {
             Noted::Twin,
             "B answers at the second"
         );
-        devices.get_mut(b).failed(now);
+        devices.failed(b);
         let before = devices.get(a).handle.clone();
         assert_eq!(devices.note(a, &report("B"), now), Noted::Other);
         assert_ne!(devices.get(a).handle, before);

@@ -96,12 +96,12 @@ impl Schedule {
     /// When a device that did not answer is tried next; `None` when it has been silent for too long.
     #[must_use]
     pub fn after_failure(&self, device: &Device, now: Instant) -> Option<Instant> {
-        let silent = now.saturating_duration_since(device.answered_at);
+        let silent = now.saturating_duration_since(device.answered_at());
         if silent >= self.config.forget_after {
             return None;
         }
         let first = self.intervals[0].min(RETRY_FIRST_MAX);
-        let doubled = first.saturating_mul(1 << device.failures.saturating_sub(1).min(16));
+        let doubled = first.saturating_mul(1 << device.failures().saturating_sub(1).min(16));
         let pause = doubled.min(self.config.dead_retry_max);
         // Devices that fell silent together (a switch, a power cut) do not come back in step either.
         Some(now + pause.mul_f64(0.75 + device.phase() / 4.0))

@@ -17,7 +17,7 @@ use crate::config::{AgentConfig, ManagerConfig, ProxyConfig, Secret};
 use crate::spool::Meta;
 
 /// No condition of these tests takes longer on a machine that is busy with a build.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How the manager answers one request.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ enum Act {
 
 /// What the manager saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     stream: Stream,
     sequence: u64,
     authorization: String,
@@ -110,7 +110,7 @@ impl Manager {
     }
 }
 
-fn key(epoch: SpoolEpoch, seen: &Seen, body: &[u8]) -> ReportKey {
+pub(super) fn key(epoch: SpoolEpoch, seen: &Seen, body: &[u8]) -> ReportKey {
     ReportKey {
         agent: agent(),
         epoch,
@@ -120,8 +120,8 @@ fn key(epoch: SpoolEpoch, seen: &Seen, body: &[u8]) -> ReportKey {
     }
 }
 
-fn read_request(socket: &TcpStream) -> Option<(Seen, Vec<u8>)> {
-    let mut reader = BufReader::new(socket);
+pub(super) fn read_request(stream: impl Read) -> Option<(Seen, Vec<u8>)> {
+    let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
     assert!(line.starts_with("POST /v1/reports HTTP/1.1"), "{line}");
@@ -204,21 +204,21 @@ fn answer(mut socket: &TcpStream, act: Act, key: &ReportKey) -> bool {
     }
 }
 
-fn agent() -> AgentId {
+pub(super) fn agent() -> AgentId {
     AgentId::new("tester").unwrap()
 }
 
-struct Fixture {
-    folder: tempfile::TempDir,
+pub(super) struct Fixture {
+    pub(super) folder: tempfile::TempDir,
     spool: Arc<Mutex<Spool<StdDisk>>>,
     stop: StopHandle,
-    status: StatusHandle,
+    pub(super) status: StatusHandle,
     need_full: Arc<Mutex<Vec<String>>>,
     uploader: Option<Uploader>,
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), "http://127.0.0.1:1".to_owned());
         let spool = Spool::open(&config.spool, &agent(), Timestamp::now()).unwrap();
@@ -232,11 +232,11 @@ impl Fixture {
         }
     }
 
-    fn epoch(&self) -> SpoolEpoch {
+    pub(super) fn epoch(&self) -> SpoolEpoch {
         self.spool.lock().unwrap().epoch()
     }
 
-    fn put(&self, stream: Stream) -> u64 {
+    pub(super) fn put(&self, stream: Stream) -> u64 {
         let mut spool = self.spool.lock().unwrap();
         let sequence = spool.sequence_next(stream);
         let sealed = format!("{} {sequence} and so on", stream.name()).into_bytes();
@@ -257,7 +257,7 @@ impl Fixture {
         sequence
     }
 
-    fn upload(&mut self, manager: &ManagerConfig) {
+    pub(super) fn upload(&mut self, manager: &ManagerConfig) {
         let transport = HttpTransport::new(manager, Clock::new()).unwrap();
         let need_full = Arc::clone(&self.need_full);
         let uploader = Uploader::start(
@@ -276,7 +276,7 @@ impl Fixture {
     }
 
     /// Waits until nothing waits any more.
-    fn wait_for_empty(&self) {
+    pub(super) fn wait_for_empty(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let spool = self.spool.lock().unwrap();
@@ -294,7 +294,7 @@ impl Fixture {
         }
     }
 
-    fn end(mut self) -> StatusHandle {
+    pub(super) fn end(mut self) -> StatusHandle {
         self.stop.stop();
         if let Some(uploader) = self.uploader.take() {
             uploader.join();
@@ -311,7 +311,7 @@ fn config(folder: &Path, url: String) -> AgentConfig {
     config
 }
 
-fn manager_at(address: SocketAddr) -> ManagerConfig {
+pub(super) fn manager_at(address: SocketAddr) -> ManagerConfig {
     config(Path::new("unused"), format!("http://{address}")).manager
 }
 

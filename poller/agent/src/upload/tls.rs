@@ -211,3 +211,6 @@ impl fmt::Debug for TlsTransport {
         f.write_str("TlsTransport")
     }
 }
+
+#[cfg(test)]
+mod tests;

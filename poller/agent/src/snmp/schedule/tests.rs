@@ -91,12 +91,11 @@ fn the_dead_are_asked_ever_less_often_and_forgotten_at_last() {
     let schedule = Schedule::new(config());
     let begin = Instant::now();
     let (mut devices, ids) = devices(1, begin);
-    let device = devices.get_mut(ids[0]);
     let mut now = begin;
     let mut pauses = Vec::new();
     loop {
-        device.failed(now);
-        let Some(next) = schedule.after_failure(device, now) else {
+        devices.failed(ids[0]);
+        let Some(next) = schedule.after_failure(devices.get(ids[0]), now) else {
             break;
         };
         pauses.push((next - now).as_secs());
