@@ -107,6 +107,8 @@ impl<D: Disk> Journal<D> {
     ///
     /// # Errors
     /// [`Error::TooLarge`], or of the disk (full, broken). None of the records is in the journal then, and appending may be tried again.
+    /// An append that starts a new segment syncs the one before; when that fails, [`Error::Sync`] says so, and what it says of earlier
+    /// unsynced records holds.
     pub fn append(&mut self, records: &[Record<'_>]) -> Result<Vec<Position>, Error> {
         if let Some(record) = records.iter().find(|record| !record.fits()) {
             return Err(Error::TooLarge {
