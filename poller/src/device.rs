@@ -7,12 +7,14 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`plan`] | what is remembered from one poll to the next |
+//! | `context` | what a poll has to know, and what it yields |
 //! | `learn` | the asks of each kind of poll |
 //! | `facts`, `view` | what is known by OID; sources of a profile looked up in it |
 //! | `identity`, `status`, `meters`, `supplies`, `trays`, `alerts` | facts to sections of the report |
 //! | `mib`, `text`, `words` | object numbers; charsets and placeholders; words for kinds and colours |
 
 mod alerts;
+mod context;
 mod facts;
 mod identity;
 mod learn;
@@ -30,8 +32,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use codec::model::{DeviceReport, Section, SourceKind};
-use codec::time::Timestamp;
 
+pub use context::{Depth, PollContext, PollOutcome};
 pub use mib::allowed as standard_subtrees;
 pub use plan::Plan;
 
@@ -42,68 +44,6 @@ use crate::value::ValueRef;
 use facts::Facts;
 use learn::{Part, Step};
 use view::View;
-
-/// How much a poll shall read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Depth {
-    /// Four values that tell whether a steady poll is worth its bytes. Its report says that the device is there, and confirms nothing (Rule 4).
-    Heartbeat,
-    /// All that changes: status, meters, levels; alerts when something points to them. Needs a plan, else the device is learned.
-    #[default]
-    Steady,
-    /// The tables too, with the rows that the plan knows: names, media, alerts.
-    Full,
-    /// Everything anew: identification, vendor tables, meters by size. Always the case for the first poll, and daily.
-    Learn,
-}
-
-/// What a poll has to know about its surroundings.
-#[derive(Clone, Debug)]
-pub struct PollContext {
-    /// The address as it shall stand in the report: without a port unless that is not 161.
-    pub address: String,
-    /// The agent's time of day at this poll.
-    pub observed_at: Timestamp,
-    /// The agent's monotonic clock at this poll, in milliseconds.
-    pub observed_uptime_ms: u64,
-    /// How much to read.
-    pub depth: Depth,
-    /// Whether `sysContact` is collected (off unless the operator wants it: it names a person).
-    pub collect_contact: bool,
-}
-
-impl PollContext {
-    /// A steady poll (or the first) of `address`, without `sysContact`.
-    #[must_use]
-    pub fn new(address: &str, observed_at: Timestamp, observed_uptime_ms: u64) -> Self {
-        Self {
-            address: address.to_owned(),
-            observed_at,
-            observed_uptime_ms,
-            depth: Depth::Steady,
-            collect_contact: false,
-        }
-    }
-}
-
-/// What a poll found out.
-#[derive(Clone, Debug)]
-pub struct PollOutcome {
-    /// The report; `None` when the device did not answer, or (of a heartbeat) when something moved.
-    pub report: Option<DeviceReport>,
-    /// The plan for the next poll; `None` when there is nothing to build one on. It replaces the one that was given.
-    pub plan: Option<Plan>,
-    /// How much was read indeed: a steady poll becomes a learning one when the plan no longer fits.
-    pub depth: Depth,
-    /// The last failure of an ask, if there was one. A report may exist all the same.
-    pub failure: Option<Failure>,
-    /// Whether it is a printer: it has a row in a table of the Printer MIB or is one by the Host Resources MIB, or a profile knows it.
-    pub is_printer: bool,
-    /// A profile says that this model must not be polled (it restarts or crashes): do not ask it again.
-    pub do_not_touch: bool,
-    /// Of a heartbeat: something moved, so a steady poll is due now.
-    pub changed: bool,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -515,7 +455,7 @@ impl DevicePoll {
                     .plan
                     .as_ref()
                     .filter(|_| self.depth == Depth::Full)
-                    .map_or(now, |plan| plan.learned_at());
+                    .map_or(now, Plan::learned_at);
                 let moved = self
                     .plan
                     .as_ref()

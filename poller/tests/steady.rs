@@ -242,16 +242,16 @@ fn what_does_not_fit_any_more_is_learned_anew() {
     type Change = fn(&mut Device);
     let changes: [(&str, Change); 5] = [
         ("a reboot", |device| {
-            device.set(UPTIME, Value::TimeTicks(100))
+            device.set(UPTIME, Value::TimeTicks(100));
         }),
         ("another configuration", |device| {
-            device.set(CONFIG, Value::Counter32(1))
+            device.set(CONFIG, Value::Counter32(1));
         }),
         ("an instance that is gone", |device| {
-            device.variables.retain(|at, _| *at != oid(TOTAL))
+            device.variables.retain(|at, _| *at != oid(TOTAL));
         }),
         ("a new cartridge", |device| {
-            device.set("1.3.6.1.2.1.43.11.1.1.9.1.2", Value::Integer(20000))
+            device.set("1.3.6.1.2.1.43.11.1.1.9.1.2", Value::Integer(20000));
         }),
         ("a day", |device| device.minute += 24 * 60),
     ];

@@ -172,13 +172,11 @@ fn apply_known(view: &View<'_>, known: &KnownLevel, number: u32, list: &mut Vec<
     let mut rows = list.iter_mut().filter(same).collect::<Vec<_>>();
     match rows.as_mut_slice() {
         // Of several such rows nobody can say which one is meant.
-        [row] => {
-            if !is_number(row.level) {
-                row.unit = CapacityUnit::Percent;
-                row.capacity = Some(100);
-                row.level = Level::Percent(percent);
-                row.resolution = Some(1);
-            }
+        [row] if !is_number(row.level) => {
+            row.unit = CapacityUnit::Percent;
+            row.capacity = Some(100);
+            row.level = Level::Percent(percent);
+            row.resolution = Some(1);
         }
         [] => list.extend(known.description.as_ref().map(|description| Supply {
             index: number,
@@ -269,7 +267,7 @@ fn cartridge(view: &View<'_>) -> Option<SupplyType> {
         .and_then(|(_, index)| view.integer_in(&technology, index));
     match told {
         Some(3..=5) => Some(SupplyType::Toner),
-        Some(12 | 13 | 14) => Some(SupplyType::Ink),
+        Some(12..=14) => Some(SupplyType::Ink),
         _ => {
             let model = view
                 .text_in(&mib::hr_device(3), &[view.device])

@@ -369,20 +369,24 @@ fn device_index(facts: &Facts) -> u32 {
     if let Some(device) = with_supplies.or(of_type.first()) {
         return *device;
     }
-    let columns = [
+    // Here the device is the whole index, there the first of two arcs (a table without it, quirk S16, tells no device).
+    let alone = [
         mib::hr_printer(2),
         mib::hr_printer(1),
         mib::general(17),
         mib::general(16),
         mib::general(1),
-        levels,
-        mib::marker(4),
     ];
-    let first_of = |column: &Oid| facts.rows(column).map(|(index, _)| index.to_vec()).next();
-    let found = columns.iter().find_map(|column| {
-        first_of(column).filter(|index| {
-            index.len() >= usize::from(column == &columns[5] || column == &columns[6]) + 1
-        })
-    });
-    found.and_then(|index| index.first().copied()).unwrap_or(1)
+    let before_row = [levels, mib::marker(4)];
+    let first_of = |column: &Oid, arcs: usize| {
+        let index = facts
+            .rows(column)
+            .map(|(index, _)| index)
+            .find(|index| index.len() >= arcs)?;
+        index.first().copied()
+    };
+    let found = alone.iter().find_map(|column| first_of(column, 1));
+    found
+        .or_else(|| before_row.iter().find_map(|column| first_of(column, 2)))
+        .unwrap_or(1)
 }

@@ -246,7 +246,7 @@ pub fn colorant(description: &str) -> Option<Colorant> {
     };
     COLOURS
         .iter()
-        .find(|(_, words)| words.iter().any(|word| named(&word)))
+        .find(|(_, words)| words.iter().any(&named))
         .map(|(colour, _)| *colour)
 }
 

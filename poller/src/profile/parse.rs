@@ -78,7 +78,7 @@ fn check(profile: &Profile) -> Result<(), (String, String)> {
         let rest = words.next();
         if work.is_none()
             || colour.is_none()
-            || rest.is_some_and(|rest| rest.is_empty())
+            || rest.is_some_and(str::is_empty)
             || words.next().is_some()
         {
             wrong = Some((

@@ -1,3 +1,4 @@
+use super::set::EMBEDDED;
 use super::*;
 
 fn parse(text: &str) -> Result<Profile, String> {
