@@ -11,7 +11,7 @@ use codec::time::Timestamp;
 use serde::Serialize;
 
 use crate::cursor::Cursor;
-use crate::reading::{JournalPosition, Reading};
+use crate::reading::Reading;
 use crate::words::{EventKind, Quality};
 
 /// The most items of one page: what a browser shows and a caller holds without strain.
@@ -704,6 +704,4 @@ pub struct OpenRun {
     pub profile: Option<String>,
     /// The site it was opened at.
     pub site: TenantId,
-    /// Where the bytes lie that it came from.
-    pub journal: JournalPosition,
 }

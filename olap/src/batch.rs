@@ -419,6 +419,19 @@ pub(crate) struct RunCells {
     pub journal: JournalPosition,
 }
 
+impl RunCells {
+    /// Whether both come from one device report.
+    pub fn is_of_report_of(&self, other: &Self) -> bool {
+        let key = |run: &Self| {
+            (
+                (run.agent, run.epoch, run.stream, run.sequence, run.ordinal),
+                (run.device, run.agent_at, run.received_at, run.journal),
+            )
+        };
+        key(self) == key(other)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct AlertCells {
     pub device: DeviceId,

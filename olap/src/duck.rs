@@ -42,7 +42,7 @@ use write::Writer;
 pub use upkeep::CheckReport;
 
 /// How much of the write-ahead log may gather before it is worked into the file, in MB: a restart replays no more than this.
-const WAL_MB_MAX: u32 = 64;
+const WAL_MB_MAX: u32 = 96;
 
 /// What errors call a store that has no file.
 const MEMORY: &str = "(memory)";
@@ -293,7 +293,7 @@ fn config(options: &DuckOptions) -> duckdb::Result<Config> {
         .max_memory(&format!("{}MB", options.memory_mb_max.max(64)))?
         .threads(i64::from(options.threads.max(1)))?
         .with("wal_autocheckpoint", format!("{WAL_MB_MAX}MB"))?
-        .with("preserve_insertion_order", "true")?;
+        .with("preserve_insertion_order", "false")?;
     match &options.temp_dir {
         Some(dir) => config.with("temp_directory", dir.to_string_lossy()),
         None => Ok(config),

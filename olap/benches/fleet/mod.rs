@@ -257,7 +257,7 @@ impl Fleet {
     }
 
     /// The rows that [`Fleet::steady`] brings, as columns that are ready for the appender.
-    pub fn bare_rows(&self, count: u32) -> [(&'static str, RecordBatch); 2] {
+    pub fn bare_rows(&self, count: u32) -> [(&'static str, RecordBatch); 3] {
         let runs = u64::from(count) * MOVED.len() as u64;
         let now = self.now().unix_ms;
         let u64s = |of: fn(u64) -> u64| {
@@ -277,6 +277,7 @@ impl Fleet {
         let device = |n: u64| (n / 4) as u32;
         let run = RecordBatch::try_from_iter_with_nullable([
             ("place", u64s(|n| n), true),
+            ("report_no", u64s(|n| n / 4 * 4), true),
             ("device_no", u32s(device), true),
             (
                 "meter_no",
@@ -303,13 +304,6 @@ impl Fleet {
                 Arc::new(Int64Array::from_iter((0..runs).map(|_| None::<i64>))) as ArrayRef,
                 true,
             ),
-            ("agent_ms", moments(runs), true),
-            ("received_ms", moments(runs), true),
-            ("agent_no", u32s(|_| 0), true),
-            ("epoch", u64s(|_| 0x5eed), true),
-            ("stream", u8s(0), true),
-            ("sequence", u64s(|n| n / 400), true),
-            ("ordinal", u32s(device), true),
             ("quality", u8s(0), true),
             (
                 "clock_corrected",
@@ -318,16 +312,42 @@ impl Fleet {
             ),
             ("reason", u8s(0), true),
             (
-                "shard",
-                Arc::new(UInt16Array::from_iter_values((0..runs).map(|_| 0))) as ArrayRef,
-                true,
-            ),
-            ("position", u64s(|n| n << 20), true),
-            (
                 "parts",
                 Arc::new(StringArray::from_iter((0..runs).map(|_| None::<&str>))) as ArrayRef,
                 true,
             ),
+        ])
+        .unwrap();
+        let per_report = |of: fn(u64) -> u64| {
+            Arc::new(UInt64Array::from_iter_values((0..u64::from(count)).map(of))) as ArrayRef
+        };
+        let report = RecordBatch::try_from_iter_with_nullable([
+            ("report_no", per_report(|n| n * 4), true),
+            (
+                "agent_no",
+                Arc::new(UInt32Array::from_iter_values((0..count).map(|_| 0))) as ArrayRef,
+                true,
+            ),
+            ("epoch", per_report(|_| 0x5eed), true),
+            (
+                "stream",
+                Arc::new(UInt8Array::from_iter_values((0..count).map(|_| 0))) as ArrayRef,
+                true,
+            ),
+            ("sequence", per_report(|n| n / 100), true),
+            (
+                "ordinal",
+                Arc::new(UInt32Array::from_iter_values((0..count).map(|n| n % 100))) as ArrayRef,
+                true,
+            ),
+            ("agent_ms", moments(u64::from(count)), true),
+            ("received_ms", moments(u64::from(count)), true),
+            (
+                "shard",
+                Arc::new(UInt16Array::from_iter_values((0..count).map(|_| 0))) as ArrayRef,
+                true,
+            ),
+            ("position", per_report(|n| n << 20), true),
         ])
         .unwrap();
         let devices = u64::from(count);
@@ -341,7 +361,7 @@ impl Fleet {
             ("unchanged_since_ms", moments(devices), true),
         ])
         .unwrap();
-        [("run", run), ("device_seen", seen)]
+        [("report", report), ("run", run), ("device_seen", seen)]
     }
 }
 
@@ -365,7 +385,7 @@ impl Bare {
     }
 
     /// One transaction, as the store has it.
-    pub fn append(&self, rows: [(&'static str, RecordBatch); 2]) {
+    pub fn append(&self, rows: [(&'static str, RecordBatch); 3]) {
         self.connection.execute_batch("BEGIN").unwrap();
         for (table, rows) in rows {
             let mut appender = self.connection.appender(table).unwrap();

@@ -9,7 +9,6 @@ use duckdb::Connection;
 use super::readers::Answer;
 use super::sql;
 use crate::ask::{DeviceState, OpenRun};
-use crate::reading::JournalPosition;
 use crate::rows::SeenRow;
 use crate::store::{Positions, StreamApplied};
 
@@ -150,8 +149,7 @@ fn range(connection: &Connection, from: u32, to: u32) -> Answer<Vec<DeviceState>
         "run_open r JOIN origin o ON o.origin_no = r.origin_no WHERE {within} ORDER BY device_no, place"
     );
     each(
-        "r.place, o.code, r.value, r.continuous, r.meter_epoch, r.observed_ms, r.confirmed_ms, r.quality, o.oid, o.profile, \
-         r.site, r.shard, r.position",
+        "r.place, o.code, r.value, r.continuous, r.meter_epoch, r.observed_ms, r.confirmed_ms, r.quality, o.oid, o.profile, r.site",
         &runs,
         &mut |row, state| {
             let confirmed = sql::moment(row, 7)?;
@@ -168,10 +166,6 @@ fn range(connection: &Connection, from: u32, to: u32) -> Answer<Vec<DeviceState>
                 oid: row.get(9)?,
                 profile: row.get(10)?,
                 site: codec::id::TenantId(row.get(11)?),
-                journal: JournalPosition {
-                    shard: row.get(12)?,
-                    position: row.get(13)?,
-                },
             });
             Ok(())
         },

@@ -17,15 +17,15 @@ use crate::cursor::{Cursor, List};
 use crate::reading::{JournalPosition, Reading, ReadingId};
 use crate::words::{Quality, ReadReason};
 
-/// Columns of a run, its origin, agent and device that make a reading, in its order.
+/// Columns of a run, its origin, report, agent and device that make a reading, in its order.
 pub(super) const READING_COLUMNS: &str = "r.place, d.device, r.site, \
      o.code, o.work, o.colour, o.unit, o.media_size, o.sides, o.basis, o.oid, o.profile, o.source, \
-     r.value, r.continuous, r.meter_epoch, r.observed_ms, r.confirmed_ms, r.superseded_ms, r.agent_ms, r.received_ms, \
-     n.agent, r.epoch, r.stream, r.sequence, r.ordinal, r.quality, r.clock_corrected, r.reason, r.shard, r.position, r.parts";
+     r.value, r.continuous, r.meter_epoch, r.observed_ms, r.confirmed_ms, r.superseded_ms, p.agent_ms, p.received_ms, \
+     n.agent, p.epoch, p.stream, p.sequence, p.ordinal, r.quality, r.clock_corrected, r.reason, p.shard, p.position, r.parts";
 
 /// What a run is joined with to become a reading.
 pub(super) const READING_JOINS: &str = "JOIN origin o ON o.origin_no = r.origin_no \
-     JOIN agent_name n ON n.agent_no = r.agent_no JOIN device d ON d.device_no = r.device_no";
+     JOIN report p ON p.report_no = r.report_no JOIN agent_name n ON n.agent_no = p.agent_no JOIN device d ON d.device_no = r.device_no";
 
 pub(super) fn reading(row: &Row<'_>) -> duckdb::Result<Reading> {
     let origin = sql::origin(row, 3)?;
@@ -207,8 +207,8 @@ pub(super) fn one(
 ) -> Answer<Option<Reading>> {
     let condition = sql::sites_condition("r.site", scope, None);
     let mut statement = connection.prepare(&format!(
-        "SELECT {READING_COLUMNS} FROM run_all r {READING_JOINS} WHERE {condition} AND r.epoch = ? AND r.stream = ? \
-         AND r.sequence = ? AND r.ordinal = ? AND n.agent = ? AND o.code = ? ORDER BY r.place"
+        "SELECT {READING_COLUMNS} FROM run_all r {READING_JOINS} WHERE {condition} AND p.epoch = ? AND p.stream = ? \
+         AND p.sequence = ? AND p.ordinal = ? AND n.agent = ? AND o.code = ? ORDER BY r.place"
     ))?;
     let key = duckdb::params![
         id.epoch.0,
@@ -253,7 +253,7 @@ pub(super) fn billing(
     let begin = begin_condition(query.cursor, after);
     let mut statement = connection.prepare(&format!(
         "WITH page AS MATERIALIZED (SELECT place FROM {standing} r WHERE {begin} ORDER BY place LIMIT {}) \
-         SELECT {READING_COLUMNS} FROM page p JOIN run_all r ON r.place = p.place {READING_JOINS} ORDER BY r.place",
+         SELECT {READING_COLUMNS} FROM page g JOIN run_all r ON r.place = g.place {READING_JOINS} ORDER BY r.place",
         u64::from(limit) + 1
     ))?;
     let mut items = Vec::new();

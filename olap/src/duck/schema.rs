@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `run` | a reading whose run is over | append |
 //! | `run_open` | the reading that a meter of a device is in | append, delete |
+//! | `report` | a device report that began readings: what they have in common; numbered by the place of the first | append |
 //! | `device_seen` | how old the knowledge of a device is | replaced at every report |
 //! | `device`, `device_status`, `device_level`, `supply`, `tray` | what is known of a device now | replaced when it changed |
 //! | `alert_open`, `alert_over` | an alert | append, moved when it ends |
@@ -59,13 +60,15 @@ CREATE TABLE tray (
     device_no UINTEGER NOT NULL, observed_ms BIGINT NOT NULL, idx UINTEGER NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL,
     media VARCHAR, unit VARCHAR NOT NULL, capacity UINTEGER, level_kind UTINYINT NOT NULL, level UINTEGER NOT NULL, status UINTEGER
 );
+CREATE TABLE report (
+    report_no UBIGINT NOT NULL, agent_no UINTEGER NOT NULL, epoch UBIGINT NOT NULL, stream UTINYINT NOT NULL, sequence UBIGINT NOT NULL,
+    ordinal UINTEGER NOT NULL, agent_ms BIGINT NOT NULL, received_ms BIGINT NOT NULL, shard USMALLINT NOT NULL, position UBIGINT NOT NULL
+);
 CREATE TABLE run (
-    place UBIGINT NOT NULL, device_no UINTEGER NOT NULL, meter_no USMALLINT NOT NULL, origin_no UINTEGER NOT NULL, site BIGINT NOT NULL,
-    value UBIGINT NOT NULL, continuous UBIGINT NOT NULL, meter_epoch UINTEGER NOT NULL,
-    observed_ms BIGINT NOT NULL, confirmed_ms BIGINT NOT NULL, superseded_ms BIGINT, agent_ms BIGINT NOT NULL, received_ms BIGINT NOT NULL,
-    agent_no UINTEGER NOT NULL, epoch UBIGINT NOT NULL, stream UTINYINT NOT NULL, sequence UBIGINT NOT NULL, ordinal UINTEGER NOT NULL,
-    quality UTINYINT NOT NULL, clock_corrected BOOLEAN NOT NULL, reason UTINYINT NOT NULL,
-    shard USMALLINT NOT NULL, position UBIGINT NOT NULL, parts VARCHAR
+    place UBIGINT NOT NULL, report_no UBIGINT NOT NULL, device_no UINTEGER NOT NULL, meter_no USMALLINT NOT NULL, origin_no UINTEGER NOT NULL,
+    site BIGINT NOT NULL, value UBIGINT NOT NULL, continuous UBIGINT NOT NULL, meter_epoch UINTEGER NOT NULL,
+    observed_ms BIGINT NOT NULL, confirmed_ms BIGINT NOT NULL, superseded_ms BIGINT,
+    quality UTINYINT NOT NULL, clock_corrected BOOLEAN NOT NULL, reason UTINYINT NOT NULL, parts VARCHAR
 );
 CREATE TABLE run_open AS FROM run LIMIT 0;
 CREATE TABLE alert_open (

@@ -27,7 +27,7 @@ impl CheckReport {
 }
 
 /// What must hold between tables: a sentence, and a question for the number of rows that break it.
-const RULES: [(&str, &str); 7] = [
+const RULES: [(&str, &str); 8] = [
     (
         "readings have places of their own",
         "SELECT count(*) - count(DISTINCT place) FROM run_all",
@@ -45,8 +45,14 @@ const RULES: [(&str, &str); 7] = [
         "SELECT count(*) FROM run_all WHERE device_no NOT IN (SELECT device_no FROM device)",
     ),
     (
-        "readings have known origins and agents",
-        "SELECT count(*) FROM run_all WHERE origin_no NOT IN (SELECT origin_no FROM origin) OR agent_no NOT IN (SELECT agent_no FROM agent_name)",
+        "readings have known origins and reports, and these known agents",
+        "SELECT (SELECT count(*) FROM run_all WHERE origin_no NOT IN (SELECT origin_no FROM origin) \
+         OR report_no NOT IN (SELECT report_no FROM report)) \
+         + (SELECT count(*) FROM report WHERE agent_no NOT IN (SELECT agent_no FROM agent_name))",
+    ),
+    (
+        "device reports are there once",
+        "SELECT count(*) - count(DISTINCT report_no) FROM report",
     ),
     (
         "devices are there once",

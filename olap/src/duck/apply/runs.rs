@@ -159,38 +159,78 @@ fn stage<'a>(work: &Work<'_>, ends: impl Iterator<Item = &'a RunEnd> + Clone) ->
     Ok(())
 }
 
-/// Appends the batch's own runs.
+/// A run with the store's numbers.
+#[derive(Clone, Copy)]
+struct Numbered<'a> {
+    report: u64,
+    device: u32,
+    run: &'a RunCells,
+}
+
+/// Appends the batch's own runs, and the device reports that they come from.
 pub(super) fn append(work: &Work<'_>, numbers: &Numbers) -> Step {
-    let mut open = Vec::new();
-    let mut over = Vec::new();
-    let mut last = None;
+    let mut reports: Vec<&RunCells> = Vec::new();
+    let (mut open, mut over) = (Vec::new(), Vec::new());
+    let mut last: Option<Numbered<'_>> = None;
     for run in &work.batch.runs {
-        // The runs of one device come one after another.
-        let device = match last {
-            Some((device, number)) if device == run.device => number,
-            _ => work.device(run.device, "a reading")?,
+        // The runs of one device report come one after another.
+        let numbered = match last {
+            Some(last) if last.run.is_of_report_of(run) => Numbered { run, ..last },
+            _ => {
+                reports.push(run);
+                Numbered {
+                    report: run.place,
+                    device: work.device(run.device, "a reading")?,
+                    run,
+                }
+            }
         };
-        last = Some((run.device, device));
+        last = Some(numbered);
         let list = if run.superseded_at.is_some() {
             &mut over
         } else {
             &mut open
         };
-        list.push((device, run));
+        list.push(numbered);
     }
+    append_reports(work, numbers, &reports)?;
     append_to(work, numbers, "run_open", &open)?;
     append_to(work, numbers, "run", &over)
 }
 
-fn append_to(work: &Work<'_>, numbers: &Numbers, table: &str, rows: &[(u32, &RunCells)]) -> Step {
+fn append_reports(work: &Work<'_>, numbers: &Numbers, reports: &[&RunCells]) -> Step {
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let cells = || reports.iter();
+    Columns::new()
+        .u64s("report_no", cells().map(|row| row.place))
+        .u32s(
+            "agent_no",
+            cells().map(|row| numbers.agents[row.agent as usize]),
+        )
+        .u64s("epoch", cells().map(|row| row.epoch.0))
+        .u8s("stream", cells().map(|row| stream_code(row.stream)))
+        .u64s("sequence", cells().map(|row| row.sequence))
+        .u32s("ordinal", cells().map(|row| row.ordinal))
+        .i64s("agent_ms", cells().map(|row| row.agent_at.unix_ms))
+        .i64s("received_ms", cells().map(|row| row.received_at.unix_ms))
+        .u16s("shard", cells().map(|row| row.journal.shard))
+        .u64s("position", cells().map(|row| row.journal.position))
+        .append_to(work.connection, "report")?;
+    Ok(())
+}
+
+fn append_to(work: &Work<'_>, numbers: &Numbers, table: &str, rows: &[Numbered<'_>]) -> Step {
     if rows.is_empty() {
         return Ok(());
     }
-    let cells = || rows.iter().map(|row| row.1);
+    let cells = || rows.iter().map(|row| row.run);
     let origin = |row: &RunCells| numbers.origins[row.origin as usize];
     Columns::new()
         .u64s("place", cells().map(|row| row.place))
-        .u32s("device_no", rows.iter().map(|row| row.0))
+        .u64s("report_no", rows.iter().map(|row| row.report))
+        .u32s("device_no", rows.iter().map(|row| row.device))
         .u16s("meter_no", cells().map(|row| origin(row).1))
         .u32s("origin_no", cells().map(|row| origin(row).0))
         .i64s("site", cells().map(|row| row.site.0))
@@ -206,21 +246,9 @@ fn append_to(work: &Work<'_>, numbers: &Numbers, table: &str, rows: &[(u32, &Run
             "superseded_ms",
             cells().map(|row| row.superseded_at.map(|at| at.unix_ms)),
         )
-        .i64s("agent_ms", cells().map(|row| row.agent_at.unix_ms))
-        .i64s("received_ms", cells().map(|row| row.received_at.unix_ms))
-        .u32s(
-            "agent_no",
-            cells().map(|row| numbers.agents[row.agent as usize]),
-        )
-        .u64s("epoch", cells().map(|row| row.epoch.0))
-        .u8s("stream", cells().map(|row| stream_code(row.stream)))
-        .u64s("sequence", cells().map(|row| row.sequence))
-        .u32s("ordinal", cells().map(|row| row.ordinal))
         .u8s("quality", cells().map(|row| row.quality))
         .bools("clock_corrected", cells().map(|row| row.clock_corrected))
         .u8s("reason", cells().map(|row| row.reason))
-        .u16s("shard", cells().map(|row| row.journal.shard))
-        .u64s("position", cells().map(|row| row.journal.position))
         .texts_opt(
             "parts",
             cells()
