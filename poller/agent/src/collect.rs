@@ -16,6 +16,7 @@ use journal::Disk;
 
 use crate::clock::Clock;
 use crate::config::ReportConfig;
+use crate::deltas::{Deltas, Wanted};
 use crate::names::Names;
 use crate::spool::{Meta, Spool, SpoolError};
 use crate::status::{StatusHandle, add, set};
@@ -46,6 +47,7 @@ pub struct Collector<D> {
     wake: Box<dyn Fn(Stream) + Send>,
     meters: Pending,
     state: Pending,
+    deltas: Option<Deltas>,
     deflater: Deflater,
     xml: Vec<u8>,
     sealed: Vec<u8>,
@@ -68,9 +70,13 @@ impl<D: Disk> Collector<D> {
         names: Names,
         spool: Arc<Mutex<Spool<D>>>,
         status: StatusHandle,
+        wanted: Wanted,
         wake: Box<dyn Fn(Stream) + Send>,
     ) -> Self {
         Self {
+            deltas: config
+                .deltas
+                .then(|| Deltas::new(config.full_every, wanted)),
             agent,
             config,
             clock,
@@ -189,7 +195,10 @@ impl<D: Disk> Collector<D> {
                 sealed_uptime_ms: self.clock.uptime_ms(),
                 program: PROGRAM.to_owned(),
             },
-            devices: std::mem::take(devices),
+            devices: match &mut self.deltas {
+                Some(deltas) => deltas.encode(stream, sequence, devices, now),
+                None => std::mem::take(devices),
+            },
         };
         self.xml.clear();
         self.sealed.clear();
@@ -205,8 +214,15 @@ impl<D: Disk> Collector<D> {
         };
         let mut spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = spool.append(stream, &meta, sequence, &self.sealed, now) {
-            *devices = report.devices;
+            match &mut self.deltas {
+                Some(deltas) => deltas.forget_last(),
+                None => *devices = report.devices,
+            }
             return Err(error);
+        }
+        devices.clear();
+        if let Some(deltas) = &mut self.deltas {
+            deltas.keep_last();
         }
         let counters = self.status.counters();
         for stream in Stream::ALL {

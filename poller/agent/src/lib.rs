@@ -8,6 +8,7 @@
 //! | [`clock`] | the time of day and the uptime |
 //! | [`snmp`] | the SNMP source: discovery, schedules, polls |
 //! | `collect` | device reports gathered, split into streams, encoded once, sealed |
+//! | `deltas` | what a report may leave out |
 //! | `names` | reverse DNS, cached |
 //! | [`source`] | the seam between whatever finds device reports and the agent |
 //! | [`stop`] | how a running agent is told to end |
@@ -19,6 +20,7 @@
 pub mod clock;
 mod collect;
 pub mod config;
+mod deltas;
 mod names;
 mod run;
 pub mod snmp;

@@ -12,6 +12,7 @@ use poller::profile::{ProfileError, ProfileSet};
 use crate::clock::Clock;
 use crate::collect::{Collector, Event};
 use crate::config::AgentConfig;
+use crate::deltas::Wanted;
 use crate::names::Names;
 use crate::snmp::SnmpSource;
 use crate::source::{Sink, Source};
@@ -87,7 +88,10 @@ pub fn run_observed(
         .map(|source| Arc::clone(&source.need_full))
         .collect();
 
-    let need_full: Arc<NeedFull> = Arc::new(move |_, handles| {
+    let wanted_full = Wanted::default();
+    let noted_full = wanted_full.clone();
+    let need_full: Arc<NeedFull> = Arc::new(move |stream, handles| {
+        noted_full.note(stream, &handles);
         for source in &wanted {
             let mut wanted = source.lock().unwrap_or_else(PoisonError::into_inner);
             wanted.extend(handles.iter().cloned());
@@ -122,6 +126,7 @@ pub fn run_observed(
         names,
         Arc::clone(&spool),
         status,
+        wanted_full,
         Box::new(move |stream| waking.wake(stream)),
     );
     let stopping = events.clone();

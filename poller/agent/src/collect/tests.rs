@@ -43,6 +43,7 @@ fn fixture() -> Fixture {
         Names::off(),
         Arc::clone(&spool),
         status.clone(),
+        Wanted::default(),
         Box::new(|_| {}),
     );
     Fixture {

@@ -125,6 +125,8 @@ pub struct ReportConfig {
     pub age_max: Duration,
     /// How it is compressed.
     pub encoding: codec::envelope::Encoding,
+    /// Whether what did not change is left out (Rule 5).
+    pub deltas: bool,
     /// How often everything is said anew though unchanged.
     pub full_every: Duration,
 }
@@ -257,6 +259,7 @@ impl AgentConfig {
                 devices_max: defaults::REPORT_DEVICES_MAX,
                 age_max: defaults::REPORT_AGE_MAX,
                 encoding: codec::envelope::Encoding::Gzip,
+                deltas: true,
                 full_every: defaults::FULL_EVERY,
             },
             schedule: ScheduleConfig {

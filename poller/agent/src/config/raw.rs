@@ -90,6 +90,7 @@ pub struct Report {
     pub devices_max: Number,
     pub age_max: Text,
     pub encoding: Text,
+    pub deltas: Flag,
     pub full_every: Text,
 }
 

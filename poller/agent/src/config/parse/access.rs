@@ -1,0 +1,298 @@
+//! `[[credentials]]` and `[[range]]`: what is asked, and how.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use poller::credentials::Credential;
+use poller::usm::{AuthProtocol, PrivProtocol, User};
+use toml::Spanned;
+
+use super::{Reader, Result};
+use crate::config::secret::Secret;
+use crate::config::{RangeConfig, RangeEntry, ranges, raw};
+
+/// What discovery would have to sweep if every range of a file were full: more than a /8 is a typing error.
+const FILE_ENTRIES_MAX: usize = 100_000;
+/// The shortest password that SNMPv3 takes (RFC 3414, 11.2).
+const PASSWORD_BYTES_MIN: usize = 8;
+
+impl Reader<'_> {
+    pub(super) fn credentials(
+        &self,
+        all: &[Spanned<raw::Credentials>],
+    ) -> Result<BTreeMap<String, Credential>> {
+        let mut named = BTreeMap::new();
+        for one in all {
+            let name = &one.get_ref().name;
+            let credential = self.credential(one)?;
+            if named.insert(name.get_ref().clone(), credential).is_some() {
+                return Err(self.text.error(
+                    &name.span(),
+                    "another entry of `credentials` has this name",
+                    "a name that is used once",
+                ));
+            }
+        }
+        Ok(named)
+    }
+
+    pub(super) fn credential(&self, credentials: &Spanned<raw::Credentials>) -> Result<Credential> {
+        let (span, raw) = (credentials.span(), credentials.get_ref());
+        let name = raw.name.get_ref();
+        match raw.version.get_ref().as_str() {
+            version @ ("1" | "2c") => {
+                if let Some(extra) = [&raw.user, &raw.authentication, &raw.privacy, &raw.context]
+                    .into_iter()
+                    .flatten()
+                    .next()
+                {
+                    return Err(self.text.error(
+                        &extra.span(),
+                        format!("SNMP version {version} has no users"),
+                        "`community` alone, or `version = \"3\"`",
+                    ));
+                }
+                let community = raw.community.as_ref().ok_or_else(|| {
+                    self.text.error(
+                        &span,
+                        format!("SNMP version {version} needs a community"),
+                        "`community = \"…\"`",
+                    )
+                })?;
+                let community = community.get_ref().reveal().as_bytes();
+                Ok(if version == "1" {
+                    Credential::v1(name, community)
+                } else {
+                    Credential::v2c(name, community)
+                })
+            }
+            "3" => Ok(Credential::v3(name, self.user(&span, raw)?)),
+            _ => Err(self.text.error(
+                &raw.version.span(),
+                "not a version of SNMP",
+                "\"1\", \"2c\" or \"3\"",
+            )),
+        }
+    }
+
+    pub(super) fn user(&self, span: &Range<usize>, raw: &raw::Credentials) -> Result<User> {
+        let user = raw.user.as_ref().ok_or_else(|| {
+            self.text
+                .error(span, "SNMP version 3 needs a user", "`user = \"…\"`")
+        })?;
+        if let Some(community) = &raw.community {
+            return Err(self.text.error(
+                &community.span(),
+                "SNMP version 3 has no community",
+                "`user`, `authentication` and `privacy`",
+            ));
+        }
+        let auth = self.pair(
+            "authentication",
+            &raw.authentication,
+            &raw.authentication_password,
+            &[
+                ("md5", AuthProtocol::Md5),
+                ("sha1", AuthProtocol::Sha1),
+                ("sha224", AuthProtocol::Sha224),
+                ("sha256", AuthProtocol::Sha256),
+                ("sha384", AuthProtocol::Sha384),
+                ("sha512", AuthProtocol::Sha512),
+            ],
+        )?;
+        let privacy = self.pair(
+            "privacy",
+            &raw.privacy,
+            &raw.privacy_password,
+            &[
+                ("des", PrivProtocol::Des),
+                ("aes128", PrivProtocol::Aes128),
+                ("aes192", PrivProtocol::Aes192),
+                ("aes256", PrivProtocol::Aes256),
+                ("aes192-reeder", PrivProtocol::Aes192Reeder),
+                ("aes256-reeder", PrivProtocol::Aes256Reeder),
+            ],
+        )?;
+        if let (None, Some(_), Some(text)) = (&auth, &privacy, &raw.privacy) {
+            return Err(self.text.error(
+                &text.span(),
+                "privacy needs authentication",
+                "`authentication` and `authentication_password` as well",
+            ));
+        }
+        Ok(User {
+            name: user.get_ref().clone(),
+            auth,
+            privacy,
+            contexts: raw
+                .context
+                .iter()
+                .map(|context| context.get_ref().clone())
+                .collect(),
+        })
+    }
+
+    /// A protocol with its password: both or neither, and at least the eight characters that RFC 3414 asks for.
+    pub(super) fn pair<T: Copy>(
+        &self,
+        what: &str,
+        protocol: &Option<Spanned<String>>,
+        password: &Option<Spanned<Secret>>,
+        words: &[(&str, T)],
+    ) -> Result<Option<(T, String)>> {
+        match (protocol, password) {
+            (None, None) => Ok(None),
+            (Some(text), Some(password)) => {
+                let protocol = self.chosen(text, words)?;
+                if password.get_ref().reveal().len() < PASSWORD_BYTES_MIN {
+                    return Err(self.text.error(
+                        &password.span(),
+                        "the password is too short for SNMPv3",
+                        "at least 8 characters",
+                    ));
+                }
+                Ok(Some((protocol, password.get_ref().reveal().to_owned())))
+            }
+            (one, other) => {
+                let span = one
+                    .as_ref()
+                    .map(Spanned::span)
+                    .or(other.as_ref().map(Spanned::span))
+                    .unwrap_or_default();
+                Err(self.text.error(
+                    &span,
+                    format!("{what} is both a protocol and a password"),
+                    format!("`{what}` and `{what}_password` together"),
+                ))
+            }
+        }
+    }
+
+    pub(super) fn range(
+        &self,
+        range: &Spanned<raw::Range>,
+        credentials: &BTreeMap<String, Credential>,
+    ) -> Result<RangeConfig> {
+        let raw = range.get_ref();
+        let mut include = self.entries(&raw.include)?;
+        if let Some(file) = &raw.include_file {
+            include.extend(self.entries_of_file(file)?);
+        }
+        if include.is_empty() {
+            return Err(self.text.error(
+                &range.span(),
+                "the range is empty",
+                "at least one entry in `include` or `include_file`",
+            ));
+        }
+        let chosen = match &raw.credentials {
+            None if credentials.is_empty() => vec![
+                Credential::v2c("public", b"public"),
+                Credential::v1("public-v1", b"public"),
+            ],
+            None => self.in_file_order(credentials),
+            Some(names) => names
+                .get_ref()
+                .iter()
+                .map(|name| {
+                    credentials.get(name.get_ref()).cloned().ok_or_else(|| {
+                        let known: Vec<_> = credentials.keys().map(String::as_str).collect();
+                        self.text.error(
+                            &name.span(),
+                            "there are no credentials of this name",
+                            format!("the name of a [[credentials]] entry: {}", known.join(", ")),
+                        )
+                    })
+                })
+                .collect::<Result<_>>()?,
+        };
+        Ok(RangeConfig {
+            name: raw.name.get_ref().clone(),
+            include,
+            exclude: self.entries(&raw.exclude)?,
+            credentials: chosen,
+        })
+    }
+
+    /// All credentials, in the order in which they stand in the file.
+    pub(super) fn in_file_order(
+        &self,
+        credentials: &BTreeMap<String, Credential>,
+    ) -> Vec<Credential> {
+        let mut all: Vec<_> = credentials.values().cloned().collect();
+        all.sort_by_key(|credential| {
+            let quoted = format!("\"{}\"", credential.label);
+            self.text.text.find(&quoted).unwrap_or(usize::MAX)
+        });
+        all
+    }
+
+    pub(super) fn entries(
+        &self,
+        texts: &Option<Spanned<Vec<Spanned<String>>>>,
+    ) -> Result<Vec<RangeEntry>> {
+        texts
+            .as_ref()
+            .map_or(&[][..], |texts| texts.get_ref())
+            .iter()
+            .map(|text| {
+                RangeEntry::parse(text.get_ref()).ok_or_else(|| {
+                    self.text
+                        .error(&text.span(), "not a range", ranges::RANGE_FORM)
+                })
+            })
+            .collect()
+    }
+
+    /// A CSV file whose first column holds entries; a first line that is none is taken for headings.
+    pub(super) fn entries_of_file(&self, file: &Spanned<String>) -> Result<Vec<RangeEntry>> {
+        let path = self.path(file);
+        let refused = |line: u64, problem: &str| {
+            self.text.error(
+                &file.span(),
+                format!("{} line {line}: {problem}", path.display()),
+                "a CSV file with a range in the first column of each line",
+            )
+        };
+        let mut lines = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .comment(Some(b'#'))
+            .from_path(&path)
+            .map_err(|error| refused(0, &error.to_string()))?;
+        let mut entries = Vec::new();
+        for (at, record) in lines.records().enumerate() {
+            let record = record.map_err(|error| refused(at as u64 + 1, &error.to_string()))?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let first = record.get(0).unwrap_or_default().trim();
+            match RangeEntry::parse(first) {
+                Some(_) if entries.len() >= FILE_ENTRIES_MAX => {
+                    return Err(refused(line, "more than 100000 entries"));
+                }
+                Some(entry) if at > 0 || !is_heading(first) => entries.push(entry),
+                _ if at == 0 || first.is_empty() => {}
+                _ => return Err(refused(line, &format!("not a range: {first:?}"))),
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// Words that head the first column of the lists people export.
+fn is_heading(text: &str) -> bool {
+    [
+        "address",
+        "addresses",
+        "ip",
+        "ip-address",
+        "ip_address",
+        "host",
+        "hostname",
+        "name",
+        "range",
+        "network",
+        "device",
+        "printer",
+    ]
+    .contains(&text.to_ascii_lowercase().as_str())
+}

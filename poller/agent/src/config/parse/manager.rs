@@ -1,0 +1,143 @@
+//! `[manager]`: where reports go, and the way there.
+
+use codec::id::AgentId;
+use toml::Spanned;
+
+use super::{HOUR, Reader, Result, SECOND};
+use crate::config::{ClientCertificate, ManagerConfig, ProxyConfig, TlsConfig, defaults, raw};
+
+impl Reader<'_> {
+    pub(super) fn manager(&self, manager: &Spanned<raw::Manager>) -> Result<ManagerConfig> {
+        let (span, raw) = (manager.span(), manager.get_ref());
+        let token = self
+            .secret(
+                &span,
+                ("token", &raw.token),
+                ("token_file", &raw.token_file),
+            )?
+            .ok_or_else(|| {
+                self.text.error(
+                    &span,
+                    "there is no token",
+                    "`token` or `token_file`: what `platen agent add NAME` printed on the manager",
+                )
+            })?;
+        Ok(ManagerConfig {
+            url: self.manager_url(
+                &raw.url,
+                raw.plain_http.as_ref().is_some_and(|f| *f.get_ref()),
+            )?,
+            agent_id: AgentId::new(raw.agent_id.get_ref()).map_err(|_| {
+                self.text.error(
+                    &raw.agent_id.span(),
+                    "not an agent id",
+                    "1 to 64 characters of a-z, 0-9, -, _ and .",
+                )
+            })?,
+            token,
+            timeout: self.duration(&raw.timeout, defaults::MANAGER_TIMEOUT, SECOND..=HOUR)?,
+            in_flight: self.number(&raw.in_flight, defaults::IN_FLIGHT, 1..=64)?,
+            rate_bytes_max: self.rate(&raw.rate_max)?,
+            tls: self.tls(&raw.tls)?,
+            proxy: raw.proxy.as_ref().map(|p| self.proxy(p)).transpose()?,
+        })
+    }
+
+    pub(super) fn manager_url(&self, url: &Spanned<String>, plain_http: bool) -> Result<String> {
+        const FORM: &str = "\"https://HOST[:PORT][/PATH]\"; \"http://…\" only to a loopback address or with `plain_http = true`";
+        let refused = |problem: &str| self.text.error(&url.span(), problem, FORM);
+        let text = url.get_ref().trim().trim_end_matches('/');
+        let uri: ureq::http::Uri = text.parse().map_err(|_| refused("not a URL"))?;
+        let host = uri.host().ok_or_else(|| refused("the URL has no host"))?;
+        if uri.query().is_some() || uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+            return Err(refused("the URL has a query or a login"));
+        }
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") if plain_http || is_loopback(host) => {}
+            Some("http") => {
+                return Err(refused(
+                    "the token and the readings would travel unencrypted",
+                ));
+            }
+            _ => return Err(refused("the URL is neither https nor http")),
+        }
+        Ok(text.to_owned())
+    }
+
+    pub(super) fn tls(&self, raw: &raw::Tls) -> Result<TlsConfig> {
+        let path = |text: &Option<Spanned<String>>| text.as_ref().map(|text| self.path(text));
+        let client = match (&raw.client_certificate_file, &raw.client_key_file) {
+            (Some(certificate), Some(key)) => Some(ClientCertificate {
+                certificate_file: self.path(certificate),
+                key_file: self.path(key),
+            }),
+            (None, None) => None,
+            (Some(one), None) | (None, Some(one)) => {
+                return Err(self.text.error(
+                    &one.span(),
+                    "a client certificate is both a certificate and its key",
+                    "`client_certificate_file` and `client_key_file` together",
+                ));
+            }
+        };
+        if let (Some(_), Some(pinned)) = (&raw.ca_file, &raw.pinned_ca_file) {
+            return Err(self.text.error(
+                &pinned.span(),
+                "`ca_file` adds to what is trusted, `pinned_ca_file` replaces it",
+                "one of the two",
+            ));
+        }
+        Ok(TlsConfig {
+            ca_file: path(&raw.ca_file),
+            pinned_ca_file: path(&raw.pinned_ca_file),
+            client,
+        })
+    }
+
+    pub(super) fn proxy(&self, proxy: &Spanned<raw::Proxy>) -> Result<ProxyConfig> {
+        const FORM: &str = "\"http://HOST:PORT\"; the login stands in `user` and `password`";
+        let raw = proxy.get_ref();
+        let refused = |problem: &str| self.text.error(&raw.url.span(), problem, FORM);
+        let uri: ureq::http::Uri = (raw.url.get_ref().parse()).map_err(|_| refused("not a URL"))?;
+        let (host, port) = uri
+            .host()
+            .zip(uri.port_u16())
+            .ok_or_else(|| refused("the URL has no host or no port"))?;
+        if uri.scheme_str() != Some("http") || uri.path() != "/" {
+            return Err(refused("not the URL of an HTTP proxy"));
+        }
+        if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+            return Err(refused("the URL has a login"));
+        }
+        let password = self.secret(
+            &proxy.span(),
+            ("password", &raw.password),
+            ("password_file", &raw.password_file),
+        )?;
+        let login = match (&raw.user, password) {
+            (Some(user), Some(password)) => Some((user.get_ref().clone(), password)),
+            (None, None) => None,
+            _ => {
+                return Err(self.text.error(
+                    &proxy.span(),
+                    "a login is both a user and a password",
+                    "`user` together with `password` or `password_file`",
+                ));
+            }
+        };
+        Ok(ProxyConfig {
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port,
+            login,
+        })
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
