@@ -474,9 +474,9 @@ fn the_epson_label_printer_has_low_ink_and_says_so() {
     assert_eq!(
         alerts.collect::<Vec<_>>(),
         [
-            (4, "inkAlmostEmpty", Some(2)),
-            (5, "inkAlmostEmpty", Some(3)),
-            (6, "inkAlmostEmpty", Some(4))
+            (4, "markerInkAlmostEmpty", Some(2)),
+            (5, "markerInkAlmostEmpty", Some(3)),
+            (6, "markerInkAlmostEmpty", Some(4))
         ]
     );
     assert_eq!(

@@ -77,11 +77,11 @@ fn since(view: &View<'_>, index: &[u32], observed_at: Timestamp) -> Option<Times
     Some(observed_at.plus_ms(-age * 10))
 }
 
-/// `tonerAlmostEmpty` as words: `toner almost empty`.
+/// `markerTonerAlmostEmpty` as words: `toner almost empty`.
 fn in_words(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
+    for c in name.strip_prefix("marker").unwrap_or(name).chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
             words.push(' ');
         }
         words.push(c.to_ascii_lowercase());
@@ -118,7 +118,7 @@ fn group_name(code: i64) -> Option<&'static str> {
     })
 }
 
-/// PrtAlertCodeTC: the names of RFC 3805, without `marker` before what only a marker has.
+/// PrtAlertCodeTC: the names of RFC 3805.
 fn code_name(code: i64) -> Option<&'static str> {
     Some(match code {
         1 => "other",
@@ -183,26 +183,26 @@ fn code_name(code: i64) -> Option<&'static str> {
         902 => "outputMediaTrayAlmostFull",
         903 => "outputMediaTrayFull",
         904 => "outputMailboxSelectFailure",
-        1001 => "fuserUnderTemperature",
-        1002 => "fuserOverTemperature",
-        1003 => "fuserTimingFailure",
-        1004 => "fuserThermistorFailure",
-        1005 => "adjustingPrintQuality",
-        1101 => "tonerEmpty",
-        1102 => "inkEmpty",
-        1103 => "printRibbonEmpty",
-        1104 => "tonerAlmostEmpty",
-        1105 => "inkAlmostEmpty",
-        1106 => "printRibbonAlmostEmpty",
-        1107 => "wasteTonerReceptacleAlmostFull",
-        1108 => "wasteInkReceptacleAlmostFull",
-        1109 => "wasteTonerReceptacleFull",
-        1110 => "wasteInkReceptacleFull",
-        1111 => "opcLifeAlmostOver",
-        1112 => "opcLifeOver",
-        1113 => "developerAlmostEmpty",
-        1114 => "developerEmpty",
-        1115 => "tonerCartridgeMissing",
+        1001 => "markerFuserUnderTemperature",
+        1002 => "markerFuserOverTemperature",
+        1003 => "markerFuserTimingFailure",
+        1004 => "markerFuserThermistorFailure",
+        1005 => "markerAdjustingPrintQuality",
+        1101 => "markerTonerEmpty",
+        1102 => "markerInkEmpty",
+        1103 => "markerPrintRibbonEmpty",
+        1104 => "markerTonerAlmostEmpty",
+        1105 => "markerInkAlmostEmpty",
+        1106 => "markerPrintRibbonAlmostEmpty",
+        1107 => "markerWasteTonerReceptacleAlmostFull",
+        1108 => "markerWasteInkReceptacleAlmostFull",
+        1109 => "markerWasteTonerReceptacleFull",
+        1110 => "markerWasteInkReceptacleFull",
+        1111 => "markerOpcLifeAlmostOver",
+        1112 => "markerOpcLifeOver",
+        1113 => "markerDeveloperAlmostEmpty",
+        1114 => "markerDeveloperEmpty",
+        1115 => "markerTonerCartridgeMissing",
         1301 => "mediaPathMediaTrayMissing",
         1302 => "mediaPathMediaTrayAlmostFull",
         1303 => "mediaPathMediaTrayFull",
