@@ -19,7 +19,7 @@ const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Marks a SQLite file as a registry of ours ("Pltn").
 const APPLICATION_ID: i64 = 0x506c_746e;
 /// Every schema step, in order. A step is never changed once it was released; the next is added.
-const MIGRATIONS: [&str; 1] = [include_str!("schema_1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// The connections to one registry file.
 pub struct Database {

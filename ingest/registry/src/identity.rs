@@ -18,11 +18,17 @@
 //! | absent | absent | known, same maker and model | the device seen there last |
 //! | absent | absent | else | a new device, told apart by a number when the place led to others before |
 //!
+//! **Ahead of the store.** What was resolved is on disk before the store has the report. When the program dies in between, the
+//! report is applied again, and must find the evidence as it was: so [`Registry::resolver_at`] keeps how things were before each
+//! report, [`Registry::settle_identities`] forgets it once the store has the report, and [`Registry::rewind_identities`] goes
+//! back to where the store stands at a start.
+//!
 //! What always holds: the outcome depends on the order of the reports and on nothing else, so that a replay into emptied
 //! tables gives the same ids; in the steady state (nothing new in a report) no SQL runs.
 
 mod cache;
 mod evidence;
+mod undo;
 
 use std::sync::MutexGuard;
 
@@ -100,17 +106,62 @@ pub struct Resolver<'a> {
     registry: &'a Registry,
     cache: MutexGuard<'a, IdentityCache>,
     transaction: Option<MutexGuard<'a, Connection>>,
+    /// The report's place in the total order, when how things were is to be kept.
+    stamp: Option<u64>,
 }
 
 impl Registry {
-    /// Begins a batch of resolutions.
+    /// Begins a batch of resolutions that nobody will rewind.
     #[must_use]
     pub fn resolver(&self) -> Resolver<'_> {
         Resolver {
             registry: self,
             cache: locked(&self.inner.identity),
             transaction: None,
+            stamp: None,
         }
+    }
+
+    /// Begins a batch for the report with this place in the total order, and keeps how things were before it.
+    #[must_use]
+    pub fn resolver_at(&self, stamp: u64) -> Resolver<'_> {
+        let mut resolver = self.resolver();
+        resolver.stamp = Some(stamp);
+        resolver
+    }
+
+    /// The store has every report up to and with `stamp`: how things were before them is forgotten. Free when nothing changed.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn settle_identities(&self, stamp: u64) -> Result<(), Error> {
+        let mut cache = locked(&self.inner.identity);
+        if cache.kept_up_to.is_none() {
+            return Ok(());
+        }
+        self.inner
+            .database
+            .write(|transaction| undo::forget(transaction, stamp))?;
+        if cache.kept_up_to <= Some(stamp) {
+            cache.kept_up_to = None;
+        }
+        Ok(())
+    }
+
+    /// Goes back to how things were after the report with `stamp`, the last that the store has; `None` when it has none.
+    /// Returns how many changes were undone. To be called at a start, before anything is resolved.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn rewind_identities(&self, stamp: Option<u64>) -> Result<u64, Error> {
+        let mut cache = locked(&self.inner.identity);
+        let undone = self
+            .inner
+            .database
+            .write(|transaction| undo::rewind(transaction, stamp))?;
+        cache.clear();
+        cache.kept_up_to = None;
+        Ok(undone)
     }
 
     /// Resolves one report's device in a batch of its own.
@@ -132,10 +183,13 @@ impl Registry {
         let mut cache = locked(&self.inner.identity);
         self.inner.database.write(|transaction| {
             transaction
-                .execute_batch("DELETE FROM evidence; DELETE FROM device")
+                .execute_batch(
+                    "DELETE FROM evidence; DELETE FROM device; DELETE FROM undo_evidence; DELETE FROM undo_device",
+                )
                 .during("empty the devices")
         })?;
         cache.clear();
+        cache.kept_up_to = None;
         Ok(())
     }
 
@@ -370,6 +424,9 @@ impl Resolver<'_> {
             number += 1;
             device = DeviceId::derive(kind, &[&domain, value, &number.to_string()]);
         }
+        if let Some(stamp) = self.keeps() {
+            undo::keep_device(self.sql()?, stamp, device)?;
+        }
         cache::insert_device(self.sql()?, device, keys.domain, evidence)?;
         Ok(device)
     }
@@ -381,12 +438,19 @@ impl Resolver<'_> {
         domain: TenantId,
         device: DeviceId,
     ) -> Result<(), Error> {
+        if let Some(stamp) = self.keeps() {
+            undo::keep_evidence(self.sql()?, stamp, domain, kind, value)?;
+        }
         cache::upsert_evidence(self.sql()?, domain, kind, value, device)?;
         self.cache.link(domain, kind, value, device);
         Ok(())
     }
 
     fn supersede(&mut self, old: DeviceId, by: DeviceId) -> Result<(), Error> {
+        if let Some(stamp) = self.keeps() {
+            undo::keep_all_evidence_of(self.sql()?, stamp, old)?;
+            undo::keep_device(self.sql()?, stamp, old)?;
+        }
         cache::supersede(self.sql()?, old, by)?;
         self.cache.supersede(old, by);
         Ok(())
@@ -402,11 +466,21 @@ impl Resolver<'_> {
         let state = self.state(device)?;
         if state.learn(keys, evidence) {
             let changed = state.clone();
+            if let Some(stamp) = self.keeps() {
+                undo::keep_device(self.sql()?, stamp, device)?;
+            }
             cache::update_device(self.sql()?, device, &changed)?;
         }
         self.state(device)?
             .site
             .ok_or_else(|| Error::not_found("site of device", device))
+    }
+
+    /// The stamp to keep how things were under; from now on there is something to settle.
+    fn keeps(&mut self) -> Option<u64> {
+        let stamp = self.stamp?;
+        self.cache.kept_up_to = self.cache.kept_up_to.max(Some(stamp));
+        Some(stamp)
     }
 
     /// The connection, with the batch's transaction begun.

@@ -60,6 +60,8 @@ impl DeviceState {
 pub struct IdentityCache {
     evidence: HashMap<Box<str>, DeviceId>,
     devices: HashMap<DeviceId, DeviceState>,
+    /// The last report before which how things were is kept, until the store has it.
+    pub(crate) kept_up_to: Option<u64>,
     /// Where look-up keys are built, so that a look-up allocates nothing.
     key: String,
 }

@@ -419,6 +419,25 @@ impl Dice {
     }
 }
 
+/// The next report of a sequence: few makers, serials, MACs and addresses in every combination.
+fn diced(dice: &mut Dice) -> Report<'static> {
+    Report {
+        agent: ["a", "b", "c"][usize::try_from(dice.roll(3)).unwrap()],
+        maker: dice.pick(&[Some("HP"), Some("Ricoh"), None]),
+        model: dice.pick(&[Some("M402"), Some("M404"), None]),
+        serial: dice.pick(&[
+            None,
+            Some("S-0001"),
+            Some("S-0002"),
+            Some("S-0003"),
+            Some("0000"),
+        ]),
+        mac: dice.pick(&[None, MAC_1, MAC_2]),
+        address: dice.pick(&[Some("192.0.2.1"), Some("192.0.2.2"), Some("192.0.2.3")]),
+        handle: "",
+    }
+}
+
 #[test]
 fn any_order_of_reports_replayed_into_an_empty_registry_gives_the_same_devices() {
     const REPORTS: u64 = 600;
@@ -428,21 +447,7 @@ fn any_order_of_reports_replayed_into_an_empty_registry_gives_the_same_devices()
             let mut dice = Dice(seed);
             let mut resolutions = Vec::new();
             for number in 0..REPORTS {
-                let report = Report {
-                    agent: ["a", "b", "c"][usize::try_from(dice.roll(3)).unwrap()],
-                    maker: dice.pick(&[Some("HP"), Some("Ricoh"), None]),
-                    model: dice.pick(&[Some("M402"), Some("M404"), None]),
-                    serial: dice.pick(&[
-                        None,
-                        Some("S-0001"),
-                        Some("S-0002"),
-                        Some("S-0003"),
-                        Some("0000"),
-                    ]),
-                    mac: dice.pick(&[None, MAC_1, MAC_2]),
-                    address: dice.pick(&[Some("192.0.2.1"), Some("192.0.2.2"), Some("192.0.2.3")]),
-                    handle: "",
-                };
+                let report = diced(&mut dice);
                 resolutions.push(house.sees(report));
                 if emptied_sometimes && number % 7 == 0 {
                     house.registry.forget_device_sites();
@@ -454,4 +459,80 @@ fn any_order_of_reports_replayed_into_an_empty_registry_gives_the_same_devices()
         house.registry.forget_identities().unwrap();
         assert_eq!(run(true), first, "seed {seed}");
     }
+}
+
+/// Everything that a replay must give again.
+fn dump(registry: &Registry) -> Vec<String> {
+    let row = |row: &rusqlite::Row<'_>| {
+        let cells: Result<Vec<_>, _> = (0..row.as_ref().column_count())
+            .map(|at| row.get::<_, rusqlite::types::Value>(at))
+            .collect();
+        Ok(format!("{:?}", cells?))
+    };
+    let writer = registry.inner.database.writer();
+    let mut rows = Vec::new();
+    for table in [
+        "evidence ORDER BY domain, kind, value",
+        "device ORDER BY id",
+    ] {
+        let mut statement = writer.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let found: Result<Vec<String>, _> = statement.query_map([], row).unwrap().collect();
+        rows.extend(found.unwrap());
+    }
+    rows
+}
+
+#[test]
+fn a_registry_that_was_ahead_of_the_store_resolves_the_same_again() {
+    const REPORTS: usize = 200;
+    for seed in 1..=20 {
+        let mut dice = Dice(seed);
+        let reports: Vec<Report<'_>> = (0..REPORTS).map(|_| diced(&mut dice)).collect();
+        let house = House::new();
+        let see = |stamp: usize| {
+            let report = &reports[stamp];
+            let agent = match report.agent {
+                "b" => &house.b,
+                "c" => &house.c,
+                _ => &house.a,
+            };
+            let mut resolver = house.registry.resolver_at(stamp as u64);
+            let resolution = resolver.resolve(&report.evidence(agent)).unwrap();
+            resolver.commit().unwrap();
+            resolution
+        };
+        let (mut first, mut dumps) = (Vec::new(), Vec::new());
+        for stamp in 0..REPORTS {
+            first.push(see(stamp));
+            dumps.push(dump(&house.registry));
+        }
+        // The store had settled some, then the program died; the store stands between that and the end, or at the end.
+        let settled = usize::try_from(dice.roll(100)).unwrap();
+        let stands = settled + usize::try_from(dice.roll(100)).unwrap();
+        house.registry.settle_identities(settled as u64).unwrap();
+        house
+            .registry
+            .rewind_identities(Some(stands as u64))
+            .unwrap();
+        assert_eq!(dump(&house.registry), dumps[stands], "seed {seed}");
+        let again: Vec<Resolution> = (stands + 1..REPORTS).map(see).collect();
+        assert_eq!(again, first[stands + 1..], "seed {seed}");
+        assert_eq!(dump(&house.registry), dumps[REPORTS - 1], "seed {seed}");
+    }
+}
+
+#[test]
+fn an_empty_store_sends_the_registry_back_to_the_beginning() {
+    let house = House::new();
+    let mut resolver = house.registry.resolver_at(0);
+    let first = resolver.resolve(&FULL.evidence(&house.a)).unwrap();
+    resolver.commit().unwrap();
+    assert!(house.registry.rewind_identities(None).unwrap() > 0);
+    assert!(dump(&house.registry).is_empty());
+    assert_eq!(house.sees(FULL), first);
+    assert_eq!(
+        house.registry.rewind_identities(None).unwrap(),
+        0,
+        "nobody asked to keep how things were"
+    );
 }
