@@ -9,9 +9,6 @@ pub const REPORT_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The most bytes of a form or a JSON document that a person or program sends: the largest form has a dozen short fields.
 pub const FORM_BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// The most bytes of a SOAP request: questions are small; only lists of acknowledgements grow.
-pub const SOAP_BODY_BYTES_MAX: usize = 1024 * 1024;
-
 /// The most bytes of a request's line and headers together, so that a connection's memory is bounded before anybody is known.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
@@ -55,14 +52,11 @@ pub const PAGE_ROWS_MAX: u32 = 1000;
 /// The longest text searched for, in characters; more is cut off.
 pub const SEARCH_CHARS_MAX: usize = 100;
 
-/// The longest name that a form may give to something, in characters.
-pub const NAME_CHARS_MAX: usize = 120;
-
 /// How old the figures beside the menu may be, in milliseconds: every page shows them, and they need not be asked each time.
 pub const COUNTS_KEPT_MS: i64 = 2_000;
 
-/// The most rows of a CSV export: the whole of a large fleet, some 100 MB of text at most, written piece by piece.
-pub const EXPORT_ROWS_MAX: u64 = 1_000_000;
+/// The most rows of a CSV export: the whole of a large fleet; some 40 MB of text, which is held in memory while it is sent.
+pub const EXPORT_ROWS_MAX: u64 = 200_000;
 
 /// The longest `next` address that a login carries through, in bytes; a longer one is forgotten.
 pub const NEXT_BYTES_MAX: usize = 500;

@@ -20,7 +20,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::failure::Failure;
 use crate::limits::{ADMISSION_WAIT, FORM_BODY_BYTES_MAX, REQUEST_TIMEOUT};
 use crate::pages::{
-    account, accounts, agents, alerts, audit, device, fleet, health, login, settings, tenants,
+    account, accounts, agents, alerts, audit, csv, device, fleet, health, login, settings, tenants,
 };
 use crate::state::State;
 use crate::{api, assets, erp, metrics, reports, visit};
@@ -72,7 +72,9 @@ fn pages(state: &State) -> Router<State> {
         .route("/logout", post(login::logout))
         .route("/language", post(login::language))
         .route("/devices", get(fleet::show))
+        .route("/devices.csv", get(csv::devices))
         .route("/devices/{id}", get(device::show))
+        .route("/devices/{id}/readings.csv", get(csv::readings))
         .route("/alerts", get(alerts::show))
         .route("/tenants", get(tenants::show).post(tenants::create))
         .route("/agents", get(agents::show).post(agents::create))

@@ -121,7 +121,7 @@ fn brief_name(brief: &DeviceBrief, id: codec::id::DeviceId) -> String {
     let identity = Identity {
         hostname: brief.hostname.clone(),
         location: brief.location.clone(),
-        model: brief.model.clone(),
+        serial: brief.serial.clone(),
         address: brief.address.clone(),
         ..Identity::default()
     };

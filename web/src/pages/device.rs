@@ -105,8 +105,13 @@ fn render(parts: &Inner, member: &Member, id: DeviceId, span: Span) -> Result<Re
     let name = people::device_name(&detail.item.identity, id);
     let counts = parts.counts(member.account.branch, now)?;
     let observed = |at: Option<Timestamp>| {
-        at.map(|at| fill(texts.ago, &[("age", &format::age(lang, now.ms_since(at)))]))
-            .unwrap_or_default()
+        at.map(|at| {
+            fill(
+                texts.device_since,
+                &[("time", &format::moment(lang, &zone, at, now))],
+            )
+        })
+        .unwrap_or_default()
     };
     let state = people::state(lang, &detail.item, now);
     let (meter_set, meter_set_class) = match detail.item.meter_set {
@@ -183,7 +188,8 @@ fn facts(
                 name,
                 value: value.to_owned(),
                 code,
-                full,
+                // Half the width holds so much without breaking a word.
+                full: full || value.chars().count() > if code { 15 } else { 20 },
             });
         }
     };

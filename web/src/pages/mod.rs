@@ -8,6 +8,7 @@ pub(crate) mod accounts;
 pub(crate) mod agents;
 pub(crate) mod alerts;
 pub(crate) mod audit;
+pub(crate) mod csv;
 pub(crate) mod device;
 pub(crate) mod draw;
 pub(crate) mod error;

@@ -115,18 +115,18 @@ impl Tenants {
     }
 }
 
-/// What a device is called: by itself, by the network, by where it stands, by what it is.
+/// What a device is called: by itself, by the network, by where it stands, by what it answers to. The store sorts by the same.
 pub(crate) fn device_name(identity: &Identity, id: impl std::fmt::Display) -> String {
     [
         &identity.hostname,
         &identity.dns_name,
         &identity.location,
-        &identity.model,
         &identity.address,
+        &identity.serial,
     ]
     .into_iter()
     .flatten()
-    .find(|name| !name.is_empty())
+    .find(|name| !name.trim().is_empty())
     .cloned()
     .unwrap_or_else(|| id.to_string())
 }

@@ -1,5 +1,6 @@
 //! The timeline of a device: what happened to it, in sentences, with the alerts that stand.
 
+use codec::model::MeterSet;
 use codec::time::Timestamp;
 use jiff::tz::TimeZone;
 use olap::ask::{DeviceDetail, Event};
@@ -37,7 +38,7 @@ pub(super) fn items(
             at: event.at,
             time: moment(event.at),
             what: kind(lang, event.kind).to_owned(),
-            detail: change(tenants, event),
+            detail: change(lang, tenants, event),
         })
         .collect();
     items.extend(detail.alerts_open.iter().map(|item| Item {
@@ -64,9 +65,13 @@ pub(super) fn items(
 }
 
 /// What was before and after, and of what.
-fn change(tenants: &Tenants, event: &Event) -> String {
-    let name = |text: &str| match (event.kind, text.parse()) {
-        (EventKind::SiteChanged, Ok(id)) => tenants.name(codec::id::TenantId(id)).to_owned(),
+fn change(lang: Lang, tenants: &Tenants, event: &Event) -> String {
+    let name = |text: &str| match event.kind {
+        EventKind::SiteChanged => text.parse().map_or_else(
+            |_| text.to_owned(),
+            |id| tenants.name(codec::id::TenantId(id)).to_owned(),
+        ),
+        EventKind::MeterSetChanged => meter_set(lang, text).to_owned(),
         _ => text.to_owned(),
     };
     let values = match (&event.before, &event.after) {
@@ -98,5 +103,16 @@ const fn kind(lang: Lang, kind: EventKind) -> &'static str {
         EventKind::Split => lang.pick("Found to be two devices", "In zwei Geräte getrennt"),
         EventKind::Silent => lang.pick("Fell silent", "Verstummt"),
         EventKind::Heard => lang.pick("Heard of again", "Wieder gehört"),
+    }
+}
+
+/// What a word of [`MeterSet`] means, in the timeline's language.
+fn meter_set(lang: Lang, word: &str) -> &str {
+    let texts = lang.texts();
+    match MeterSet::from_word(word) {
+        Some(MeterSet::Unverified) => texts.device_meters_unverified,
+        Some(MeterSet::Verified) => texts.device_meters_verified,
+        Some(MeterSet::Conflicting) => texts.device_meters_conflicting,
+        None => word,
     }
 }

@@ -1,4 +1,4 @@
-//! The course of a device's meters: which are drawn, over which time, as a chart and as a table.
+//! The course of a device's meters: which are drawn, over which time; what was counted as a chart, the meters themselves as a table.
 
 use codec::id::Scope;
 use codec::model::{Basis, Colour, MeterUnit, Work};
@@ -129,6 +129,9 @@ fn telling(meters: &[Reading]) -> Vec<&Reading> {
             .filter(|reading| reading.unit == MeterUnit::Impressions || reading.work == Work::Total)
             .collect();
         of.sort_by_key(|reading| rank(reading));
+        // On a device without colour the mono total is the total: one line is enough.
+        let total = of.first().map(|reading| reading.value);
+        of.retain(|reading| reading.colour != Colour::Mono || Some(reading.value) != total);
         of.truncate(LINES_MAX);
         of
     };
@@ -163,20 +166,7 @@ impl History {
             .names(lang)
             .into_iter()
             .zip(&self.meters)
-            .map(|(name, (_, course))| Line {
-                name,
-                // A run is a value that stood: it has a beginning and an end.
-                points: course
-                    .points
-                    .iter()
-                    .flat_map(|point| {
-                        [
-                            (point.observed_at, point.value),
-                            (point.confirmed_until, point.value),
-                        ]
-                    })
-                    .collect(),
-            })
+            .map(|(name, (_, course))| counted(lang, &name, course))
             .filter(|line| !line.points.is_empty())
             .collect();
         let title = format!(
@@ -206,6 +196,25 @@ impl History {
                     .collect(),
             })
             .collect()
+    }
+}
+
+/// The line of what a meter counted since the time begins: meters of any height in one picture. Resets are taken out.
+fn counted(lang: Lang, name: &str, course: &MeterHistory) -> Line {
+    let base = course.points.first().map_or(0, |point| point.continuous);
+    let points: Vec<_> = course
+        .points
+        .iter()
+        // A run is a value that stood: it has a beginning and an end.
+        .flat_map(|point| {
+            let since = point.continuous.saturating_sub(base);
+            [(point.observed_at, since), (point.confirmed_until, since)]
+        })
+        .collect();
+    let total = points.last().map_or(0, |(_, value)| *value);
+    Line {
+        name: format!("{name} +{}", format::number(lang, total)),
+        points,
     }
 }
 

@@ -80,7 +80,8 @@ pub(super) fn meters(
             },
             read: Ago::new(lang, zone, reading.confirmed_until, now),
             quality: match reading.quality {
-                Quality::Ok => "",
+                // That the meters contradict each other stands above all of them.
+                Quality::Ok | Quality::Conflict => "",
                 other => super::quality_word(lang, other),
             },
         })
