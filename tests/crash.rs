@@ -4,7 +4,6 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
 
 use codec::envelope::{Encoding, compress};
 use codec::key::{ContentHash, Receipt, SpoolEpoch, Stream};
@@ -66,7 +65,7 @@ fn report(agent: &str, sequence: u64) -> Vec<u8> {
 }
 
 /// Delivers reports in order, each until its receipt comes; the numbers of the acknowledged ones come out.
-fn deliver(manager: &ManagerUnderTest, stop: &AtomicBool, kills: &Receiver<()>) -> u64 {
+fn deliver(manager: &ManagerUnderTest, stop: &AtomicBool) -> u64 {
     let mut acknowledged = 0;
     while !stop.load(Ordering::Relaxed) {
         let sequence = acknowledged + 1;
@@ -83,8 +82,8 @@ fn deliver(manager: &ManagerUnderTest, stop: &AtomicBool, kills: &Receiver<()>) 
                     break;
                 }
                 Some((503, _)) | None => {
-                    // The manager is away; the next kill or its return ends the wait.
-                    let _ = kills.recv_timeout(std::time::Duration::from_millis(2));
+                    // The manager is away: a spool asks again.
+                    std::thread::park_timeout(std::time::Duration::from_millis(2));
                 }
                 Some((status, body)) => panic!("report {sequence} is answered {status}: {body}"),
             }
@@ -97,9 +96,8 @@ fn deliver(manager: &ManagerUnderTest, stop: &AtomicBool, kills: &Receiver<()>) 
 fn fifty_kills_at_random_moments_lose_nothing_acknowledged_and_store_nothing_twice() {
     let manager = ManagerUnderTest::prepare();
     let stop = AtomicBool::new(false);
-    let (tell, told) = sync_channel(1);
     let acknowledged = std::thread::scope(|scope| {
-        let delivering = scope.spawn(|| deliver(&manager, &stop, &told));
+        let delivering = scope.spawn(|| deliver(&manager, &stop));
         let mut dice = Timestamp::now().unix_ms.unsigned_abs();
         for _ in 0..KILLS {
             let running = manager.spawn();
@@ -109,7 +107,6 @@ fn fifty_kills_at_random_moments_lose_nothing_acknowledged_and_store_nothing_twi
             // From before it listens to some hundreds of reports later.
             std::thread::park_timeout(std::time::Duration::from_millis(30 + (dice >> 33) % 700));
             running.kill();
-            let _ = tell.try_send(());
         }
         let running = manager.start();
         let before = delivered(&manager);

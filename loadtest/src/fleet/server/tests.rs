@@ -115,7 +115,10 @@ fn addresses_and_numbers_match_both_ways_and_skip_network_and_broadcast() {
             assert_eq!(number_of(first, address), Some(number), "{address}");
         }
     }
-    assert_eq!(number_of(Ipv4Addr::new(127, 20, 0, 1), Ipv4Addr::new(127, 20, 0, 255)), None);
+    assert_eq!(
+        number_of(Ipv4Addr::new(127, 20, 0, 1), Ipv4Addr::new(127, 20, 0, 255)),
+        None
+    );
     assert_eq!(address_of("127.255.255.1".parse().unwrap(), 254), None);
 }
 
