@@ -119,19 +119,12 @@ fn expected(house: &House) -> Vec<String> {
     lines
 }
 
-fn client(program: &Path, script: &str, url: &str, login_by: &str, version: &str) -> Vec<String> {
+/// Calls a client in every way in; each time it must have understood everything.
+fn every_way_in(client: impl Fn() -> Command, script: &str) {
+    let (house, url) = open_house();
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/clients")
         .join(script);
-    peer::lines_of(
-        Command::new(program)
-            .arg(script)
-            .args([url, login_by, version, "erp", PASSWORD]),
-    )
-}
-
-fn every_way_in(program: &Path, script: &str) {
-    let (house, url) = open_house();
     for (login_by, version, side) in [
         ("basic", "soap11", "Client"),
         ("basic", "soap12", "Sender"),
@@ -140,18 +133,18 @@ fn every_way_in(program: &Path, script: &str) {
     ] {
         let mut lines = expected(&house);
         lines.push(format!("fault\t{side}\tinvalidCursor"));
-        assert_eq!(
-            client(program, script, &url, login_by, version),
-            lines,
-            "{login_by} {version}"
-        );
+        let mut client = client();
+        client
+            .arg(&script)
+            .args([&url, login_by, version, "erp", PASSWORD]);
+        assert_eq!(peer::lines_of(&mut client), lines, "{login_by} {version}");
     }
 }
 
 #[test]
 fn zeep_reads_what_the_store_holds() {
     match peer::python_with_zeep() {
-        Some(python) => every_way_in(&python, "client.py"),
+        Some(python) => every_way_in(|| Command::new(&python), "client.py"),
         None => peer::missing(
             "zeep",
             "python3 -m venv ~/.cache/platen-peers/zeep && ~/.cache/platen-peers/zeep/bin/pip install zeep",
@@ -162,8 +155,26 @@ fn zeep_reads_what_the_store_holds() {
 #[test]
 fn phps_soap_client_reads_what_the_store_holds() {
     match peer::php_with_soap() {
-        Some(php) => every_way_in(&php, "client.php"),
+        Some(php) => every_way_in(|| Command::new(&php), "client.php"),
         None => peer::missing("PHP's SoapClient", "apt-get install php-cli php-soap"),
+    }
+}
+
+#[test]
+fn npms_soap_reads_what_the_store_holds() {
+    match peer::node_modules_with_soap() {
+        Some(modules) => every_way_in(
+            || {
+                let mut node = Command::new("node");
+                node.env("NODE_PATH", &modules);
+                node
+            },
+            "client.js",
+        ),
+        None => peer::missing(
+            "npm's soap",
+            "npm install --prefix ~/.cache/platen-peers/node-soap soap",
+        ),
     }
 }
 

@@ -23,20 +23,36 @@ fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Where peers are installed that belong to no system's packages: outside the repository, so that they outlive a checkout.
+fn cache() -> Option<PathBuf> {
+    std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
+        .map(|cache| cache.join("platen-peers"))
+}
+
 /// A Python that has zeep: `PLATEN_ZEEP_PYTHON`, the peers' cache, or the system's.
 pub fn python_with_zeep() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
     let candidates = [
         std::env::var_os("PLATEN_ZEEP_PYTHON").map(PathBuf::from),
-        cache.map(|cache| cache.join("platen-peers/zeep/bin/python")),
+        cache().map(|cache| cache.join("zeep/bin/python")),
         Some(PathBuf::from("python3")),
     ];
     candidates
         .into_iter()
         .flatten()
         .find(|python| succeeds(Command::new(python).args(["-c", "import zeep"])))
+}
+
+/// The folder of modules from which node loads npm's soap.
+pub fn node_modules_with_soap() -> Option<PathBuf> {
+    let modules = cache()?.join("node-soap/node_modules");
+    succeeds(
+        Command::new("node")
+            .args(["-e", "require('soap')"])
+            .env("NODE_PATH", &modules),
+    )
+    .then_some(modules)
 }
 
 /// A PHP that has SoapClient.
