@@ -130,6 +130,14 @@ impl<'a> Cursor<'a> {
         usize::try_from(length).map_err(|_| BerError::Length)
     }
 
+    /// The tag and the length of the next element, whether or not its content is there.
+    ///
+    /// # Errors
+    /// [`BerError::Truncated`], [`BerError::Length`].
+    pub fn head(&mut self) -> Result<(u8, usize), BerError> {
+        Ok((self.byte()?, self.length()?))
+    }
+
     /// The next element, whatever it is: its tag and its content.
     ///
     /// # Errors

@@ -133,11 +133,11 @@ pub fn discover(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Event),
 ) -> io::Result<Progress> {
-    let (datagrams, _) = options.driver.open()?;
+    let (datagrams, waker) = options.driver.open()?;
     tracing::info!(driver = datagrams.name(), "discovery is running");
     let mut engine = Engine::new(Ids::system());
     engine.set_pace(options.pace);
-    let mut driver = Loop::new(engine, datagrams);
+    let mut driver = Loop::new(engine, datagrams, waker);
     let mut addresses = ranges.iter();
     let mut progress = Progress {
         addresses: ranges.count(),

@@ -6,12 +6,14 @@
 #[cfg(target_os = "linux")]
 mod batched;
 mod fleet;
+pub(crate) mod frame;
 mod once;
 mod portable;
 #[cfg(target_os = "linux")]
 mod ring;
 mod run;
 mod socket;
+mod tcp;
 
 use std::io;
 

@@ -14,6 +14,7 @@
 //! | [`engine`] | many conversations at once, without socket or clock; what is remembered of a device |
 //! | [`driver`] | the engine on real sockets: [`driver::Fleet`] and [`driver::poll_once`] |
 //! | [`discovery`] | which addresses of a network are devices |
+//! | [`trap`] | what devices tell by themselves |
 //! | [`usm`] | SNMPv3's security |
 
 pub mod ber;
@@ -28,6 +29,7 @@ pub mod pdu;
 pub mod privacy;
 pub mod profile;
 pub mod recording;
+pub mod trap;
 pub mod usm;
 pub mod value;
 

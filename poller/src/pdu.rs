@@ -150,7 +150,27 @@ pub fn write_response<'o, V: WriteValue>(
     (error_status, error_index): (u32, u32),
     bindings: impl DoubleEndedIterator<Item = (&'o Oid, V)>,
 ) {
-    writer.element(PduKind::Response.tag(), |w| {
+    let fields = [
+        request_id,
+        error_status.cast_signed(),
+        error_index.cast_signed(),
+    ];
+    write_pdu(writer, PduKind::Response, fields, bindings);
+}
+
+/// Writes the PDU of a report with one counter, back to front.
+pub(crate) fn write_report(writer: &mut Writer, id: i32, name: &Oid, value: ValueRef<'_>) {
+    let counter = [(name, value)].into_iter();
+    write_pdu(writer, PduKind::Report, [id, 0, 0], counter);
+}
+
+fn write_pdu<'o, V: WriteValue>(
+    writer: &mut Writer,
+    kind: PduKind,
+    [first, second, third]: [i32; 3],
+    bindings: impl DoubleEndedIterator<Item = (&'o Oid, V)>,
+) {
+    writer.element(kind.tag(), |w| {
         w.element(TAG_SEQUENCE, |w| {
             for (name, value) in bindings.rev() {
                 w.element(TAG_SEQUENCE, |w| {
@@ -159,9 +179,9 @@ pub fn write_response<'o, V: WriteValue>(
                 });
             }
         });
-        w.integer(error_index.into());
-        w.integer(error_status.into());
-        w.integer(request_id.into());
+        w.integer(third.into());
+        w.integer(second.into());
+        w.integer(first.into());
     });
 }
 
@@ -333,6 +353,11 @@ pub struct Binding<'a> {
 pub struct Bindings<'a>(Cursor<'a>);
 
 impl<'a> Bindings<'a> {
+    /// The variables of which `list` is the content.
+    pub(crate) const fn new(list: Cursor<'a>) -> Self {
+        Self(list)
+    }
+
     #[inline]
     fn read(&mut self) -> Result<Binding<'a>, BerError> {
         let mut fields = self.0.sub(TAG_SEQUENCE)?;

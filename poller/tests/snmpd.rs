@@ -2,7 +2,7 @@
 
 mod peer;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use peer::{Heard, Snmpd};
@@ -121,4 +121,32 @@ fn a_wrong_community_is_passed_over_for_the_next() {
     let polled = polled.expect("it answers");
     assert_eq!(polled.stats.credential.as_deref(), Some("right"));
     assert_eq!(heard.values.len(), 1);
+}
+
+#[test]
+fn tcp_carries_the_same_as_udp() {
+    let Some(snmpd) = Snmpd::start(CONFIGURATION) else {
+        return;
+    };
+    let mut heard = Heard::of(vec![
+        Ask::Get(vec![oid(LOCATION)]),
+        Ask::Walk {
+            columns: vec![oid("1.3.6.1.2.1.1.9.1.3")],
+            rows_expected: 0,
+            rows_max: 100,
+        },
+    ]);
+    let options = options(vec![Credential::v2c("public", b"public")]);
+    let target = Target::tcp(snmpd.address());
+    let polled = poll_once(target, &options, Memory::default(), &mut heard).expect("it answers");
+
+    assert!(heard.values.len() > 5);
+    assert_eq!(heard.failures, [None, None]);
+    assert_eq!(polled.stats.retries, 0);
+
+    let nobody = UdpSocket::bind("127.0.0.1:0").expect("a port without TCP");
+    let target = Target::tcp(nobody.local_addr().expect("it is bound"));
+    let mut heard = Heard::of(vec![Ask::Get(vec![oid(LOCATION)])]);
+    let refused = poll_once(target, &options, Memory::default(), &mut heard);
+    assert!(matches!(refused, Err(PollError::NoAnswer { .. })));
 }

@@ -102,7 +102,9 @@ where
             move || {
                 // Sockets of monoio belong to the thread that opened them.
                 let opened = options.driver.open();
-                let (datagrams, waker) = match opened {
+                let opened = opened
+                    .and_then(|(datagrams, waker)| Ok((datagrams, waker.try_clone()?, waker)));
+                let (datagrams, own_waker, waker) = match opened {
                     Ok(opened) => opened,
                     Err(error) => {
                         let _ = report.send(Err(error));
@@ -113,7 +115,7 @@ where
                 if report.send(Ok((waker, name))).is_ok() {
                     let mut engine = Engine::new(Ids::system());
                     engine.set_pace(options.pace);
-                    let driver = Loop::new(engine, datagrams);
+                    let driver = Loop::new(engine, datagrams, own_waker);
                     run(&shared, driver, options.inflight_max.max(1), done);
                 }
             }

@@ -28,8 +28,8 @@ pub fn poll_once(
     memory: Memory,
     conversation: &mut dyn Conversation,
 ) -> Result<Polled, PollError> {
-    let (datagrams, _) = DriverChoice::Portable.open().map_err(PollError::Send)?;
-    let mut driver = Loop::new(Engine::new(Ids::system()), datagrams);
+    let (datagrams, waker) = DriverChoice::Portable.open().map_err(PollError::Send)?;
+    let mut driver = Loop::new(Engine::new(Ids::system()), datagrams, waker);
     driver.submit(Job {
         token: (),
         target,

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::socket::{Batch, Datagrams};
+use super::socket::{Batch, Datagrams, Waker};
+use super::tcp::Links;
 use crate::conversation::Conversation;
 use crate::engine::{Engine, Finished, Job, Ticket, Transport};
 
@@ -11,16 +12,19 @@ use crate::engine::{Engine, Finished, Job, Ticket, Transport};
 pub struct Loop<K, C> {
     pub engine: Engine<K, C>,
     datagrams: Box<dyn Datagrams>,
+    links: Links,
     started: Instant,
     batch: Batch,
     tickets: Vec<Ticket>,
 }
 
 impl<K, C: Conversation> Loop<K, C> {
-    pub fn new(engine: Engine<K, C>, datagrams: Box<dyn Datagrams>) -> Self {
+    /// `waker` ends a wait of `datagrams`.
+    pub fn new(engine: Engine<K, C>, datagrams: Box<dyn Datagrams>, waker: Waker) -> Self {
         Self {
             engine,
             datagrams,
+            links: Links::new(waker),
             started: Instant::now(),
             batch: Batch::default(),
             tickets: Vec::new(),
@@ -52,8 +56,11 @@ impl<K, C: Conversation> Loop<K, C> {
                         self.batch.push(transmit.target.address, transmit.bytes);
                     }
                     Transport::Tcp => {
-                        let (ticket, error) = (transmit.ticket, io::ErrorKind::Unsupported);
-                        self.engine.send_failed(ticket, error.into(), now);
+                        let ticket = transmit.ticket;
+                        let sent = self.links.send(transmit.target.address, transmit.bytes);
+                        if let Err(error) = sent {
+                            self.engine.send_failed(ticket, error, now);
+                        }
                     }
                 }
             }
@@ -79,13 +86,17 @@ impl<K, C: Conversation> Loop<K, C> {
             .chain(wait_max)
             .min();
         let mut now = None;
-        self.datagrams.receive(wait, &mut |source, datagram| {
+        let result = self.datagrams.receive(wait, &mut |source, datagram| {
             if datagram.is_empty() {
                 return;
             }
             let now = *now.get_or_insert_with(|| started.elapsed());
             engine.receive(source, datagram, now);
-        })
+        });
+        while let Some((source, message)) = self.links.answer() {
+            self.engine.receive(source, &message, started.elapsed());
+        }
+        result
     }
 
     pub fn finished(&mut self) -> Option<Finished<K, C>> {

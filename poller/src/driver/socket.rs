@@ -192,6 +192,15 @@ pub struct Waker {
 }
 
 impl Waker {
+    /// Another that does the same.
+    ///
+    /// # Errors
+    /// When the process has too many files open.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let socket = self.socket.try_clone()?;
+        Ok(Self { socket })
+    }
+
     /// Ends the `receive` under way, or else the next.
     pub fn wake(&self) {
         // A full buffer means that the other side has enough to wake up for.

@@ -36,6 +36,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) moment: Moment,
     pub(crate) user: &'a [u8],
     pub(crate) keys: &'a EngineKeys,
+    /// Whose context it is: nearly always the engine's own.
+    pub(crate) context_engine_id: &'a [u8],
     pub(crate) context: &'a [u8],
     /// Never the same twice with the same keys.
     pub(crate) salt: u64,
@@ -51,7 +53,7 @@ pub(crate) fn write(
     writer.element(TAG_SEQUENCE, |w| {
         write_pdu(w);
         w.octets(message.context);
-        w.octets(message.engine_id);
+        w.octets(message.context_engine_id);
     });
     let mut salt = None;
     if let Some((protocol, key)) = &message.keys.privacy {

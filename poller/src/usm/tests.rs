@@ -84,6 +84,7 @@ fn message(keys: &EngineKeys, names: &[Oid], salt: u64) -> Vec<u8> {
         moment: MOMENT,
         user: b"somebody",
         keys,
+        context_engine_id: b"engine",
         context: b"Jetdirect",
         salt,
     };

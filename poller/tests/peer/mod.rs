@@ -125,6 +125,7 @@ pub fn run(program: &str, arguments: &[&str], directory: &Path) -> std::process:
         .args(arguments)
         .env("SNMP_PERSISTENT_DIR", directory)
         .env("SNMPCONFPATH", directory)
+        .env("MIBS", "")
         .output()
         .expect("it runs")
 }

@@ -62,6 +62,7 @@ pub fn write(
             moment: Moment { boots: 0, time: 0 },
             user: &[],
             keys: NO_KEYS,
+            context_engine_id: &[],
             context: &[],
             salt,
         };
@@ -77,6 +78,7 @@ pub fn write(
         moment: engine.moment(now),
         user: principal.user().name.as_bytes(),
         keys: &principal.at_engine(&engine.id),
+        context_engine_id: &engine.id,
         context: principal.context(context).as_bytes(),
         salt,
     };
