@@ -21,10 +21,12 @@ use codec::time::Timestamp;
 pub struct Wanted(Arc<Mutex<HashSet<(Stream, String)>>>);
 
 impl Wanted {
-    /// The manager lacks the bases of these.
-    pub fn note(&self, stream: Stream, handles: &[String]) {
+    /// The manager lacks the bases of these, in either stream: it does not say in which.
+    pub fn note(&self, handles: &[String]) {
         let mut wanted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted.extend(handles.iter().map(|handle| (stream, handle.clone())));
+        for stream in Stream::ALL {
+            wanted.extend(handles.iter().map(|handle| (stream, handle.clone())));
+        }
     }
 
     fn take(&self) -> HashSet<(Stream, String)> {

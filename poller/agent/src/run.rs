@@ -90,8 +90,8 @@ pub fn run_observed(
 
     let wanted_full = Wanted::default();
     let noted_full = wanted_full.clone();
-    let need_full: Arc<NeedFull> = Arc::new(move |stream, handles| {
-        noted_full.note(stream, &handles);
+    let need_full: Arc<NeedFull> = Arc::new(move |handles| {
+        noted_full.note(&handles);
         for source in &wanted {
             let mut wanted = source.lock().unwrap_or_else(PoisonError::into_inner);
             wanted.extend(handles.iter().cloned());

@@ -87,7 +87,7 @@ pub struct UploadOptions {
 }
 
 /// Called with the handles of devices whose base the manager does not have.
-pub type NeedFull = dyn Fn(Stream, Vec<String>) + Send + Sync;
+pub type NeedFull = dyn Fn(Vec<String>) + Send + Sync;
 
 /// The threads that deliver.
 pub struct Uploader {
@@ -276,7 +276,7 @@ impl<D: Disk> Worker<D> {
                 if let Outcome::Delivered { need_full } = outcome {
                     counters.delivered(now, key);
                     if !need_full.is_empty() {
-                        (self.need_full)(stream, need_full);
+                        (self.need_full)(need_full);
                     }
                 }
             }

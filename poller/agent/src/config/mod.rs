@@ -259,7 +259,7 @@ impl AgentConfig {
                 devices_max: defaults::REPORT_DEVICES_MAX,
                 age_max: defaults::REPORT_AGE_MAX,
                 encoding: codec::envelope::Encoding::Gzip,
-                deltas: true,
+                deltas: defaults::DELTAS,
                 full_every: defaults::FULL_EVERY,
             },
             schedule: ScheduleConfig {
@@ -317,6 +317,8 @@ pub mod defaults {
     pub const REPORT_DEVICES_MAX: usize = 100;
     /// How late a reading may be shown because its report waits for others.
     pub const REPORT_AGE_MAX: Duration = Duration::from_secs(30);
+    /// Off: a manager that never saw a delta has not kept the base of the first one, and leaves that one poll out.
+    pub const DELTAS: bool = false;
     /// A manager that lost its base has it again after a day at most.
     pub const FULL_EVERY: Duration = DAY;
     /// A jam should be seen while somebody still stands before the device.

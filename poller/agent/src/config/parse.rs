@@ -104,7 +104,10 @@ impl Reader<'_> {
                 Duration::from_millis(100)..=HOUR,
             )?,
             encoding,
-            deltas: raw.deltas.as_ref().is_none_or(|flag| *flag.get_ref()),
+            deltas: raw
+                .deltas
+                .as_ref()
+                .map_or(defaults::DELTAS, |flag| *flag.get_ref()),
             full_every: self.duration(&raw.full_every, defaults::FULL_EVERY, HOUR..=7 * DAY)?,
         })
     }

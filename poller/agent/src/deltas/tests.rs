@@ -72,13 +72,13 @@ fn full_again_after_a_day_when_wanted_and_when_the_base_read_less() {
     sealed(&mut deltas, 1, &device("a", 1), NOW);
     assert_eq!(sealed(&mut deltas, 2, &device("a", 2), NOW).base, Some(1));
 
-    wanted.note(Stream::State, &["a".to_owned()]);
+    wanted.note(&["b".to_owned()]);
     assert_eq!(
         sealed(&mut deltas, 3, &device("a", 2), NOW).base,
         Some(1),
-        "another stream"
+        "another device"
     );
-    wanted.note(Stream::Meters, &["a".to_owned()]);
+    wanted.note(&["a".to_owned()]);
     assert_eq!(sealed(&mut deltas, 4, &device("a", 3), NOW).base, None);
     assert_eq!(sealed(&mut deltas, 5, &device("a", 3), NOW).base, Some(4));
 

@@ -267,8 +267,7 @@ impl Fixture {
                 in_flight: manager.in_flight,
                 rate_bytes_max: manager.rate_bytes_max,
             },
-            &(Arc::new(move |_, handles| need_full.lock().unwrap().extend(handles))
-                as Arc<NeedFull>),
+            &(Arc::new(move |handles| need_full.lock().unwrap().extend(handles)) as Arc<NeedFull>),
             &self.status,
             &self.stop,
         );
