@@ -407,6 +407,46 @@ fn a_plan_survives_a_restart_of_the_agent() {
 }
 
 #[test]
+fn a_steady_poll_says_of_supplies_and_trays_what_the_first_said() {
+    for fixture in
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).unwrap()
+    {
+        let name = fixture.unwrap().file_name().into_string().unwrap();
+        if !name.ends_with(".snmprec") {
+            continue;
+        }
+        let mut device = Device::new(&name);
+        let learned = report(device.poll(Depth::Steady));
+        let steady = device.poll(Depth::Steady);
+        assert_eq!(steady.depth, Depth::Steady, "{name}");
+        let steady = report(steady);
+        assert_eq!(steady.identity, learned.identity, "{name}");
+        assert_eq!(steady.supplies, learned.supplies, "{name}");
+        assert_eq!(steady.trays, learned.trays, "{name}");
+        let unsized_meters = |report: &DeviceReport| {
+            let meters = report.meters.read().unwrap().iter();
+            meters
+                .filter(|meter| meter.size.is_none() && meter.sides.is_none())
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let (first, then) = (unsized_meters(&learned), unsized_meters(&steady));
+        let missing = first
+            .iter()
+            .filter(|meter| !then.contains(meter))
+            .collect::<Vec<_>>();
+        // What is read daily is missing; nothing is there that was not.
+        assert!(then.iter().all(|meter| first.contains(meter)), "{name}");
+        assert!(
+            missing
+                .iter()
+                .all(|meter| meter.code() == "total.total.sheets"),
+            "{name}: {missing:?}"
+        );
+    }
+}
+
+#[test]
 fn every_ask_is_on_the_allow_list() {
     for fixture in
         std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).unwrap()

@@ -338,13 +338,25 @@ fn steady(view: &View<'_>, proof: Option<&Oid>) -> Vec<Oid> {
         );
     }
     if let Some(column) = &view.profile.supplies.private_level {
-        // Only where the standard level says nothing.
+        // Only where the standard level says nothing, or has no such row.
         let levels = view.rows(&[mib::supplies(9)]);
-        let silent = levels.iter().filter(|(_, index)| {
-            view.integer_in(&mib::supplies(9), index)
-                .is_none_or(|level| level < 0)
-        });
-        oids.extend(silent.map(|(row, _)| column.child(&[*row])));
+        let said = |row: u32| {
+            let index = levels
+                .iter()
+                .find(|(number, _)| *number == row)
+                .map(|(_, index)| index);
+            index
+                .and_then(|index| view.integer_in(&mib::supplies(9), index))
+                .is_some_and(|level| level >= 0)
+        };
+        let rows = view
+            .facts
+            .rows(column)
+            .filter_map(|(index, _)| index.first().copied());
+        oids.extend(
+            rows.filter(|row| !said(*row))
+                .map(|row| column.child(&[row])),
+        );
     }
     let known = view.profile.supplies.known.iter();
     let parts = known
