@@ -34,7 +34,7 @@ fn benches(criterion: &mut Criterion) {
             for _ in 0..READINGS / PAGE {
                 let body = envelope_11(
                     "",
-                    &format!("<GetMeterReadings><cursor>{cursor}</cursor><max>{PAGE}</max></GetMeterReadings>"),
+                    &format!("<GetMeterReadings><cursor>{cursor}</cursor><basis>billing</basis><max>{PAGE}</max></GetMeterReadings>"),
                 );
                 let response = house.service.handle(&SoapRequest {
                     content_type: Some("text/xml"),

@@ -53,6 +53,8 @@ codes! {
     UnknownOperation = "unknownOperation", Sender, "the body's element is none of this service's operations";
     InvalidParameter = "invalidParameter", Sender, "a parameter is missing, unknown or has an impossible value";
     InvalidCursor = "invalidCursor", Sender, "the cursor is not one that this list gave out";
+    NotAllowed = "notAllowed", Sender, "the login may look but not change";
+    NotFound = "notFound", Sender, "there is nothing of that id, or the login may not see it";
     Busy = "busy", Receiver, "the store is busy: try again later";
     InternalError = "internalError", Receiver, "the service failed: its log says why";
 }
@@ -84,6 +86,17 @@ impl Fault {
         }
         tracing::error!(error = causes, "a SOAP request failed");
         Self::new(Code::InternalError, "the service failed; its log says why")
+    }
+
+    /// What the registry did not do.
+    pub(crate) fn of_registry(error: &registry::Error) -> Self {
+        match error {
+            registry::Error::NotFound { .. } => Self::new(Code::NotFound, error.to_string()),
+            error if error.is_callers_fault() => {
+                Self::new(Code::InvalidParameter, error.to_string())
+            }
+            error => Self::internal(error),
+        }
     }
 
     /// What the store could not do.

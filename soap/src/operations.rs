@@ -7,6 +7,7 @@ mod devices;
 mod info;
 mod meter_types;
 mod readings;
+mod references;
 
 use olap::Store;
 use registry::{Account, Registry};
@@ -27,6 +28,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     meter_types::OPERATION,
     readings::OPERATION,
     billing::OPERATION,
+    references::OPERATION,
 ];
 
 /// What an operation works with.

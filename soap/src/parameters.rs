@@ -1,9 +1,10 @@
 //! The parameters of a request, checked against the operation's list.
 //!
 //! A parameter that the operation does not know is refused and not passed over: a filter with a typing error would otherwise
-//! give an ERP more than it asked for. An empty element, or one with `xsi:nil`, is as good as none.
+//! give an ERP more than it asked for. An empty element, or one with `xsi:nil`, is as good as none; only an operation that
+//! changes something may look at the difference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use codec::time::Timestamp;
 
@@ -20,6 +21,8 @@ const VALUE_BYTES_MAX: usize = 4_096;
 pub(crate) struct Parameters {
     operation: &'static str,
     given: BTreeMap<&'static str, String>,
+    /// What was there and held nothing.
+    emptied: BTreeSet<&'static str>,
 }
 
 impl Parameters {
@@ -32,6 +35,7 @@ impl Parameters {
             )
         };
         let mut given = BTreeMap::new();
+        let mut emptied = BTreeSet::new();
         for child in element.children {
             let column = operation.parameters.iter().find(|column| {
                 // A client that did not qualify its elements means ours all the same.
@@ -66,7 +70,11 @@ impl Parameters {
                 )));
             }
             let is_nil = matches!(child.attribute(XSI, "nil"), Some("true" | "1"));
-            if value.is_empty() || is_nil {
+            if is_nil {
+                continue;
+            }
+            if value.is_empty() {
+                emptied.insert(column.name);
                 continue;
             }
             if given.insert(column.name, value.to_owned()).is_some() {
@@ -76,7 +84,13 @@ impl Parameters {
         Ok(Self {
             operation: operation.name,
             given,
+            emptied,
         })
+    }
+
+    /// Whether an element of this name was there and held nothing.
+    pub(crate) fn is_emptied(&self, name: &str) -> bool {
+        self.emptied.contains(name)
     }
 
     /// A fault that names the operation.
@@ -137,9 +151,9 @@ impl Parameters {
     }
 }
 
-/// The most items of a page: some 1 MB of XML, what slow clients still take in one piece.
-pub(crate) const PAGE_ITEMS_MAX: u32 = 1_000;
-/// The items of a page when nothing was said.
+/// The most items of a page: what the store gives at once, some 6 MB of XML.
+pub(crate) const PAGE_ITEMS_MAX: u32 = olap::ask::PAGE_ITEMS_MAX;
+/// The items of a page when nothing was said: some 600 kB of XML, what slow clients still take in one piece.
 pub(crate) const PAGE_ITEMS_DEFAULT: u32 = 500;
 
 /// An `xs:dateTime`: with `Z`, with an offset, or without either, which means UTC.

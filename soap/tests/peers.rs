@@ -29,7 +29,7 @@ fn or_dash(text: Option<&str>) -> &str {
 /// What every client must have understood.
 fn expected(house: &House) -> Vec<String> {
     let mut lines = vec![
-        "info\tPlaten\t1\terp\t-\t1000".to_owned(),
+        "info\tPlaten\t1\terp\t-\t5000".to_owned(),
         "site\t-\tDefault customer\tDefault site\tEtc/UTC".to_owned(),
         "site\tK-4711\tMeyer & Söhne <GmbH>\tWerk 2\tEurope/Berlin".to_owned(),
         "site\tK-0815\tSchulze\tBüro\tEurope/Vienna".to_owned(),
@@ -234,7 +234,7 @@ fn what_is_answered_is_valid_by_the_schema_in_the_wsdl() {
         "<ListDevices/>",
         "<ListDevices><max>1</max></ListDevices>",
         "<ListMeterTypes/>",
-        "<GetMeterReadings><basis>all</basis></GetMeterReadings>",
+        "<GetMeterReadings/>",
         "<GetMeterReadings><meterCode>no.such.meter</meterCode></GetMeterReadings>",
         &cutoff,
     ] {

@@ -93,6 +93,12 @@ impl Role {
     pub const fn operates(self) -> bool {
         matches!(self, Self::Admin | Self::Operator)
     }
+
+    /// May write the ERP's references at devices.
+    #[must_use]
+    pub const fn writes_references(self) -> bool {
+        matches!(self, Self::Admin | Self::Operator | Self::Erp)
+    }
 }
 
 /// Somebody who can log in.

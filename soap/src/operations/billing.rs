@@ -1,11 +1,10 @@
 //! `GetBillingReadings`: one reading per device and meter, the nearest to and not after a cutoff.
 
+use codec::model::Basis;
 use codec::time::Timestamp;
 use olap::ask::{BillingQuery, BillingReading};
 
-use super::readings::{
-    BASIS, CUSTOMER_NO, Context, DEVICE_ID, METER_CODE, Row, Selection, name_of,
-};
+use super::readings::{CUSTOMER_NO, Context, DEVICE_ID, METER_CODE, Row, Selection, name_of};
 use super::{Call, list};
 use crate::fault::Fault;
 use crate::out::{Out, Plain};
@@ -36,7 +35,12 @@ pub(super) const OPERATION: Operation = Operation {
         DEVICE_ID,
         CUSTOMER_NO,
         METER_CODE,
-        BASIS,
+        column!(
+            "basis",
+            Kind::Text,
+            Optional,
+            "billing, as when nothing is said: only the vendor's page counters; engine: only cycles of the print engine; all: both."
+        ),
         column!(
             "cursor",
             Kind::Text,
@@ -134,7 +138,7 @@ fn answer(call: &Call<'_>, out: &mut Out) -> Result<(), Fault> {
                     .ok()
                     .filter(|hours| (1..=AGE_HOURS_MAX).contains(hours))
             })?;
-    let select = Selection::of(call)?;
+    let select = Selection::of(call, Some(Basis::Billing))?;
     let query = BillingQuery {
         cutoff,
         age_ms_max: age_hours.unwrap_or(AGE_HOURS_DEFAULT) * 3_600_000,

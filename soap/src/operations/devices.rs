@@ -113,7 +113,7 @@ fn answer(call: &Call<'_>, out: &mut Out) -> Result<(), Fault> {
     let notes = call
         .registry()
         .device_notes(&ids)
-        .map_err(|error| Fault::internal(&error))?;
+        .map_err(|error| Fault::of_registry(&error))?;
     out.field("total", page.total);
     out.field("more", page.next.is_some());
     out.field("nextCursor", page.next.map(Plain));

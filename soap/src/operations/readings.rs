@@ -34,11 +34,11 @@ pub(super) const METER_CODE: Column = column!(
     Optional,
     "Only of these meters: codes, with commas between them."
 );
-pub(super) const BASIS: Column = column!(
+const BASIS: Column = column!(
     "basis",
     Kind::Text,
     Optional,
-    "billing (unless said otherwise): the vendor's page counters; engine: cycles of the print engine; all: both."
+    "billing: only the vendor's page counters; engine: only cycles of the print engine; all: both, as when nothing is said."
 );
 
 pub(super) const OPERATION: Operation = Operation {
@@ -155,7 +155,7 @@ record! {
 }
 
 fn answer(call: &Call<'_>, out: &mut Out) -> Result<(), Fault> {
-    let select = Selection::of(call)?;
+    let select = Selection::of(call, None)?;
     let query = ReadingsQuery {
         device: select.device,
         sites: select.sites,
@@ -198,7 +198,8 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    pub(super) fn of(call: &Call<'_>) -> Result<Self, Fault> {
+    /// The selection; `basis` is what nothing said means.
+    pub(super) fn of(call: &Call<'_>, basis: Option<Basis>) -> Result<Self, Fault> {
         let parameters: &Parameters = &call.parameters;
         let device = parameters.parsed("deviceId", "the deviceId of a device", |text| {
             text.parse().ok()
@@ -211,7 +212,7 @@ impl Selection {
             .filter(|code| !code.is_empty())
             .map(str::to_owned)
             .collect();
-        let basis = parameters.parsed("basis", "billing, engine or all", |text| match text {
+        let said = parameters.parsed("basis", "billing, engine or all", |text| match text {
             "all" => Some(None),
             word => Basis::from_word(word).map(Some),
         })?;
@@ -227,7 +228,7 @@ impl Selection {
             device,
             sites,
             codes,
-            basis: basis.unwrap_or(Some(Basis::Billing)),
+            basis: said.unwrap_or(basis),
         })
     }
 }
@@ -263,7 +264,7 @@ impl<'a> Context<'a> {
         let notes = call
             .registry()
             .device_notes(&devices)
-            .map_err(|error| Fault::internal(&error))?;
+            .map_err(|error| Fault::of_registry(&error))?;
         Ok(Self {
             briefs,
             unknown: DeviceBrief::default(),

@@ -49,14 +49,14 @@ async function main() {
 
   let cursor;
   for (;;) {
-    const page = await call('GetMeterReadings', cursor === undefined ? { max: 5 } : { cursor, max: 5 });
+    const page = await call('GetMeterReadings', { ...(cursor && { cursor }), basis: 'billing', max: 5 });
     for (const reading of listed(page.readings, 'reading')) {
       line('reading', reading, 'readingId deviceId serialNo meterCode value continuousValue observedAt quality basis contractNo');
     }
     cursor = page.nextCursor;
     if (!page.more) break;
   }
-  const again = await call('GetMeterReadings', { cursor });
+  const again = await call('GetMeterReadings', { cursor, basis: 'billing' });
   console.log(`again\t${again.readings.count}\t${again.nextCursor === cursor ? 'same' : again.nextCursor}`);
 
   const asked = { cutoff: '2026-11-21T00:00:00Z', meterCode: 'total.total.impressions' };

@@ -62,14 +62,14 @@ echo "meters\t", count(listed($client->ListMeterTypes()->meterTypes, 'meterType'
 
 $cursor = null;
 do {
-    $asked = $cursor === null ? ['max' => 5] : ['cursor' => $cursor, 'max' => 5];
+    $asked = ['basis' => 'billing', 'max' => 5] + ($cursor === null ? [] : ['cursor' => $cursor]);
     $page = $client->GetMeterReadings($asked);
     foreach (listed($page->readings, 'reading') as $reading) {
         line('reading', $reading, 'readingId deviceId serialNo meterCode value continuousValue observedAt quality basis contractNo');
     }
     $cursor = $page->nextCursor;
 } while ($page->more);
-$again = $client->GetMeterReadings(['cursor' => $cursor]);
+$again = $client->GetMeterReadings(['cursor' => $cursor, 'basis' => 'billing']);
 echo "again\t{$again->readings->count}\t", $again->nextCursor === $cursor ? 'same' : $again->nextCursor, "\n";
 
 $asked = ['cutoff' => '2026-11-21T01:00:00+01:00', 'meterCode' => 'total.total.impressions'];

@@ -58,13 +58,13 @@ print("meters\t%d" % len(listed(service.ListMeterTypes(), "meterType")))
 
 cursor = None
 while True:
-    page = service.GetMeterReadings(cursor=cursor, max=5)
+    page = service.GetMeterReadings(cursor=cursor, basis="billing", max=5)
     for reading in listed(page["readings"], "reading"):
         line("reading", reading, "readingId deviceId serialNo meterCode value continuousValue observedAt quality basis contractNo")
     cursor = page["nextCursor"]
     if not page["more"]:
         break
-again = service.GetMeterReadings(cursor=cursor)
+again = service.GetMeterReadings(cursor=cursor, basis="billing")
 print("again\t%d\t%s" % (again["readings"]["count"], "same" if again["nextCursor"] == cursor else again["nextCursor"]))
 
 cutoff = datetime(2026, 11, 21, 0, 0, tzinfo=timezone.utc)
