@@ -60,13 +60,31 @@ pub(super) struct Cursor<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    /// Every eight bytes that values were looked for in, or'ed together.
-    seen: u64,
 }
 
-/// The bytes of a word of eight.
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// The high bit of each byte of `word` that ends a plain value: below 0x20, `"`, `&` or `<`. Above the lowest that is set there may be wrong ones.
+#[inline(always)]
+const fn ends(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    // A byte that is zero borrows into its high bit, unless it had one.
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    // `"` and `&` differ in one bit.
+    let quote_or_and = (word & !(ONES * 0x04)) ^ (ONES * 0x22);
+    let less = word ^ (ONES * 0x3c);
+    let quote_or_and = quote_or_and.wrapping_sub(ONES) & !quote_or_and;
+    let less = less.wrapping_sub(ONES) & !less;
+    (control | quote_or_and | less) & HIGHS
+}
+
+/// The same of fewer than eight bytes, after which the document ends as a value may not.
+#[cold]
+#[inline(never)]
+fn ends_at_end(rest: &[u8]) -> u64 {
+    let mut bytes = [b'<'; 8];
+    bytes[..rest.len()].copy_from_slice(rest);
+    ends(u64::from_le_bytes(bytes))
+}
 
 impl<'a> Cursor<'a> {
     pub(super) const fn new(text: &'a str, at: usize) -> Self {
@@ -74,7 +92,6 @@ impl<'a> Cursor<'a> {
             text,
             bytes: text.as_bytes(),
             at,
-            seen: 0,
         }
     }
 
@@ -86,11 +103,6 @@ impl<'a> Cursor<'a> {
     /// What is still to be read.
     pub(super) fn rest(&self) -> &'a str {
         &self.text[self.at..]
-    }
-
-    /// Whether every character so far was of ASCII (and no control character, since those stop the cursor).
-    pub(super) const fn is_all_ascii(&self) -> bool {
-        self.seen & HIGHS == 0
     }
 
     /// Whether another attribute may follow.
@@ -118,27 +130,25 @@ impl<'a> Cursor<'a> {
 
     /// Steps over a value and its closing quote, and puts it into `slot`.
     ///
-    /// Eight bytes at a time: a byte that is below 0x20, or is `"`, `&` or `<`, sets its high bit; the lowest that is set is exact.
+    /// Eight bytes at a time. The next tag cannot be looked at before this one's end is known, so what counts is how soon it is: whole words are sooner
+    /// than sixteen bytes in a vector, or a call of `memchr`.
     #[inline(never)]
     pub(super) fn value(&mut self, tag: &mut Tag, slot: usize) -> Option<()> {
         let start = self.at;
         let mut at = start;
         let mut escaped = false;
         loop {
-            let word = u64::from_le_bytes(*self.bytes.get(at..)?.first_chunk()?);
-            self.seen |= word;
-            let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-            let control = word.wrapping_sub(ONES * 0x20) & !word;
-            // `"` and `&` differ in one bit.
-            let quote_or_and = zero((word & !(ONES * 0x04)) ^ (ONES * 0x22));
-            let less = zero(word ^ (ONES * 0x3c));
-            let hits = (control | quote_or_and | less) & HIGHS;
-            if hits == 0 {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let ends = match rest.first_chunk() {
+                Some(bytes) => ends(u64::from_le_bytes(*bytes)),
+                None => ends_at_end(rest),
+            };
+            if ends == 0 {
                 at += 8;
                 continue;
             }
-            at += (hits.trailing_zeros() / 8) as usize;
-            match self.bytes[at] {
+            at += (ends.trailing_zeros() / 8) as usize;
+            match self.bytes.get(at)? {
                 b'"' => break,
                 b'&' => {
                     escaped = true;

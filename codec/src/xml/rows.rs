@@ -267,22 +267,32 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The number in `slot`.
+    #[inline]
+    fn decimal(self, slot: usize) -> Option<u64> {
+        // Most numbers are short, and there is always something behind them that can be read along.
+        if let Some((bytes, length)) = self.chunk(slot) {
+            return short_decimal(bytes, length);
+        }
+        decimal(self.raw(slot)?.as_bytes())
+    }
+
     #[inline]
     fn u64(self, slot: usize) -> Parsed<Option<u64>> {
-        let Some(text) = self.raw(slot) else {
+        if !self.tag.has(slot) {
             return Ok(None);
-        };
-        decimal(text.as_bytes())
+        }
+        self.decimal(slot)
             .map(Some)
             .ok_or_else(|| self.not(slot, "a whole number from 0 to 18446744073709551615"))
     }
 
     #[inline]
     fn u32(self, slot: usize) -> Parsed<Option<u32>> {
-        let Some(text) = self.raw(slot) else {
+        if !self.tag.has(slot) {
             return Ok(None);
-        };
-        decimal(text.as_bytes())
+        }
+        self.decimal(slot)
             .and_then(|number| u32::try_from(number).ok())
             .map(Some)
             .ok_or_else(|| self.not(slot, "a whole number from 0 to 4294967295"))
@@ -364,4 +374,73 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     };
     last.is_ascii_digit().then_some(())?;
     number.checked_mul(10)?.checked_add(u64::from(last - b'0'))
+}
+
+/// The number that the first `length` (1 to 8) of these bytes say in decimal, all at once: the digits are moved to the end of the word and zeros put before
+/// them; then neighbours are added up, by ones, twos and fours.
+#[inline]
+fn short_decimal(bytes: [u8; 8], length: usize) -> Option<u64> {
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let missing_bits = 8 * (8 - u32::try_from(length).ok()?);
+    let digits = u64::from_le_bytes(bytes).checked_shl(missing_bits)?;
+    let zeros = ZEROS.checked_shr(64 - missing_bits).unwrap_or(0);
+    let word = digits | zeros;
+    // A byte above `9` reaches the high bit by the sum, one below `0` by the difference, and one above 0x7f has it.
+    let too_high = word.wrapping_add(0x4646_4646_4646_4646);
+    let too_low = word.wrapping_sub(ZEROS);
+    if (word | too_high | too_low) & HIGHS != 0 {
+        return None;
+    }
+    let ones = word & 0x0f0f_0f0f_0f0f_0f0f;
+    let twos = (ones.wrapping_mul(1 + (10 << 8)) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (twos.wrapping_mul(1 + (100 << 16)) >> 16) & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul(1 + (10_000 << 32)) >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn short(text: &str) -> Option<u64> {
+        let mut bytes = *b"\"/><meter";
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        short_decimal(*bytes.first_chunk().unwrap(), text.len())
+    }
+
+    proptest! {
+        #[test]
+        fn short_numbers_read_as_long_ones_do(bytes in proptest::collection::vec(0x20_u8..0x7f, 1..=8), number in 0_u64..100_000_000) {
+            let text = String::from_utf8(bytes).unwrap();
+            prop_assert_eq!(short(&text), decimal(text.as_bytes()));
+            let text = number.to_string();
+            if text.len() <= 8 {
+                prop_assert_eq!(short(&text), Some(number));
+            }
+        }
+    }
+
+    #[test]
+    fn every_foreign_byte_in_a_short_number_is_refused() {
+        for byte in 0..=255_u8 {
+            for at in 0..3 {
+                let mut bytes = *b"123\"/>..";
+                bytes[at] = byte;
+                let there = byte.is_ascii_digit();
+                assert_eq!(short_decimal(bytes, 3).is_some(), there, "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_numbers_end_where_64_bits_end() {
+        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(decimal(b"18446744073709551616"), None);
+        assert_eq!(decimal(b"00000000000000000001"), Some(1));
+        assert_eq!(decimal(b"000000000000000000001"), None);
+        assert_eq!(decimal(b"9999999999999999999x"), None);
+        assert_eq!(decimal(b""), None);
+    }
 }

@@ -110,6 +110,18 @@ impl<'a> Values<'a> {
         Some(&text[start..end])
     }
 
+    /// The eight bytes from the beginning of the value in `slot`, and its length, if that is 1 to 8 and the value stands as it is in the document.
+    #[inline]
+    pub(super) fn chunk(self, slot: usize) -> Option<([u8; 8], usize)> {
+        if self.tag.escaped & (1 << slot) != 0 {
+            return None;
+        }
+        let (start, end) = self.tag.values[slot];
+        let length = end - start;
+        let bytes = self.xml.as_bytes().get(start..)?.first_chunk()?;
+        (1..=8).contains(&length).then_some((*bytes, length))
+    }
+
     /// The fault that `slot` has no value.
     #[cold]
     pub(super) fn missing(self, slot: usize) -> Fault {
