@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_chart_escapes_names_and_stays_within_its_picture() {
-        let many: Vec<_> = (0..5000).map(|n| (n, n.unsigned_abs())).collect();
+        let many: Vec<_> = (0..5000_i64).map(|n| (n, n.unsigned_abs())).collect();
         let svg = draw(
             Lang::De,
             &TimeZone::UTC,

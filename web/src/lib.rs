@@ -34,6 +34,12 @@ mod text;
 pub mod tls;
 mod visit;
 
+/// The addresses of the JSON API, for whoever checks its description against what is served.
+#[must_use]
+pub fn api_paths() -> Vec<&'static str> {
+    api::list().into_iter().map(|(path, _)| path).collect()
+}
+
 pub use config::{Config, MetricsAccess};
 pub use router::router;
 pub use serve::serve;

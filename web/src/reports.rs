@@ -92,7 +92,7 @@ fn is_length_limit(error: &axum::Error) -> bool {
     false
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
+fn encoding(headers: &HeaderMap) -> Result<Encoding, Box<Refusal>> {
     let word = headers
         .get(header::CONTENT_ENCODING)
         .map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
@@ -100,14 +100,14 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
         None | Some("identity") => Ok(Encoding::Identity),
         Some("gzip" | "x-gzip") => Ok(Encoding::Gzip),
         Some("zstd") => Ok(Encoding::Zstd),
-        Some(other) => Err(Refusal {
+        Some(other) => Err(Box::new(Refusal {
             refused: None,
             reason: "encoding".to_owned(),
             detail: format!(
                 "Content-Encoding {:?} is not known: gzip or zstd",
                 other.chars().take(40).collect::<String>()
             ),
-        }),
+        })),
     }
 }
 

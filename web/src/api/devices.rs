@@ -21,7 +21,7 @@ use super::{limit, moment, query};
 use crate::failure::Failure;
 use crate::limits::SEARCH_CHARS_MAX;
 use crate::pages::fleet::sort_of;
-use crate::pages::people::Tenants;
+use crate::pages::people::{Tenants, ask_fleet};
 use crate::state::State;
 
 /// What can be asked of the list of devices. Without search, filter and sort it comes in the order in which devices became known, and
@@ -76,7 +76,7 @@ pub(crate) async fn list(
                     }
                 }
                 Wanted::Sorted(query) => {
-                    let answer = parts.store.fleet(&scope, &query)?;
+                    let answer = ask_fleet(parts, &scope, &tenants, &query)?;
                     Page {
                         items: devices(&tenants, answer.items),
                         next: answer.next_offset.map(|offset| format!("o{offset}")),

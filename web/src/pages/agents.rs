@@ -178,7 +178,7 @@ fn fresh(parts: &Inner, id: &str, token: &str) -> Fresh {
     Fresh {
         id: id.to_owned(),
         config: format!(
-            "agent = \"{id}\"\nmanager = \"{}\"\ntoken = \"{token}\"",
+            "[manager]\nurl = \"{}\"\nagent_id = \"{id}\"\ntoken = \"{token}\"",
             parts.config.public_url
         ),
     }

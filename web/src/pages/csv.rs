@@ -8,7 +8,7 @@ use codec::time::Timestamp;
 use olap::ask::{FleetRules, PAGE_ITEMS_MAX, ReadingsQuery};
 
 use super::fleet::{Params, Wish};
-use super::people::{Tenants, device_name};
+use super::people::{Tenants, ask_fleet, device_name};
 use crate::failure::Failure;
 use crate::limits::EXPORT_ROWS_MAX;
 use crate::state::{Inner, State};
@@ -123,7 +123,7 @@ fn devices_of(parts: &Inner, member: &Member, wish: &Wish) -> Result<Response, F
         "silent",
     ]);
     loop {
-        let page = parts.store.fleet(&scope, &query)?;
+        let page = ask_fleet(parts, &scope, &tenants, &query)?;
         for item in &page.items {
             let percent = |percent: Option<u8>| {
                 percent

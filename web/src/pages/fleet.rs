@@ -270,7 +270,7 @@ pub(crate) fn render(parts: &Inner, member: &Member, wish: &Wish) -> Result<Resp
     let scope = member.scope(parts);
     let tenants = Tenants::load(&parts.registry, &scope)?;
     let now = member.visit.now;
-    let answer = parts.store.fleet(&scope, &wish.query(&tenants, now))?;
+    let answer = people::ask_fleet(parts, &scope, &tenants, &wish.query(&tenants, now))?;
     let counts = parts.counts_now(member.account.branch, now)?;
     let facets = parts.store.facets(&scope)?;
     let lang = member.visit.lang;

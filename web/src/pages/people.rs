@@ -5,11 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use codec::id::{Scope, TenantId};
 use codec::model::{DeviceStatus, Identity, PrinterStatus};
 use codec::time::Timestamp;
-use olap::ask::FleetItem;
+use olap::ask::{FleetItem, FleetPage, FleetQuery};
 use registry::{Level, Registry, Tenant};
 
 use crate::failure::Failure;
 use crate::format;
+use crate::state::Inner;
 use crate::text::{Lang, words};
 
 /// The tenants that an asker may see, for names and for filters.
@@ -113,6 +114,43 @@ impl Tenants {
         }
         false
     }
+}
+
+/// A page of the fleet. The store looks for all words in one device, or takes the sites that the whole text names; words that mix both
+/// (`meyer kyocera`) are tried apart when that found nothing: some name sites, the others devices there.
+pub(crate) fn ask_fleet(
+    parts: &Inner,
+    scope: &Scope,
+    tenants: &Tenants,
+    query: &FleetQuery,
+) -> Result<FleetPage, Failure> {
+    let page = parts.store.fleet(scope, query)?;
+    if page.total > 0 {
+        return Ok(page);
+    }
+    let (named, others): (Vec<_>, Vec<_>) = query
+        .search
+        .split_whitespace()
+        .map(|word| (word, tenants.sites_named(word)))
+        .partition(|(_, sites)| !sites.is_empty());
+    if named.is_empty() || others.is_empty() {
+        return Ok(page);
+    }
+    let apart = FleetQuery {
+        search: others
+            .iter()
+            .map(|(word, _)| *word)
+            .collect::<Vec<_>>()
+            .join(" "),
+        search_sites: BTreeSet::new(),
+        sites: named
+            .into_iter()
+            .map(|(_, sites)| sites)
+            .chain(query.sites.clone())
+            .reduce(|some, others| &some & &others),
+        ..query.clone()
+    };
+    Ok(parts.store.fleet(scope, &apart)?)
 }
 
 /// What a device is called: by itself, by the network, by where it stands, by what it answers to. The store sorts by the same.

@@ -78,7 +78,7 @@ fn status(n: u64) -> Status {
         device: Some(device),
         printer: Some(printer),
         errors,
-        uptime_ticks: Some(86_400_00 * 3),
+        uptime_ticks: Some(3 * 8_640_000),
         display: Some("Bereit zum Drucken".to_owned()),
     }
 }
