@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`bases`] | the full reports that deltas build on (Rule 5) |
 //! | [`clock`] | when a device was observed, by the manager's clock (Rule 7) |
 //! | [`device`] | what the applier knows of a device |
 //! | [`engine`] | a report becomes rows: identity, deltas, the parts below |
@@ -12,6 +13,7 @@
 //! What always holds: what the applier knows is what the store has plus the batch at hand, so that a restart, which loads it from the
 //! store, goes on as if nothing had been; a batch that the store refuses is offered again, unchanged, until it is taken.
 
+pub mod bases;
 pub mod clock;
 pub mod device;
 pub mod engine;

@@ -8,19 +8,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use codec::id::AgentId;
+use codec::id::{AgentId, Scope};
 use codec::key::{ContentHash, Receipt, Refusal};
 use journal::Position;
-use olap::{Store, StoreError};
+use olap::{ReadingId, Store, StoreError};
 use registry::Registry;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::apply::engine::{Engine, Places};
+use crate::apply::bases::Bases;
+use crate::apply::engine::{ApplyError, Engine, Places};
 use crate::apply::{Applier, Needs};
 use crate::config::IngestConfig;
 use crate::decode::{Decoded, Decoder, Decoders, Undecodable};
 use crate::delivery::{Delivery, Rejection};
+use crate::evidence::{self, Evidence, EvidenceError};
 use crate::feed::{Feed, Order};
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
@@ -50,6 +52,15 @@ pub enum StartError {
     /// The store did not say what it has.
     #[error("asking the store what it has failed")]
     Store(#[from] StoreError),
+    /// The applier could not load what it starts from.
+    #[error("loading what the applier starts from failed")]
+    Load(#[from] ApplyError),
+    /// A rebuild was asked for into a store that has something.
+    #[error("the store is not empty: rebuild into a new one")]
+    NotEmpty,
+    /// The registry did not forget the identities that a rebuild derives anew.
+    #[error("preparing the registry for a rebuild failed")]
+    Registry(#[from] registry::Error),
     /// A thread could not be started.
     #[error("starting a thread failed")]
     Thread(#[source] std::io::Error),
@@ -66,6 +77,8 @@ pub struct Ingest {
     shards: Vec<Arc<ShardShared>>,
     jobs: Mutex<Option<Vec<SyncSender<Job>>>>,
     order: Arc<Order>,
+    store: Arc<dyn Store>,
+    disks: DiskFactory,
     stopping: Arc<AtomicBool>,
     shard_threads: Mutex<Vec<JoinHandle<()>>>,
     applier_thread: Mutex<Option<JoinHandle<()>>>,
@@ -82,8 +95,12 @@ impl Ingest {
         store: Arc<dyn Store>,
     ) -> Result<Self, StartError> {
         let choice = config.disk;
-        let disks: DiskFactory = Arc::new(move |folder| journal::disk::open(folder, choice));
-        Self::start_on(config, registry, store, disks)
+        let writing: DiskFactory = Arc::new(move |folder| journal::disk::open(folder, choice));
+        // What is read was written lately and is in memory, or is read once: a ring would gain nothing.
+        let reading: DiskFactory = Arc::new(|folder| {
+            Ok(Box::new(journal::StdDisk::open(folder)?) as Box<dyn journal::Disk>)
+        });
+        Self::start_on_both(config, registry, store, writing, reading)
     }
 
     /// As [`Ingest::start`], on disks of the caller's making: simulated ones, for tests.
@@ -95,6 +112,17 @@ impl Ingest {
         registry: Registry,
         store: Arc<dyn Store>,
         disks: DiskFactory,
+    ) -> Result<Self, StartError> {
+        let reading = Arc::clone(&disks);
+        Self::start_on_both(config, registry, store, disks, reading)
+    }
+
+    fn start_on_both(
+        config: IngestConfig,
+        registry: Registry,
+        store: Arc<dyn Store>,
+        writing: DiskFactory,
+        reading: DiskFactory,
     ) -> Result<Self, StartError> {
         let journal_folder = config.folder.join("journal");
         let shard_count = fixed_shard_count(&journal_folder, config.shards)?;
@@ -114,7 +142,7 @@ impl Ingest {
         let order = Arc::new(Order::new(Places::stamp_after(positions.next_place).max(1)));
         let parts = ShardParts {
             config: config.clone(),
-            disks: Arc::clone(&disks),
+            disks: writing,
             order: Arc::clone(&order),
             metrics: metrics.clone(),
             needs: Arc::clone(&needs),
@@ -132,7 +160,12 @@ impl Ingest {
             shard_threads.push(thread);
         }
         recall_streams(store.as_ref(), &shards)?;
-        let engine = Engine::load(registry, store.as_ref(), needs, metrics.clone())?;
+        let bases = Bases::new(
+            shards.clone(),
+            Arc::clone(&reading),
+            Decoder::new(config.inflated_bytes_max),
+        );
+        let engine = Engine::load(registry, store.as_ref(), needs, bases, metrics.clone())?;
         tracing::info!(
             shards = shard_count,
             devices = engine.device_count(),
@@ -142,10 +175,10 @@ impl Ingest {
         let stopping = Arc::new(AtomicBool::new(false));
         let applier = ApplierParts {
             engine,
-            store,
+            store: Arc::clone(&store),
             shards: shards.clone(),
             order: Arc::clone(&order),
-            disks,
+            disks: Arc::clone(&reading),
             stopping: Arc::clone(&stopping),
             config: config.clone(),
             metrics: metrics.clone(),
@@ -164,6 +197,8 @@ impl Ingest {
             shards,
             jobs: Mutex::new(Some(jobs)),
             order,
+            store,
+            disks: reading,
             stopping,
             shard_threads: Mutex::new(shard_threads),
             applier_thread: Mutex::new(Some(applier_thread)),
@@ -305,6 +340,25 @@ impl Ingest {
         }
     }
 
+    /// The report that a reading was first read from; `None` when the reading is not known in `scope`, or when its bytes are kept no
+    /// longer. Blocks.
+    ///
+    /// # Errors
+    /// When the store or the journal fails.
+    pub fn evidence(
+        &self,
+        scope: &Scope,
+        reading: &ReadingId,
+    ) -> Result<Option<Evidence>, EvidenceError> {
+        evidence::find(
+            scope,
+            reading,
+            self.store.as_ref(),
+            &self.shards,
+            &self.disks,
+        )
+    }
+
     /// The door's metrics.
     #[must_use]
     pub const fn metrics(&self) -> &IngestMetrics {
@@ -356,6 +410,25 @@ impl Ingest {
         gaps.sort_by(|a, b| (&a.agent, &a.epoch, a.stream).cmp(&(&b.agent, &b.epoch, b.stream)));
         gaps
     }
+}
+
+/// Replays everything that the journal in `config.folder` still has into `store`, which must be empty, and returns when all of it is
+/// applied. Identities are derived anew; what people decided stays.
+///
+/// # Errors
+/// [`StartError`]; [`StartError::NotEmpty`] when the store has something.
+pub fn rebuild(
+    config: IngestConfig,
+    registry: Registry,
+    store: Arc<dyn Store>,
+) -> Result<(), StartError> {
+    if store.positions()?.next_place > 0 {
+        return Err(StartError::NotEmpty);
+    }
+    registry.forget_identities()?;
+    // Stopping applies everything first.
+    Ingest::start(config, registry, store)?.stop();
+    Ok(())
 }
 
 impl Drop for Ingest {
@@ -522,7 +595,7 @@ fn keep_refused(quarantine: &Quarantine, delivery: &Delivery, error: &Undecodabl
     );
     match kept {
         Ok(name) => {
-            tracing::warn!(agent = %delivery.agent, name, detail = error.detail, "a malformed report was refused")
+            tracing::warn!(agent = %delivery.agent, name, detail = error.detail, "a malformed report was refused");
         }
         Err(cause) => {
             tracing::warn!(agent = %delivery.agent, %cause, detail = error.detail, "a malformed report was refused and not kept");

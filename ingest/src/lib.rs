@@ -20,6 +20,7 @@
 //! | [`shard`] | the thread that owns a journal: group commit, receipts |
 //! | [`feed`] | durable reports in their one order, hot or read again |
 //! | [`apply`] | reports become rows |
+//! | [`evidence`] | applied segments: how long they are kept, and the way from a reading to its bytes |
 //! | [`quarantine`] | refused reports, kept for inspection |
 //! | [`metrics`] | counters, depths, durations |
 //!
@@ -34,6 +35,7 @@ pub mod apply;
 pub mod config;
 pub mod decode;
 pub mod delivery;
+pub mod evidence;
 pub mod feed;
 pub mod ingest;
 pub mod ledger;
@@ -44,5 +46,6 @@ pub mod shard;
 
 pub use config::IngestConfig;
 pub use delivery::{Delivery, Rejection};
-pub use ingest::{Ingest, IngestStatus, StartError};
+pub use evidence::{Evidence, EvidenceError};
+pub use ingest::{Ingest, IngestStatus, StartError, rebuild};
 pub use metrics::IngestMetrics;

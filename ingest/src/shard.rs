@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::config::{HOT_FACTOR, IngestConfig};
 use crate::decode::Decoded;
 use crate::delivery::Rejection;
+use crate::evidence::{Ages, Keep, forget};
 use crate::feed::Order;
 use crate::ledger::{Ledger, Verdict};
 use crate::metrics::{IngestMetrics, ShardLabel};
@@ -165,6 +166,7 @@ pub struct Opened {
     pub damage: u64,
     /// The end of the last report.
     last_report_end: Position,
+    ages: Ages,
 }
 
 /// The thread's half of a shard.
@@ -178,6 +180,7 @@ pub struct Shard {
     journal: Option<Journal<Box<dyn Disk>>>,
     last_report_end: Position,
     segment_min: u64,
+    ages: Ages,
 }
 
 /// What a shard is made of, beside its number.
@@ -218,6 +221,7 @@ impl Shard {
             journal: None,
             last_report_end: Position::START,
             segment_min: applied.segment + 1,
+            ages: Ages::default(),
         };
         let stamp_next = shard.reopen()?;
         Ok((shard, stamp_next))
@@ -247,6 +251,7 @@ impl Shard {
             tail.last_report_end = opened.last_report_end;
         }
         self.shared.is_writable.store(true, SeqCst);
+        self.ages = opened.ages;
         self.journal = Some(opened.journal);
         Ok(opened.stamp_next)
     }
@@ -399,13 +404,14 @@ impl Shard {
             job.meta.write(&mut metas);
             ends.push(metas.len());
         }
-        let created = Timestamp::now().unix_ms.to_le_bytes();
+        let begun_at = Timestamp::now();
+        let begun = begun_at.unix_ms.to_le_bytes();
         let mut records = Vec::with_capacity(jobs.len() + 1);
         if let Some(ledger) = checkpoint {
             records.push(Record {
                 kind: KIND_CHECKPOINT,
                 sequence: first_stamp,
-                meta: &created,
+                meta: &begun,
                 body: ledger,
             });
         }
@@ -430,7 +436,8 @@ impl Shard {
             .sync_seconds
             .observe(appended.elapsed().as_secs_f64());
         if checkpoint.is_some() {
-            positions.remove(0);
+            let segment = positions.remove(0).segment;
+            self.ages.note(segment, begun_at);
         }
         Ok(positions)
     }
@@ -521,7 +528,12 @@ impl Shard {
             return;
         };
         let applied = self.shared.applied();
-        if let Err(error) = forget_evidence(journal, applied, self.config.evidence_bytes_max) {
+        let keep = Keep {
+            days: self.config.evidence_days,
+            bytes_max: self.config.evidence_bytes_max,
+        };
+        let forgotten = forget(journal, &mut self.ages, applied, keep, Timestamp::now());
+        if let Err(error) = forgotten {
             tracing::warn!(shard = self.shared.number, %error, "an applied segment could not be removed");
         }
         let label = ShardLabel {
@@ -591,11 +603,13 @@ fn open_journal(
     let read = || -> Result<Opened, journal::Error> {
         let (mut journal, _) = Journal::open(disk, config)?;
         let from = newest_checkpoint(&mut journal)?;
+        let ages = Ages::read(&mut journal)?;
         let mut opened = Opened {
             ledger: Ledger::default(),
             stamp_next: 1,
             damage: 0,
             last_report_end: from,
+            ages,
             journal,
         };
         let end = opened.journal.end();
@@ -657,24 +671,6 @@ fn newest_checkpoint(journal: &mut Journal<Box<dyn Disk>>) -> Result<Position, j
         }
     }
     Ok(Position::START)
-}
-
-/// Removes the oldest applied segments while there are more bytes than are kept as evidence.
-fn forget_evidence(
-    journal: &mut Journal<Box<dyn Disk>>,
-    applied: Position,
-    evidence_bytes_max: u64,
-) -> Result<(), journal::Error> {
-    while journal.bytes() > evidence_bytes_max {
-        let Some(oldest) = journal.sealed().first().copied() else {
-            break;
-        };
-        let end = Position::new(oldest.segment, oldest.bytes);
-        if end > applied || !journal.remove_segment(oldest.segment)? {
-            break;
-        }
-    }
-    Ok(())
 }
 
 fn unapplied_bytes(journal: &Journal<Box<dyn Disk>>, applied: Position) -> u64 {

@@ -411,3 +411,59 @@ async fn an_agents_wrong_clock_is_corrected() {
     assert!(reading.clock_corrected);
     assert_eq!(reading.agent_at, NOON.plus_ms(1_000));
 }
+
+#[tokio::test]
+async fn deltas_build_on_their_base_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::open(folder.path());
+    let agent = door.add_agent("meyer");
+    let base = metered(1, NOON, 100);
+    let mut full = report(&agent, Stream::Meters, 1, NOON);
+    full.devices.push(base.clone());
+    deliver(&door, delivery(&full)).await;
+    let delta = |sequence, hours, value| {
+        let now = metered(1, after_hours(hours), value);
+        let mut report = report(&agent, Stream::Meters, sequence, after_hours(hours));
+        report
+            .devices
+            .push(codec::delta::diff(&base, 1, &now).unwrap());
+        delivery(&report)
+    };
+    deliver(&door, delta(2, 1, 100)).await;
+    deliver(&door, delta(3, 2, 150)).await;
+    door.settle();
+    assert_eq!(
+        runs(&door),
+        [(100, 100, 0, 1, false), (150, 150, 2, 2, true)]
+    );
+    drop(door);
+    let door = Door::open(folder.path());
+    let receipt = door.ingest.accept(delta(4, 3, 160)).await.unwrap();
+    assert!(receipt.need_full.is_empty());
+    door.settle();
+    assert_eq!(
+        runs(&door)[1..],
+        [(150, 150, 2, 2, false), (160, 160, 3, 3, true)]
+    );
+}
+
+#[tokio::test]
+async fn a_delta_without_its_base_is_asked_for_in_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::open(folder.path());
+    let agent = door.add_agent("meyer");
+    let base = metered(1, NOON, 100);
+    let mut lost = report(&agent, Stream::Meters, 5, after_hours(1));
+    let now = metered(1, after_hours(1), 110);
+    lost.devices
+        .push(codec::delta::diff(&base, 4, &now).unwrap());
+    deliver(&door, delivery(&lost)).await;
+    door.settle();
+    assert_eq!(runs(&door), []);
+    let receipt = door
+        .ingest
+        .accept(one_value(&agent, 6, 2, 120))
+        .await
+        .unwrap();
+    assert_eq!(receipt.need_full, ["d1"]);
+}

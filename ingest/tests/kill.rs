@@ -101,7 +101,7 @@ fn child() {
     let finishes = std::env::var(CHILD_FINISHES).is_ok();
     let known = receipts(folder);
     let door = Arc::new(Door::open_with(folder, |config| {
-        config.segment_bytes = 20_000
+        config.segment_bytes = 20_000;
     }));
     let file = OpenOptions::new()
         .append(true)

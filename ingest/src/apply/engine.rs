@@ -16,6 +16,7 @@ use olap::words::EventKind;
 use olap::{Batch, Store, StoreError};
 use registry::{Evidence, Registry};
 
+use super::bases::Bases;
 use super::clock::{Clocks, Observed};
 use super::device::Device;
 use super::history::{self, History, Recents};
@@ -24,6 +25,7 @@ use super::meters::{MeterKey, MeterKeys};
 use super::{Needs, sections};
 use crate::feed::Next;
 use crate::metrics::IngestMetrics;
+use crate::shard::ShardError;
 
 /// Bits of a place below the stamp: one report makes fewer rows than that, since it has at most 10,000 devices of 1,024 meters.
 const PLACE_BITS: u32 = 24;
@@ -69,6 +71,9 @@ pub enum ApplyError {
     /// The report speaks of times before runs that are only in the batch: commit it, then try again.
     #[error("the batch must be committed before a late report")]
     CommitFirst,
+    /// The base of a delta could not be read.
+    #[error("reading the base of a delta failed")]
+    Base(#[from] ShardError),
     /// The store failed to answer a question.
     #[error("asking the store about earlier readings failed")]
     Store(#[from] StoreError),
@@ -92,17 +97,8 @@ pub(crate) struct Context<'a> {
     pub recents: &'a mut Recents,
 }
 
-/// Full reports that deltas build on, by the agent's handle.
-type Bases = HashMap<String, (u64, DeviceReport)>;
-
-/// What is known of one stream of an agent's spool.
-#[derive(Default)]
-struct StreamTrack {
-    /// The highest number applied, and when its latest device was observed.
-    latest: Option<(u64, Timestamp)>,
-    /// Kept from the first delta on: most agents never send one.
-    bases: Option<Bases>,
-}
+/// The highest number applied of a stream, and when its latest device was observed.
+type Latest = (u64, Timestamp);
 
 /// Turns reports into rows.
 pub struct Engine {
@@ -110,24 +106,33 @@ pub struct Engine {
     metrics: IngestMetrics,
     needs: Arc<Needs>,
     devices: HashMap<DeviceId, Device>,
-    streams: HashMap<(AgentId, SpoolEpoch, Stream), StreamTrack>,
+    streams: HashMap<(AgentId, SpoolEpoch, Stream), Latest>,
+    bases: Bases,
     keys: MeterKeys,
     recents: Recents,
+    /// The report that was added last.
+    stamp_applied: Option<u64>,
     /// Devices with runs in the batch at hand.
     uncommitted: Vec<DeviceId>,
 }
 
 impl Engine {
-    /// An engine that knows what `store` knows.
+    /// An engine that knows what `store` knows; `registry` goes back to what it knew after the last report that the store has.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store or the registry fails.
     pub fn load(
         registry: Registry,
         store: &dyn Store,
         needs: Arc<Needs>,
+        bases: Bases,
         metrics: IngestMetrics,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, ApplyError> {
+        let stamp_next = Places::stamp_after(store.positions()?.next_place);
+        let undone = registry.rewind_identities(stamp_next.checked_sub(1))?;
+        if undone > 0 {
+            tracing::info!(undone, "the registry went back to where the store is");
+        }
         let mut keys = MeterKeys::default();
         let mut devices = HashMap::new();
         store.load(&mut |state| {
@@ -139,8 +144,10 @@ impl Engine {
             needs,
             devices,
             streams: HashMap::new(),
+            bases,
             keys,
             recents: Recents::default(),
+            stamp_applied: None,
             uncommitted: Vec::new(),
         })
     }
@@ -153,6 +160,15 @@ impl Engine {
 
     /// Says that the batch at hand was committed.
     pub fn committed(&mut self) {
+        if let Some(stamp) = self.stamp_applied
+            && let Err(error) = self.registry.settle_identities(stamp)
+        {
+            // It only keeps more than it must; the next commit settles this one too.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the registry did not settle"
+            );
+        }
         for id in self.uncommitted.drain(..) {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.has_uncommitted = false;
@@ -187,9 +203,8 @@ impl Engine {
         let not_before = self
             .streams
             .get(&track_id)
-            .and_then(|track| track.latest)
             .filter(|(sequence, _)| *sequence < key.sequence)
-            .map(|(_, at)| at);
+            .map(|(_, at)| *at);
         let clocks = |device: &DeviceReport| Clocks {
             observed_at: device.observed_at,
             observed_uptime_ms: device.observed_uptime_ms,
@@ -200,14 +215,14 @@ impl Engine {
             not_before,
         };
 
-        let reports = self.resolve_deltas(next, &decoded.report.devices);
+        let reports = self.resolve_deltas(next, &decoded.report.devices)?;
         let observed: Vec<Observed> = decoded
             .report
             .devices
             .iter()
             .map(|device| clocks(device).observed())
             .collect();
-        let resolved = self.resolve_identities(&key.agent, &reports, &observed)?;
+        let resolved = self.resolve_identities(next.stamp, &key.agent, &reports, &observed)?;
 
         let history = self.history(&reports, &observed, &resolved, store)?;
 
@@ -261,15 +276,11 @@ impl Engine {
 
         self.recents.trim(&mut self.devices);
         let latest = observed.iter().map(|observed| observed.at).max();
-        let track = self.streams.entry(track_id).or_default();
-        if track
-            .latest
-            .is_none_or(|(sequence, _)| sequence < key.sequence)
-        {
-            let at = latest
-                .or(track.latest.map(|(_, at)| at))
-                .unwrap_or(next.meta.received_at);
-            track.latest = Some((key.sequence, at));
+        let before = self.streams.get(&track_id).copied();
+        if before.is_none_or(|(sequence, _)| sequence < key.sequence) {
+            let at = latest.or(before.map(|(_, at)| at));
+            let at = at.unwrap_or(next.meta.received_at);
+            self.streams.insert(track_id, (key.sequence, at));
         }
         batch.stream(&key.agent, key.epoch, key.stream, key.sequence);
         batch.agent(&AgentRow {
@@ -283,6 +294,7 @@ impl Engine {
                 .map(|sent| sent.ms_since(next.meta.received_at)),
         });
         batch.next_place((next.stamp + 1) << PLACE_BITS);
+        self.stamp_applied = Some(next.stamp);
         Ok(())
     }
 
@@ -291,38 +303,27 @@ impl Engine {
         &mut self,
         next: &Next,
         devices: &'a [DeviceReport],
-    ) -> Vec<Option<Full<'a>>> {
+    ) -> Result<Vec<Option<Full<'a>>>, ApplyError> {
         let key = &next.meta.key;
-        let has_deltas = devices.iter().any(|device| device.base.is_some());
-        let track_id = (key.agent.clone(), key.epoch, key.stream);
-        let track = self.streams.entry(track_id).or_default();
-        if has_deltas && track.bases.is_none() {
-            track.bases = Some(Bases::new());
+        if devices.iter().any(|device| device.base.is_none()) {
+            self.bases.note(key, next.shard, next.position);
         }
-        let Some(bases) = &mut track.bases else {
-            return devices
-                .iter()
-                .map(|device| Some(Full::AsSent(device)))
-                .collect();
-        };
-        devices
-            .iter()
-            .map(|device| {
-                let Some(base) = device.base else {
-                    bases.insert(device.handle.clone(), (key.sequence, device.clone()));
-                    return Some(Full::AsSent(device));
-                };
-                let known = bases
-                    .get(&device.handle)
-                    .filter(|(sequence, _)| *sequence == base);
-                let full = known.and_then(|(_, known)| codec::delta::apply(known, device).ok());
-                if full.is_none() {
-                    self.metrics.skip("no-base");
-                    self.needs.ask(&key.agent, key.epoch, &device.handle);
-                }
-                full.map(|full| Full::Resolved(Box::new(full)))
-            })
-            .collect()
+        let stream = (key.agent.clone(), key.epoch, key.stream);
+        let mut reports = Vec::with_capacity(devices.len());
+        for device in devices {
+            let Some(base) = device.base else {
+                reports.push(Some(Full::AsSent(device)));
+                continue;
+            };
+            let known = self.bases.find(&stream, base, &device.handle)?;
+            let full = known.and_then(|known| codec::delta::apply(&known, device).ok());
+            if full.is_none() {
+                self.metrics.skip("no-base");
+                self.needs.ask(&key.agent, key.epoch, &device.handle);
+            }
+            reports.push(full.map(|full| Full::Resolved(Box::new(full))));
+        }
+        Ok(reports)
     }
 
     /// Of devices whose report is older than what is in memory: their runs in the store.
@@ -357,11 +358,13 @@ impl Engine {
     #[allow(clippy::type_complexity, reason = "one entry per device report")]
     fn resolve_identities(
         &self,
+        stamp: u64,
         agent: &AgentId,
         reports: &[Option<Full<'_>>],
         observed: &[Observed],
     ) -> Result<Vec<Option<(DeviceId, TenantId)>>, ApplyError> {
-        let mut resolver = self.registry.resolver();
+        // How things were is kept until the store has this report too, so that a start can go back to it.
+        let mut resolver = self.registry.resolver_at(stamp);
         let mut resolved = Vec::with_capacity(reports.len());
         for (report, observed) in reports.iter().zip(observed) {
             let Some(report) = report else {

@@ -15,7 +15,7 @@ use super::{Disk, list_folder, remove_file, segment_path, sync_folder};
 /// Operations in the ring at once: one call has one in flight, the rest is room.
 const RING_ENTRIES: u32 = 8;
 
-/// Segments as files, through io_uring.
+/// Segments as files, through io_uring. Its calls block by driving the ring, so they must not be made from async code.
 pub struct UringDisk {
     folder: PathBuf,
     /// The segment used last, open. Declared before the runtime: files go before their ring.

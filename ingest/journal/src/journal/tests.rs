@@ -220,16 +220,16 @@ fn run(seed: u64, operations: Vec<Operation>) {
                     }
                 }
             }
-            Operation::FailWrites(count) => {
-                set(&disk, &model, |faults| faults.writes_failing = count)
-            }
-            Operation::FailSyncs(count) => {
-                set(&disk, &model, |faults| faults.syncs_failing = count)
-            }
+            Operation::FailWrites(count) => set(&disk, &model, |faults| {
+                faults.writes_failing = count;
+            }),
+            Operation::FailSyncs(count) => set(&disk, &model, |faults| {
+                faults.syncs_failing = count;
+            }),
             Operation::FillDisk { room } => {
                 let used = journal.bytes();
                 set(&disk, &model, |faults| {
-                    faults.capacity_bytes = Some(used + room)
+                    faults.capacity_bytes = Some(used + room);
                 });
             }
             Operation::LieAboutSyncs => {
