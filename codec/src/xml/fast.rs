@@ -132,7 +132,7 @@ impl<'a> Cursor<'a> {
     ///
     /// Eight bytes at a time. The next tag cannot be looked at before this one's end is known, so what counts is how soon it is: whole words are sooner
     /// than sixteen bytes in a vector, or a call of `memchr`.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn value(&mut self, tag: &mut Tag, slot: usize) -> Option<()> {
         let start = self.at;
         let mut at = start;
