@@ -309,16 +309,23 @@ impl Writer {
         self.buffer.get_mut(self.start..)
     }
 
+    /// Room for so many bytes in front of what is there, to be filled at once.
+    #[inline]
+    pub fn room(&mut self, count: usize) -> Option<&mut [u8]> {
+        let Some(start) = self.start.checked_sub(count) else {
+            self.overflow = true;
+            return None;
+        };
+        let room = self.buffer.get_mut(start..self.start);
+        self.start = start;
+        room
+    }
+
     /// Bytes, in front of what is there.
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
-        let Some(start) = self.start.checked_sub(bytes.len()) else {
-            self.overflow = true;
-            return;
-        };
-        if let Some(room) = self.buffer.get_mut(start..self.start) {
+        if let Some(room) = self.room(bytes.len()) {
             room.copy_from_slice(bytes);
-            self.start = start;
         }
     }
 

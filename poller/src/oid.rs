@@ -77,6 +77,13 @@ impl Oid {
         ) else {
             return false;
         };
+        if left.len() == rest.len() {
+            // As many octets as arcs: each arc is one octet.
+            let differing = rest.iter().zip(left).fold(0, |all, (arc, byte)| {
+                all | (arc ^ u32::from(*byte)) | u32::from(byte & 0x80)
+            });
+            return differing == 0;
+        }
         for arc in rest {
             match strip_arc(left, u64::from(*arc)) {
                 Some(behind) => left = behind,
@@ -90,36 +97,53 @@ impl Oid {
     #[inline]
     pub fn write(&self, writer: &mut Writer) {
         let since = writer.len();
-        let (first, second, rest) = match &*self.0 {
-            [first, second, rest @ ..] => (*first, *second, rest),
-            [first] => (*first, 0, &[][..]),
-            [] => (0, 0, &[][..]),
+        let (first, rest) = match &*self.0 {
+            [first, second, rest @ ..] => {
+                (u64::from((*first).min(2)) * 40 + u64::from(*second), rest)
+            }
+            [first] => (u64::from((*first).min(2)) * 40, &[][..]),
+            [] => (0, &[][..]),
         };
-        for arc in rest.iter().rev() {
-            write_arc(writer, u64::from(*arc));
+        // Most arcs are small: they are written at once, each a byte.
+        if first < 0x80 && rest.iter().fold(0, |all, arc| all | arc) < 0x80 {
+            if let Some(room) = writer.room(rest.len() + 1)
+                && let Some((head, tail)) = room.split_first_mut()
+            {
+                *head = first as u8;
+                for (byte, arc) in tail.iter_mut().zip(rest) {
+                    *byte = *arc as u8;
+                }
+            }
+        } else {
+            for arc in rest.iter().rev() {
+                write_arc(writer, u64::from(*arc));
+            }
+            write_arc(writer, first);
         }
-        write_arc(writer, u64::from(first.min(2)) * 40 + u64::from(second));
         writer.head(TAG_OBJECT_ID, since);
     }
 
     /// How many BER content octets it has.
     #[must_use]
     pub fn ber_len(&self) -> usize {
-        let arcs = self.0.iter().skip(2).map(|arc| arc_len(*arc));
-        let second = self.0.get(1).copied().unwrap_or_default();
-        arc_len(second.saturating_add(80)) + arcs.sum::<usize>()
+        let (first, second, rest) = match &*self.0 {
+            [first, second, rest @ ..] => (*first, *second, rest),
+            [first] => (*first, 0, &[][..]),
+            [] => (0, 0, &[][..]),
+        };
+        let arcs = rest.iter().map(|arc| arc_len(*arc));
+        arc_len((first.min(2) * 40).saturating_add(second)) + arcs.sum::<usize>()
     }
 }
 
 /// How many octets an arc needs.
+#[inline]
 const fn arc_len(arc: u32) -> usize {
-    match arc {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        0x20_0000..0x1000_0000 => 4,
-        _ => 5,
-    }
+    // Comparisons, not branches: this is summed over every arc of every request.
+    1 + (arc >= 0x80) as usize
+        + (arc >= 0x4000) as usize
+        + (arc >= 0x20_0000) as usize
+        + (arc >= 0x1000_0000) as usize
 }
 
 #[inline]
