@@ -1,29 +1,23 @@
 //! Accounts: people and ERP programs that log in.
 //!
-//! A login is compared without regard to case. A password that was right is remembered for a few minutes (as a keyed hash, in
-//! memory), so that a program which sends HTTP Basic with every request does not cost a slow hash each time; every change of
-//! any account empties that memory.
+//! A login is compared without regard to case.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+mod login;
 
 use codec::id::TenantId;
 use codec::time::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::Registry;
 use crate::error::{During, Error};
-use crate::password::Check;
 use crate::tenant::{Branch, checked_name};
-use crate::{Registry, locked};
+
+pub(crate) use login::CheckedPasswords;
+pub use login::LoginError;
 
 /// The longest login, in characters: an e-mail address fits.
 pub const LOGIN_CHARS_MAX: usize = 100;
-/// How long a password that was right is taken again without a slow hash.
-const CHECKED_KEPT_MS: i64 = 300_000;
-/// Right passwords remembered at once; when full, all are forgotten.
-const CHECKED_MAX: usize = 1_000;
 
 /// An account, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -154,70 +148,6 @@ pub struct AccountChange<'a> {
     pub language: Option<Language>,
     /// Whether it is barred. Barring ends its sessions.
     pub disabled: Option<bool>,
-}
-
-/// Why a login did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum LoginError {
-    /// Unknown login, wrong password or barred account: one answer for all three.
-    #[error("login or password is wrong")]
-    Refused,
-    /// Too many attempts; nothing was checked.
-    #[error("too many attempts: try again in {retry_after_s} s")]
-    Throttled {
-        /// Seconds until the next attempt is looked at.
-        retry_after_s: u64,
-    },
-    /// The registry failed.
-    #[error(transparent)]
-    Failed(#[from] Error),
-}
-
-/// Passwords that were right lately.
-#[derive(Default)]
-pub(crate) struct CheckedPasswords {
-    key: Option<[u8; 32]>,
-    known: HashMap<[u8; 32], (AccountId, Timestamp)>,
-    generation: u64,
-}
-
-impl CheckedPasswords {
-    pub(crate) fn forget(&mut self) {
-        self.known.clear();
-        self.generation += 1;
-    }
-
-    fn digest(&mut self, login: &str, password: &str) -> Option<[u8; 32]> {
-        let key = match self.key {
-            Some(key) => key,
-            None => {
-                let mut key = [0; 32];
-                getrandom::fill(&mut key).ok()?;
-                *self.key.insert(key)
-            }
-        };
-        let mut hash = Sha256::new();
-        hash.update(key);
-        hash.update((login.len() as u64).to_be_bytes());
-        hash.update(login);
-        hash.update(password);
-        // The length of the login stands before it and the key is secret: no two pairs share a text, and none can be computed.
-        Some(hash.finalize().into())
-    }
-
-    fn known(&self, digest: &[u8; 32], now: Timestamp) -> Option<AccountId> {
-        let (account, checked_at) = self.known.get(digest)?;
-        (0..CHECKED_KEPT_MS)
-            .contains(&now.ms_since(*checked_at))
-            .then_some(*account)
-    }
-
-    fn remember(&mut self, digest: [u8; 32], account: AccountId, now: Timestamp) {
-        if self.known.len() >= CHECKED_MAX {
-            self.known.clear();
-        }
-        self.known.insert(digest, (account, now));
-    }
 }
 
 const COLUMNS: &str =
@@ -420,77 +350,6 @@ impl Registry {
         })?;
         self.forget_checked_passwords();
         Ok(())
-    }
-
-    /// Checks a login and its password: for the login page, for HTTP Basic and for the SOAP header alike.
-    ///
-    /// # Errors
-    /// [`LoginError::Refused`] and [`LoginError::Throttled`] are for the caller, [`LoginError::Failed`] is ours.
-    pub fn verify_password(
-        &self,
-        login: &str,
-        password: &str,
-        address: IpAddr,
-        now: Timestamp,
-    ) -> Result<Account, LoginError> {
-        let (digest, known, generation) = {
-            let mut checked = locked(&self.inner.checked);
-            let digest = checked.digest(&login.trim().to_lowercase(), password);
-            let known = digest.and_then(|digest| checked.known(&digest, now));
-            (digest, known, checked.generation)
-        };
-        if let Some(id) = known {
-            return Ok(self.account(id)?);
-        }
-        if let Err(wait_ms) = locked(&self.inner.throttle).attempt(login, address, now) {
-            return Err(LoginError::Throttled {
-                retry_after_s: u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000),
-            });
-        }
-        let account = self
-            .account_by_login(login)?
-            .filter(|account| !account.disabled);
-        let hash = match &account {
-            Some(account) => Some(self.password_hash(account.id)?),
-            None => None,
-        };
-        let check = self.inner.passwords.check(password, hash.as_deref())?;
-        let account = match (check, account) {
-            (Check::Right, Some(account)) => account,
-            (Check::Busy, _) => {
-                locked(&self.inner.throttle).taken_back(address);
-                return Err(LoginError::Throttled { retry_after_s: 1 });
-            }
-            (Check::Right | Check::Wrong, _) => return Err(LoginError::Refused),
-        };
-        locked(&self.inner.throttle).succeeded(login, address);
-        self.inner.database.write(|transaction| {
-            transaction
-                .execute(
-                    "UPDATE account SET last_login_at = ?2 WHERE id = ?1",
-                    [account.id.0, now.unix_ms],
-                )
-                .during("note a login")
-        })?;
-        if let Some(digest) = digest {
-            let mut checked = locked(&self.inner.checked);
-            if checked.generation == generation {
-                checked.remember(digest, account.id, now);
-            }
-        }
-        Ok(account)
-    }
-
-    fn password_hash(&self, id: AccountId) -> Result<String, Error> {
-        self.inner.database.read(|connection| {
-            connection
-                .query_row(
-                    "SELECT password_hash FROM account WHERE id = ?1",
-                    [id.0],
-                    |row| row.get(0),
-                )
-                .during("read a password's hash")
-        })
     }
 
     fn check_branch(&self, branch: Branch) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::database::Database;
 use crate::error::{During, Error};
+use crate::fresh::Notice;
 use crate::tenant::{Level, checked_name};
 use crate::{Registry, locked, read, token, written};
 
@@ -105,7 +106,7 @@ impl Registry {
         let name = checked_name(name)?;
         let customer = self.site_path(site)?.customer.id;
         let token = token::draw(token::AGENT_PREFIX)?;
-        let id = self.inner.database.write(|transaction| {
+        let id = self.inner.database.change(|transaction| {
             let id = free_agent_id(transaction, name)?;
             transaction
                 .execute(
@@ -128,7 +129,13 @@ impl Registry {
     /// [`AgentRefused`].
     pub fn agent_by_token(&self, token: &str) -> Result<Arc<Agent>, AgentRefused> {
         let hash = token::hash(token).ok_or(AgentRefused::Unknown)?;
-        let agent = read(&self.inner.agents).by_hash.get(&hash).cloned();
+        self.notice_changes(Notice::Lately);
+        let look = || read(&self.inner.agents).by_hash.get(&hash).cloned();
+        let agent = look().or_else(|| {
+            // Another process may have added the agent a moment ago.
+            self.notice_changes(Notice::Now);
+            look()
+        });
         match agent {
             Some(agent) if agent.disabled => Err(AgentRefused::Disabled),
             Some(agent) => Ok(agent),
@@ -141,6 +148,7 @@ impl Registry {
     /// # Errors
     /// None today.
     pub fn agents(&self, scope: &Scope) -> Result<Vec<Agent>, Error> {
+        self.notice_changes(Notice::Lately);
         let mut agents: Vec<Agent> = read(&self.inner.agents)
             .by_id
             .values()
@@ -261,11 +269,11 @@ impl Registry {
         self.agent(scope, id)?;
         self.inner
             .database
-            .write(|transaction| change(transaction).during(operation))?;
+            .change(|transaction| change(transaction).during(operation))?;
         self.reload_agents()
     }
 
-    fn reload_agents(&self) -> Result<(), Error> {
+    pub(crate) fn reload_agents(&self) -> Result<(), Error> {
         let _one_at_a_time = locked(&self.inner.reloading);
         let agents = AgentCache::load(&self.inner.database)?;
         *written(&self.inner.agents) = agents;

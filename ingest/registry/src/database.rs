@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
 use crate::error::{During, Error};
 use crate::locked;
@@ -18,6 +18,8 @@ const READERS_KEPT_MAX: usize = 4;
 const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Marks a SQLite file as a registry of ours ("Pltn").
 const APPLICATION_ID: i64 = 0x506c_746e;
+/// The setting that counts changes of what is kept in memory.
+const GENERATION_KEY: &str = "registry.generation";
 /// Every schema step, in order. A step is never changed once it was released; the next is added.
 const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
@@ -84,6 +86,44 @@ impl Database {
         let value = work(&transaction)?;
         transaction.commit().during("commit")?;
         Ok(value)
+    }
+
+    /// As [`Database::write`], for what other handles keep in memory: they notice, in other processes too.
+    pub(crate) fn change<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.write(|transaction| {
+            let value = work(transaction)?;
+            transaction
+                .execute(
+                    "INSERT INTO setting (key, value) VALUES (?1, '1')
+                     ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)",
+                    [GENERATION_KEY],
+                )
+                .during("note a change")?;
+            Ok(value)
+        })
+    }
+
+    /// A number that grows with every [`Database::change`], whoever makes it.
+    pub(crate) fn generation(&self) -> Result<i64, Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT CAST(value AS INTEGER) FROM setting WHERE key = ?1")
+                .and_then(|mut statement| {
+                    statement
+                        .query_row([GENERATION_KEY], |row| row.get(0))
+                        .optional()
+                })
+                .map(Option::unwrap_or_default)
+                .during("look for changes")
+        })
+    }
+
+    /// Whether another process can change it.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.readers.is_some()
     }
 
     /// Runs `work` on a connection that must only read.

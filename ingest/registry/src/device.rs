@@ -184,7 +184,7 @@ impl Registry {
             .agent_record(&device.agent)
             .ok_or_else(|| Error::not_found("agent", &device.agent))?
             .site;
-        self.inner.database.write(|transaction| {
+        self.inner.database.change(|transaction| {
             transaction
                 .execute(
                     "INSERT INTO device_note (device, site, changed_at) VALUES (?1, ?2, ?3)

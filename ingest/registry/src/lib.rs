@@ -19,7 +19,8 @@
 //! - Every call blocks for at most a few milliseconds (a password check: some tens); callers in async code use `spawn_blocking`.
 //! - What a method returned `Ok` for is on disk.
 //! - Secrets are stored as hashes only; a token is shown once, when it is made.
-//! - Locks are taken in one order: identity or a reload, then the writer; the caches of tenants and agents only for a look.
+//! - A change made by another process (the CLI beside a running manager) is noticed within a second.
+//! - Locks are taken in one order: freshness, a reload, identity, the writer; the caches of tenants and agents only for a look.
 
 pub mod account;
 pub mod agent;
@@ -27,6 +28,7 @@ pub mod audit;
 pub mod database;
 pub mod device;
 pub mod error;
+mod fresh;
 pub mod identity;
 pub mod password;
 pub mod session;
@@ -68,6 +70,7 @@ struct Inner {
     /// Held while a cache is read anew, so that of two changes the later is what stays.
     reloading: Mutex<()>,
     identity: Mutex<IdentityCache>,
+    fresh: Mutex<fresh::Freshness>,
     passwords: Passwords,
     throttle: Mutex<Throttle>,
     checked: Mutex<account::CheckedPasswords>,
@@ -107,6 +110,7 @@ impl Registry {
                 agents: RwLock::new(agents),
                 reloading: Mutex::new(()),
                 identity: Mutex::new(IdentityCache::default()),
+                fresh: Mutex::new(fresh::Freshness::default()),
                 passwords,
                 throttle: Mutex::new(Throttle::default()),
                 checked: Mutex::new(account::CheckedPasswords::default()),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
 use crate::error::{During, Error};
+use crate::fresh::Notice;
 use crate::{Registry, locked, read, written};
 
 /// The longest name, number or time zone, in characters: what a page and an ERP field can still show.
@@ -270,7 +271,7 @@ impl Registry {
                 )));
             }
         }
-        let id = self.inner.database.write(|transaction| {
+        let id = self.inner.database.change(|transaction| {
             refuse_taken_name(transaction, new.parent, name, None)?;
             transaction
                 .execute(
@@ -291,7 +292,7 @@ impl Registry {
     pub fn rename_tenant(&self, scope: &Scope, id: TenantId, name: &str) -> Result<(), Error> {
         let tenant = self.tenant(scope, id)?;
         let name = checked_name(name)?;
-        self.inner.database.write(|transaction| {
+        self.inner.database.change(|transaction| {
             refuse_taken_name(transaction, tenant.parent, name, Some(id))?;
             transaction
                 .execute(
@@ -315,7 +316,7 @@ impl Registry {
     ) -> Result<(), Error> {
         self.tenant(scope, id)?;
         let number = number.map(checked_text).transpose()?.flatten();
-        self.inner.database.write(|transaction| {
+        self.inner.database.change(|transaction| {
             transaction
                 .execute(
                     "UPDATE tenant SET number = ?2 WHERE id = ?1",
@@ -335,7 +336,7 @@ impl Registry {
             return Err(Error::Invalid("only a site has a time zone".to_owned()));
         }
         check_time_zone(zone)?;
-        self.inner.database.write(|transaction| {
+        self.inner.database.change(|transaction| {
             transaction
                 .execute(
                     "UPDATE tenant SET time_zone = ?2 WHERE id = ?1",
@@ -437,10 +438,11 @@ impl Registry {
     }
 
     pub(crate) fn tree(&self) -> Arc<TenantTree> {
+        self.notice_changes(Notice::Lately);
         Arc::clone(&read(&self.inner.tenants))
     }
 
-    fn reload_tenants(&self) -> Result<(), Error> {
+    pub(crate) fn reload_tenants(&self) -> Result<(), Error> {
         let _one_at_a_time = locked(&self.inner.reloading);
         let tree = TenantTree::load(&self.inner.database)?;
         *written(&self.inner.tenants) = Arc::new(tree);

@@ -9,10 +9,10 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::Registry;
 use crate::account::{Account, AccountId};
 use crate::error::{During, Error};
 use crate::tenant::checked_name;
-use crate::{Registry, locked};
 
 /// What an agent's bearer token begins with.
 pub const AGENT_PREFIX: &str = "plt_agent_";
@@ -191,10 +191,5 @@ impl Registry {
             })?;
         }
         Ok(Some(account))
-    }
-
-    /// Forgets every password that was checked lately: after a change of an account.
-    pub(crate) fn forget_checked_passwords(&self) {
-        locked(&self.inner.checked).forget();
     }
 }

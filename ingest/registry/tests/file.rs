@@ -147,3 +147,45 @@ fn a_file_that_is_no_registry_or_a_newer_one_is_refused_and_left_alone() {
         Err(Error::SchemaTooNew { found: 99, .. })
     ));
 }
+
+#[test]
+fn what_another_process_changes_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("registry.sqlite");
+    let manager = Registry::open(&path).unwrap();
+    let site = manager.default_site().unwrap();
+    assert!(manager.agents(&Scope::Everything).unwrap().is_empty());
+    let new = NewAccount {
+        login: "anna",
+        name: "Anna",
+        password: "vier gute worte hier",
+        role: Role::Admin,
+        branch: Branch::House,
+        language: Language::De,
+    };
+    let account = manager.create_account(&new, NOW).unwrap();
+    let here = std::net::Ipv4Addr::LOCALHOST.into();
+    let logs_in = |password: &str| manager.verify_password("anna", password, here, NOW).is_ok();
+    assert!(logs_in("vier gute worte hier"));
+
+    // A second handle to the file stands for the CLI: it shares nothing with the first but the file.
+    let cli = Registry::open(&path).unwrap();
+    let agent = cli.add_agent("werk", site, NOW).unwrap();
+    assert!(
+        manager.agent_by_token(&agent.token).is_ok(),
+        "a new agent is let in at once"
+    );
+    cli.reset_password(account.id, "ein neues gutes wort")
+        .unwrap();
+    assert!(!logs_in("vier gute worte hier") && logs_in("ein neues gutes wort"));
+    cli.revoke_agent_token(&Scope::Everything, &agent.agent.id)
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while manager.agent_by_token(&agent.token).is_ok() {
+        assert!(
+            begun.elapsed().as_secs() < 20,
+            "the revocation was never noticed"
+        );
+        std::thread::yield_now();
+    }
+}

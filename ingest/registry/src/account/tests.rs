@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use codec::id::TenantId;
+
 use super::*;
 use crate::tenant::{Level, NewTenant};
 
