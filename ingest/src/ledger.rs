@@ -174,6 +174,14 @@ impl Ledger {
         }
     }
 
+    /// The highest number accepted of the stream that `key` belongs to; 0 for none.
+    #[must_use]
+    pub fn high(&self, key: &ReportKey) -> u64 {
+        let streams = self.agents.get(&key.agent);
+        let stream = streams.and_then(|streams| streams.get(&(key.epoch, key.stream)));
+        stream.map_or(0, |stream| stream.high)
+    }
+
     /// Notes a report that is there.
     pub fn note(&mut self, key: &ReportKey, received_at: Timestamp) {
         let streams = self.agents.entry(key.agent.clone()).or_default();

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use codec::key::{Receipt, Refusal};
+use codec::id::AgentId;
+use codec::key::{Receipt, Refusal, ReportKey, SpoolEpoch, Stream};
 use codec::time::Timestamp;
 use journal::{Disk, Item, Journal, Position, Reader, Record};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -30,6 +31,9 @@ use crate::record::{KIND_CHECKPOINT, KIND_REPORT, ReportMeta};
 
 /// How often an idle shard looks after its segments.
 const TICK: Duration = Duration::from_secs(1);
+/// How long a report waits for its predecessors: longer than reports sent together come apart, too short to be felt where one is
+/// missing for good.
+const REORDER_WAIT: Duration = Duration::from_millis(200);
 /// What an agent is told to wait when the disk does not take its report.
 const DISK_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// What an agent is told to wait when it has made too many spools.
@@ -50,6 +54,38 @@ pub struct Job {
     pub reply: oneshot::Sender<Result<Receipt, Rejection>>,
     /// Its share of what may be in flight.
     pub permits: [OwnedSemaphorePermit; 2],
+}
+
+/// A job that waits for its turn.
+struct Arrived {
+    job: Job,
+    at: Instant,
+}
+
+impl Arrived {
+    fn now(job: Job) -> Self {
+        Self {
+            job,
+            at: Instant::now(),
+        }
+    }
+
+    /// How much longer it may wait for those before it.
+    fn patience(&self) -> Duration {
+        REORDER_WAIT.saturating_sub(self.at.elapsed())
+    }
+
+    fn stream(&self) -> (&AgentId, SpoolEpoch, Stream) {
+        stream_of(&self.job.meta.key)
+    }
+
+    const fn sequence(&self) -> u64 {
+        self.job.meta.key.sequence
+    }
+}
+
+const fn stream_of(key: &ReportKey) -> (&AgentId, SpoolEpoch, Stream) {
+    (&key.agent, key.epoch, key.stream)
 }
 
 /// A durable report whose decoded form is still at hand.
@@ -258,26 +294,29 @@ impl Shard {
 
     /// Takes jobs until the other end is gone.
     pub fn run(&mut self, jobs: &Receiver<Job>) {
+        let mut held: Vec<Arrived> = Vec::new();
         loop {
-            let first = match jobs.recv_timeout(TICK) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.tend();
-                    continue;
-                }
+            let patience = held.iter().map(Arrived::patience).min().unwrap_or(TICK);
+            match jobs.recv_timeout(patience) {
+                Ok(job) => self.gather(job, jobs, &mut held),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let group = self.gather(first, jobs);
-            self.commit(group);
+            }
+            let (group, waiting) = self.in_order(held);
+            held = waiting;
+            if !group.is_empty() {
+                self.commit(group);
+            }
             self.tend();
         }
+        self.commit(held.into_iter().map(|arrived| arrived.job).collect());
     }
 
     /// One group: what has queued, up to the bounds.
-    fn gather(&self, first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
+    fn gather(&self, first: Job, jobs: &Receiver<Job>, group: &mut Vec<Arrived>) {
         let deadline = Instant::now() + Duration::from_micros(self.config.group_linger_us);
         let mut bytes = first.body.len();
-        let mut group = vec![first];
+        group.push(Arrived::now(first));
         while bytes < self.config.group_bytes_max {
             let next = match jobs.try_recv() {
                 Ok(job) => Some(job),
@@ -287,9 +326,37 @@ impl Shard {
             };
             let Some(job) = next else { break };
             bytes += job.body.len();
-            group.push(job);
+            group.push(Arrived::now(job));
         }
-        group
+    }
+
+    /// Sorts reports by their numbers, and holds those back a moment whose predecessors have not come: several are sent at once, and
+    /// overtake each other on the way and in the decoders. A delta that came before its base would be worth nothing.
+    fn in_order(&self, mut arrived: Vec<Arrived>) -> (Vec<Job>, Vec<Arrived>) {
+        arrived.sort_by(|a, b| {
+            a.stream()
+                .cmp(&b.stream())
+                .then(a.sequence().cmp(&b.sequence()))
+        });
+        let ledger = self.shared.ledger();
+        let mut ready: Vec<Job> = Vec::with_capacity(arrived.len());
+        let mut waiting = Vec::new();
+        let mut expected = 0;
+        for (index, next) in arrived.into_iter().enumerate() {
+            let begins_stream = index == 0
+                || waiting.last().map(Arrived::stream) != Some(next.stream())
+                    && ready.last().map(|job| stream_of(&job.meta.key)) != Some(next.stream());
+            if begins_stream {
+                expected = ledger.high(&next.job.meta.key) + 1;
+            }
+            if next.sequence() > expected && !next.patience().is_zero() {
+                waiting.push(next);
+            } else {
+                expected = expected.max(next.sequence() + 1);
+                ready.push(next.job);
+            }
+        }
+        (ready, waiting)
     }
 
     /// Writes a group, syncs it, and answers.
@@ -310,18 +377,6 @@ impl Shard {
         }
         self.metrics.group_reports.observe(new.len() as f64);
 
-        // In the order of their numbers: several are sent at once, and decoders overtake each other.
-        let mut new = new;
-        new.sort_by(|a, b| {
-            let order = |job: &Job| {
-                (
-                    job.meta.key.epoch,
-                    job.meta.key.stream,
-                    job.meta.key.sequence,
-                )
-            };
-            (&a.meta.key.agent, order(a)).cmp(&(&b.meta.key.agent, order(b)))
-        });
         // First the floor, then the stamps: the applier must not pass a stamp before it is durable.
         self.shared.floor.store(self.order.stamp_now(), SeqCst);
         let first_stamp = self.order.take_stamps(new.len() as u64);

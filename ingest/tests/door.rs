@@ -467,3 +467,26 @@ async fn a_delta_without_its_base_is_asked_for_in_full() {
         .unwrap();
     assert_eq!(receipt.need_full, ["d1"]);
 }
+
+#[tokio::test]
+async fn reports_that_overtake_each_other_are_put_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::open(folder.path());
+    let agent = door.add_agent("meyer");
+    let sent = |sequence: u64| {
+        let hours = i64::try_from(sequence).unwrap();
+        door.ingest
+            .accept(one_value(&agent, sequence, hours, 100 + sequence))
+    };
+    let (fourth, third, second, first) = tokio::join!(sent(4), sent(3), sent(2), sent(1));
+    assert!([first, second, third, fourth].iter().all(Result::is_ok));
+    assert!(door.ingest.status().gaps.is_empty());
+    door.settle();
+    let readings = door.readings();
+    let order: Vec<_> = readings
+        .iter()
+        .filter(|reading| reading.code == "print.mono.impressions")
+        .map(|reading| reading.id.sequence)
+        .collect();
+    assert_eq!(order, [1, 2, 3, 4]);
+}
