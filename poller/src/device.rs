@@ -43,6 +43,7 @@ use crate::profile::{Evidence, Profile, ProfileSet, Rule};
 use crate::value::ValueRef;
 use facts::Facts;
 use learn::{Part, Step};
+use plan::Known;
 use view::View;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,10 @@ pub struct DevicePoll {
     current: Option<Step>,
     /// What this poll heard, and, in a poll by plan, what the plan remembers.
     facts: Facts,
+    /// The plan, unpacked.
+    known: Known,
+    /// hrDeviceIndex of the printer, where the plan knows it.
+    device: Option<u32>,
     /// The instances that this stage heard a value of.
     heard: BTreeSet<Oid>,
     heard_in_step: usize,
@@ -77,7 +82,14 @@ pub struct DevicePoll {
     /// The maker that the rule names which found the profile.
     rule_maker: Option<String>,
     asked: BTreeSet<Part>,
+    /// Parts that the device fell silent in.
     broken: BTreeSet<Part>,
+    /// Parts in which it refused an ask; they are read all the same when it answered another.
+    refused: BTreeSet<Part>,
+    /// Parts of which something was heard.
+    spoken: BTreeSet<Part>,
+    /// A silence was forgiven.
+    forgiven: bool,
     failure: Option<Failure>,
     answered_once: bool,
     do_not_touch: bool,
@@ -99,12 +111,17 @@ impl DevicePoll {
             queue: VecDeque::new(),
             current: None,
             facts: Facts::default(),
+            known: Known::default(),
+            device: None,
             heard: BTreeSet::new(),
             heard_in_step: 0,
             profile,
             rule_maker: None,
             asked: BTreeSet::new(),
             broken: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            spoken: BTreeSet::new(),
+            forgiven: false,
             failure: None,
             answered_once: false,
             do_not_touch: false,
@@ -145,7 +162,7 @@ impl DevicePoll {
     }
 
     fn view(&self) -> View<'_> {
-        View::new(&self.facts, &self.profile, &self.profiles)
+        View::new(&self.facts, &self.profile, &self.profiles, self.device)
     }
 
     fn is_printer(&self) -> bool {
@@ -181,10 +198,7 @@ impl DevicePoll {
             Stage::Steady => self.after_steady(),
             Stage::Refresh => self.after_refresh(),
             Stage::Heartbeat => {
-                self.changed = self
-                    .plan
-                    .as_ref()
-                    .is_some_and(|plan| plan.moved(&self.facts, &self.heard));
+                self.changed = self.known.moved(&self.facts, &self.heard);
                 self.stage = Stage::Done;
             }
             Stage::Tables | Stage::Signs | Stage::Done => self.stage = Stage::Done,
@@ -192,34 +206,31 @@ impl DevicePoll {
     }
 
     fn start(&mut self) {
-        let fits = self
+        let plan = self
             .plan
             .as_ref()
-            .is_some_and(|plan| plan.fits(&self.profiles, self.context.observed_at));
-        let remembered = self
-            .plan
-            .as_ref()
-            .filter(|_| fits)
-            .and_then(Plan::remembered);
-        let Some((facts, profile)) = remembered
-            .and_then(|facts| Some((facts, self.plan.as_ref()?.profile_of(&self.profiles)?)))
-        else {
+            .filter(|plan| plan.fits(&self.profiles, self.context.observed_at));
+        let unpacked =
+            plan.and_then(|plan| Some((plan.unpack()?, plan.profile_of(&self.profiles)?)));
+        let Some(((facts, known), profile)) = unpacked else {
             return self.learn();
         };
-        let plan = self.plan.as_ref().expect("it was remembered from");
+        let plan = self.plan.as_ref().expect("it was unpacked");
         self.profile = profile;
         self.facts = facts;
+        self.known = known;
+        self.device = Some(plan.device());
         self.rule_maker = plan.rule_maker().map(str::to_owned);
         match self.depth {
             Depth::Learn => self.learn(),
             Depth::Heartbeat => {
                 self.stage = Stage::Heartbeat;
-                let signs = plan.signs();
+                let signs = self.known.signs();
                 self.push(Part::Status, Ask::Get(signs));
             }
             Depth::Steady => {
                 self.stage = Stage::Steady;
-                let steady = plan.steady_oids();
+                let steady = self.known.steady.clone();
                 for part in [Part::Status, Part::Meters, Part::Supplies, Part::Trays] {
                     self.asked.insert(part);
                 }
@@ -229,6 +240,7 @@ impl DevicePoll {
                 self.stage = Stage::Refresh;
                 let (steps, renewed) = learn::refresh(
                     plan,
+                    &self.known.steady,
                     &self.facts,
                     &self.profile,
                     self.context.collect_contact,
@@ -244,9 +256,12 @@ impl DevicePoll {
     /// Starts anew, whatever was heard or remembered.
     fn learn(&mut self) {
         self.facts = Facts::default();
+        self.device = None;
         self.heard.clear();
         self.asked.clear();
         self.broken.clear();
+        self.refused.clear();
+        self.spoken.clear();
         self.queue.clear();
         self.depth = Depth::Learn;
         self.profile = Arc::clone(self.profiles.standard());
@@ -333,14 +348,13 @@ impl DevicePoll {
             self.stage = Stage::Done;
             return;
         }
-        if !plan.still_fits(&self.facts, &self.heard) {
-            let same = plan.proven_by(&self.facts, &self.heard);
+        if !plan.still_fits(&self.known, &self.facts, &self.heard) {
+            let same = self.known.proven_by(&self.facts, &self.heard);
             self.plan = self.plan.take().filter(|_| same);
             return self.learn();
         }
         self.stage = Stage::Signs;
-        let view = self.view();
-        if plan.wants_alerts(&view, self.context.observed_at) {
+        if plan.wants_alerts(&self.known, &self.facts, self.context.observed_at) {
             let (steps, renewed) = learn::signs(plan, &self.profile);
             for prefix in renewed {
                 self.facts.forget(&prefix);
@@ -350,9 +364,8 @@ impl DevicePoll {
     }
 
     fn after_refresh(&mut self) {
-        let plan = self.plan.as_ref().expect("a refresh has a plan");
         let proven = !self.broken.contains(&Part::Identity);
-        if proven && !plan.proven_by(&self.facts, &self.heard) {
+        if proven && !self.known.proven_by(&self.facts, &self.heard) {
             self.plan = None;
             return self.learn();
         }
@@ -360,7 +373,11 @@ impl DevicePoll {
     }
 
     fn push(&mut self, part: Part, ask: Ask) {
-        self.queue.push_back(Step { part, ask });
+        self.queue.push_back(Step {
+            part,
+            ask,
+            own: false,
+        });
     }
 
     fn extend(&mut self, steps: Vec<Step>) {
@@ -392,7 +409,8 @@ impl DevicePoll {
     }
 
     fn section<T>(&self, part: Part, read: impl FnOnce() -> T) -> Section<T> {
-        if self.asked.contains(&part) && !self.broken.contains(&part) {
+        let refused = self.refused.contains(&part) && !self.spoken.contains(&part);
+        if self.asked.contains(&part) && !self.broken.contains(&part) && !refused {
             Section::Read(read())
         } else {
             Section::NotRead
@@ -443,7 +461,7 @@ impl DevicePoll {
                 let plan = self.plan.clone()?;
                 // A poll that broke off has nothing to compare the next one with.
                 Some(if self.broken.is_empty() {
-                    plan.after(&view, now, alerts_read)
+                    plan.after(&self.known, &view, now, alerts_read)
                 } else {
                     plan
                 })
@@ -459,7 +477,7 @@ impl DevicePoll {
                 let moved = self
                     .plan
                     .as_ref()
-                    .is_some_and(|plan| plan.events_moved_by(&view));
+                    .is_some_and(|plan| plan.events_moved_by(&self.known, &self.facts));
                 Some(Plan::learned(
                     &view,
                     self.rule_maker.as_deref(),
@@ -478,11 +496,11 @@ impl Conversation for DevicePoll {
         loop {
             while let Some(step) = self.queue.pop_front() {
                 self.asked.insert(step.part);
-                if let Some(ask) = self.permitted(step.ask) {
+                if let Some(ask) = self.permitted(step.ask.clone()) {
                     self.heard_in_step = 0;
                     self.current = Some(Step {
-                        part: step.part,
                         ask: ask.clone(),
+                        ..step
                     });
                     return Some(ask);
                 }
@@ -508,6 +526,8 @@ impl Conversation for DevicePoll {
         }
         self.answered_once = true;
         self.heard_in_step += 1;
+        self.spoken
+            .extend(self.current.as_ref().map(|step| step.part));
         match value.to_value() {
             Some(value) => {
                 self.facts.insert(oid.clone(), value);
@@ -518,38 +538,38 @@ impl Conversation for DevicePoll {
     }
 
     fn answered(&mut self, failure: Option<Failure>) {
-        let part = self.current.take().map(|step| step.part);
+        let step = self.current.take();
         let Some(failure) = failure else {
             self.answered_once = true;
             return;
         };
         self.failure = Some(failure);
-        let partial = matches!(failure, Failure::ErrorStatus(_)) && self.heard_in_step > 0;
-        if !partial {
-            self.broken.extend(part);
+        let gone = matches!(failure, Failure::Timeout | Failure::Authentication);
+        // A device may be silent about the vendor's own, once, and still answer the rest.
+        let forgiven =
+            self.answered_once && !self.forgiven && step.as_ref().is_some_and(|step| step.own);
+        if !gone || forgiven {
+            self.forgiven |= gone;
+            if self.heard_in_step == 0 {
+                self.refused.extend(step.map(|step| step.part));
+            }
+            return;
         }
-        // The first time-out ends the poll: a dead device is not asked for every table (quirk N13).
-        if matches!(failure, Failure::Timeout | Failure::Authentication) {
-            let rest = self
-                .queue
-                .drain(..)
-                .map(|step| step.part)
-                .collect::<Vec<_>>();
-            self.asked.extend(rest.iter().copied());
-            self.broken.extend(rest);
-            if self.stage == Stage::Steady
-                || self.stage == Stage::Refresh
-                || self.stage == Stage::Heartbeat
-            {
-                self.broken.insert(Part::Identity);
-            }
-            let unfinished = matches!(self.stage, Stage::Identify | Stage::Probe | Stage::Start);
-            if unfinished {
-                self.broken.insert(Part::Identity);
-            }
-            if self.stage != Stage::Steady {
-                self.stage = Stage::Done;
-            }
+        // Else the first time-out ends the poll: a dead device is not asked for every table (quirk N13).
+        let rest = self
+            .queue
+            .drain(..)
+            .map(|step| step.part)
+            .chain(step.map(|step| step.part));
+        for part in rest.collect::<Vec<_>>() {
+            self.asked.insert(part);
+            self.broken.insert(part);
+        }
+        if !matches!(self.stage, Stage::Tables | Stage::Signs) {
+            self.broken.insert(Part::Identity);
+        }
+        if self.stage != Stage::Steady {
+            self.stage = Stage::Done;
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum Part {
 pub struct Step {
     pub part: Part,
     pub ask: Ask,
+    /// It asks for the vendor's own: a device that does not answer it may answer the rest.
+    pub own: bool,
 }
 
 /// The first question to a device of which nothing is known.
@@ -99,16 +101,16 @@ pub fn tables(profile: &Profile, profiles: &ProfileSet, address: &str) -> Vec<St
             .cloned()
             .collect::<Vec<_>>();
         if !columns.is_empty() {
-            steps.push(walk(Part::Meters, columns, 0, table.rows_max));
+            steps.push(own(walk(Part::Meters, columns, 0, table.rows_max)));
         }
     }
     let further = walked_columns(profile);
     if !further.is_empty() {
-        steps.push(walk(Part::Meters, further, 0, ROWS_MAX));
+        steps.push(own(walk(Part::Meters, further, 0, ROWS_MAX)));
     }
     let private = private_columns(profile);
     if !private.is_empty() {
-        steps.push(walk(Part::Supplies, private, 0, ROWS_MAX));
+        steps.push(own(walk(Part::Supplies, private, 0, ROWS_MAX)));
     }
     let mut scalars = scalars(profile);
     scalars.extend(
@@ -120,16 +122,14 @@ pub fn tables(profile: &Profile, profiles: &ProfileSet, address: &str) -> Vec<St
             .filter_map(scalar),
     );
     scalars.extend(interface_of(address));
-    steps.push(Step {
-        part: Part::Identity,
-        ask: Ask::Get(scalars.into_iter().collect()),
-    });
+    steps.push(own(get(Part::Identity, scalars.into_iter().collect())));
     steps
 }
 
 /// The steps of a full poll by plan, and the prefixes whose rows it reads anew.
 pub fn refresh(
     plan: &Plan,
+    steady: &[Oid],
     facts: &Facts,
     profile: &Profile,
     collect_contact: bool,
@@ -168,10 +168,7 @@ pub fn refresh(
     let trays = trays.into_iter().chain(trays_named).collect::<Vec<_>>();
     let alerts = columns(mib::alert, &[2, 4, 5, 7, 8, 9]);
     let rows = plan.rows();
-    let mut steps = vec![Step {
-        part: Part::Identity,
-        ask: Ask::Get(oids),
-    }];
+    let mut steps = vec![get(Part::Identity, oids)];
     steps.push(walk(
         Part::Supplies,
         columns(mib::supplies, &supplies),
@@ -193,25 +190,19 @@ pub fn refresh(
         ROWS_MAX,
     ));
     steps.push(walk(Part::Alerts, alerts.clone(), rows.alerts, ROWS_MAX));
-    let steady = plan.steady_oids();
     let seen = |oid: &Oid| steps.iter().any(|step| covers(&step.ask, oid));
     let others = steady
-        .into_iter()
+        .iter()
+        .cloned()
         .chain(profile.status.display.iter().filter_map(scalar))
         .filter(|oid| !seen(oid))
         .collect::<Vec<_>>();
-    steps.push(Step {
-        part: Part::Meters,
-        ask: Ask::Get(others),
-    });
+    steps.push(get(Part::Meters, others));
     if profile.status.display.is_empty() {
         steps.push(walk(Part::Status, vec![mib::console_text()], 0, ROWS_MAX));
     }
     // These have no walk of their own: the Get reads them.
-    steps.push(Step {
-        part: Part::Status,
-        ask: Ask::Get(Vec::new()),
-    });
+    steps.push(get(Part::Status, Vec::new()));
     let renewed = columns(mib::supplies, &supplies)
         .into_iter()
         .chain(columns(mib::input, &trays))
@@ -232,10 +223,7 @@ pub fn signs(plan: &Plan, profile: &Profile) -> (Vec<Step>, Vec<Oid>) {
     if display.is_empty() {
         steps.push(walk(Part::Alerts, vec![mib::console_text()], 0, ROWS_MAX));
     } else {
-        steps.push(Step {
-            part: Part::Alerts,
-            ask: Ask::Get(display),
-        });
+        steps.push(get(Part::Alerts, display));
     }
     steps.push(walk(
         Part::Alerts,
@@ -269,14 +257,28 @@ fn covers(ask: &Ask, oid: &Oid) -> bool {
 }
 
 fn walk(part: Part, columns: Vec<Oid>, rows_expected: u32, rows_max: u32) -> Step {
+    let ask = Ask::Walk {
+        columns,
+        rows_expected,
+        rows_max,
+    };
     Step {
         part,
-        ask: Ask::Walk {
-            columns,
-            rows_expected,
-            rows_max,
-        },
+        ask,
+        own: false,
     }
+}
+
+fn get(part: Part, oids: Vec<Oid>) -> Step {
+    Step {
+        part,
+        ask: Ask::Get(oids),
+        own: false,
+    }
+}
+
+fn own(step: Step) -> Step {
+    Step { own: true, ..step }
 }
 
 /// Where the interface with this address is told.

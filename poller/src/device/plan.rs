@@ -3,6 +3,7 @@
 //! A plan holds packed bytes and small numbers, a kilobyte or two: ten thousand of them are cheap to keep and load at once.
 //! It proves nothing by itself: each poll by plan reads the serial number (else the MAC) again and compares.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use codec::time::Timestamp;
@@ -51,6 +52,17 @@ pub struct Plan {
     steady: Vec<u8>,
     /// What it said the last time.
     last: Vec<u8>,
+}
+
+/// A plan, unpacked for one poll.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// What a steady poll asks for, sorted.
+    pub steady: Vec<Oid>,
+    /// What it said the last time.
+    pub last: Facts,
+    /// The instance whose value proves the device.
+    pub proof: Vec<Oid>,
 }
 
 /// How many rows the tables had.
@@ -112,10 +124,14 @@ impl Plan {
             .cloned()
     }
 
-    /// The facts that do not change; `None` when the bytes are no such thing.
-    pub(super) fn remembered(&self) -> Option<Facts> {
-        facts::unpack_oids(&self.steady)?;
-        Facts::unpack(&self.facts)
+    /// The facts that do not change, and the rest unpacked; `None` when the bytes are no such thing.
+    pub(super) fn unpack(&self) -> Option<(Facts, Known)> {
+        let known = Known {
+            steady: facts::unpack_oids(&self.steady)?,
+            last: Facts::unpack(&self.last)?,
+            proof: facts::unpack_oids(&self.proof)?,
+        };
+        Some((Facts::unpack(&self.facts)?, known))
     }
 
     /// What a steady poll asks for.
@@ -124,90 +140,49 @@ impl Plan {
         facts::unpack_oids(&self.steady).unwrap_or_default()
     }
 
-    /// What a heartbeat asks for: uptime, engine counter, alert counter, error state, as far as the device has them.
-    #[must_use]
-    pub fn signs(&self) -> Vec<Oid> {
-        let wanted = [
-            mib::system(3),
-            mib::marker(4),
-            mib::general(19),
-            mib::hr_printer(2),
-        ];
-        let steady = self.steady_oids();
-        let signs = wanted.iter().filter_map(|wanted| {
-            steady
-                .iter()
-                .find(|oid| oid.suffix_of(wanted).is_some())
-                .cloned()
-        });
-        signs.collect()
-    }
-
-    /// Of a heartbeat: whether something moved, or something is missing.
-    pub(super) fn moved(&self, facts: &Facts, heard: &std::collections::BTreeSet<Oid>) -> bool {
-        let last = Facts::unpack(&self.last).unwrap_or_default();
-        let uptime = mib::system(3);
-        self.signs().iter().any(|oid| {
-            !heard.contains(oid)
-                || if *oid == uptime {
-                    restarted(&last, facts)
-                } else {
-                    last.get(oid) != facts.get(oid)
-                }
-        })
-    }
-
-    /// Whether the values come from the device that the plan was learned from.
-    pub(super) fn proven_by(&self, facts: &Facts, heard: &std::collections::BTreeSet<Oid>) -> bool {
-        let proof = facts::unpack_oids(&self.proof).unwrap_or_default();
-        let last = Facts::unpack(&self.last).unwrap_or_default();
-        proof
-            .iter()
-            .all(|oid| heard.contains(oid) && last.get(oid) == facts.get(oid))
-    }
-
     /// After a steady Get: the same device, every instance still there, no reboot, no new configuration, no new cartridge.
-    pub(super) fn still_fits(
-        &self,
-        facts: &Facts,
-        heard: &std::collections::BTreeSet<Oid>,
-    ) -> bool {
-        let last = Facts::unpack(&self.last).unwrap_or_default();
+    pub(super) fn still_fits(&self, known: &Known, facts: &Facts, heard: &BTreeSet<Oid>) -> bool {
         let config = mib::general(1).child(&[self.device]);
-        self.proven_by(facts, heard)
-            && self.steady_oids().iter().all(|oid| heard.contains(oid))
-            && last.get(&config) == facts.get(&config)
-            && !restarted(&last, facts)
-            && !replaced(&last, facts)
+        known.proven_by(facts, heard)
+            && known.steady.iter().all(|oid| heard.contains(oid))
+            && known.last.get(&config) == facts.get(&config)
+            && !restarted(&known.last, facts)
+            && !replaced(&known.last, facts)
     }
 
     /// Whether the alerts should be read now.
-    pub(super) fn wants_alerts(&self, view: &View<'_>, now: Timestamp) -> bool {
-        let last = Facts::unpack(&self.last).unwrap_or_default();
+    pub(super) fn wants_alerts(&self, known: &Known, facts: &Facts, now: Timestamp) -> bool {
         let index = [self.device];
         let signs = [mib::hr_device(5), mib::hr_printer(2), mib::general(19)]
             .map(|column| column.child(&index));
-        let changed = signs.iter().any(|oid| last.get(oid) != view.facts.get(oid));
-        let trusted = self.events_moved;
+        let changed = signs
+            .iter()
+            .any(|oid| known.last.get(oid) != facts.get(oid));
         let old =
             now.ms_since(Timestamp::from_unix_ms(self.alerts_read_at_unix_ms)) >= ALERTS_AGE_MS_MAX;
-        changed || self.alerts_stand || (!trusted && old)
+        changed || self.alerts_stand || (!self.events_moved && old)
     }
 
-    /// Whether the alert counter moved since this plan's last poll.
-    pub(super) fn events_moved_by(&self, view: &View<'_>) -> bool {
+    /// Whether the alert counter was ever seen to move, the poll that made these facts included.
+    pub(super) fn events_moved_by(&self, known: &Known, facts: &Facts) -> bool {
         let events = mib::general(19).child(&[self.device]);
-        let last = Facts::unpack(&self.last).unwrap_or_default();
         self.events_moved
-            || matches!((last.get(&events), view.facts.get(&events)), (Some(old), Some(new)) if old != new)
+            || matches!((known.last.get(&events), facts.get(&events)), (Some(old), Some(new)) if old != new)
     }
 
     /// The plan after a steady poll: the values that the next one is compared with.
-    pub(super) fn after(&self, view: &View<'_>, now: Timestamp, alerts_read: bool) -> Self {
-        let steady = self.steady_oids();
+    pub(super) fn after(
+        &self,
+        known: &Known,
+        view: &View<'_>,
+        now: Timestamp,
+        alerts_read: bool,
+    ) -> Self {
         let mut plan = self.clone();
-        plan.events_moved = self.events_moved_by(view);
-        plan.last = view.facts.pack(|oid| steady.binary_search(oid).is_ok());
+        plan.events_moved = self.events_moved_by(known, view.facts);
+        plan.last = view
+            .facts
+            .pack(|oid| known.steady.binary_search(oid).is_ok());
         if alerts_read {
             plan.alerts_read_at_unix_ms = now.unix_ms;
             plan.alerts_stand = alerts::stands(&alerts::alerts(view, now));
@@ -258,6 +233,47 @@ impl Plan {
             last: view.facts.pack(|oid| steady.binary_search(oid).is_ok()),
             steady: facts::pack_oids(&steady),
         }
+    }
+}
+
+impl Known {
+    /// What a heartbeat asks for: uptime, engine counter, alert counter, error state, as far as the device has them.
+    pub fn signs(&self) -> Vec<Oid> {
+        let wanted = [
+            mib::system(3),
+            mib::marker(4),
+            mib::general(19),
+            mib::hr_printer(2),
+        ];
+        let first = |wanted: &Oid| {
+            self.steady
+                .iter()
+                .find(|oid| oid.suffix_of(wanted).is_some())
+                .cloned()
+        };
+        wanted.iter().filter_map(first).collect()
+    }
+
+    /// Of a heartbeat: whether something moved, or something is missing.
+    pub fn moved(&self, facts: &Facts, heard: &BTreeSet<Oid>) -> bool {
+        let uptime = mib::system(3);
+        let changed = |oid: &Oid| {
+            if *oid == uptime {
+                restarted(&self.last, facts)
+            } else {
+                self.last.get(oid) != facts.get(oid)
+            }
+        };
+        self.signs()
+            .iter()
+            .any(|oid| !heard.contains(oid) || changed(oid))
+    }
+
+    /// Whether the values come from the device that the plan was learned from.
+    pub fn proven_by(&self, facts: &Facts, heard: &BTreeSet<Oid>) -> bool {
+        self.proof
+            .iter()
+            .all(|oid| heard.contains(oid) && self.last.get(oid) == facts.get(oid))
     }
 }
 

@@ -33,10 +33,15 @@ pub struct Counted {
 }
 
 impl<'a> View<'a> {
-    /// A view on these facts.
+    /// A view on these facts; `device` where the printer's hrDeviceIndex is known already.
     #[must_use]
-    pub fn new(facts: &'a Facts, profile: &'a Profile, profiles: &'a ProfileSet) -> Self {
-        let device = device_index(facts);
+    pub fn new(
+        facts: &'a Facts,
+        profile: &'a Profile,
+        profiles: &'a ProfileSet,
+        device: Option<u32>,
+    ) -> Self {
+        let device = device.unwrap_or_else(|| device_index(facts));
         let view = Self {
             facts,
             profile,
