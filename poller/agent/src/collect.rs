@@ -35,6 +35,26 @@ pub enum Event {
     Stop,
 }
 
+/// What a collector is made of.
+pub struct Setup<D> {
+    /// Whose reports these are.
+    pub agent: AgentId,
+    /// How they are put together.
+    pub config: ReportConfig,
+    /// The agent's clocks.
+    pub clock: Clock,
+    /// What reverse DNS says.
+    pub names: Names,
+    /// Where sealed reports go.
+    pub spool: Arc<Mutex<Spool<D>>>,
+    /// Counters.
+    pub status: StatusHandle,
+    /// Devices that the manager wants in full.
+    pub wanted: Wanted,
+    /// Called after something was appended to the stream.
+    pub wake: Box<dyn Fn(Stream) + Send>,
+}
+
 /// Gathers and seals.
 pub struct Collector<D> {
     agent: AgentId,
@@ -43,7 +63,6 @@ pub struct Collector<D> {
     names: Names,
     spool: Arc<Mutex<Spool<D>>>,
     status: StatusHandle,
-    /// Called after something was appended to the stream.
     wake: Box<dyn Fn(Stream) + Send>,
     meters: Pending,
     state: Pending,
@@ -63,16 +82,17 @@ struct Pending {
 
 impl<D: Disk> Collector<D> {
     /// A collector of this agent.
-    pub fn new(
-        agent: AgentId,
-        config: ReportConfig,
-        clock: Clock,
-        names: Names,
-        spool: Arc<Mutex<Spool<D>>>,
-        status: StatusHandle,
-        wanted: Wanted,
-        wake: Box<dyn Fn(Stream) + Send>,
-    ) -> Self {
+    pub fn new(setup: Setup<D>) -> Self {
+        let Setup {
+            agent,
+            config,
+            clock,
+            names,
+            spool,
+            status,
+            wanted,
+            wake,
+        } = setup;
         Self {
             deltas: config
                 .deltas

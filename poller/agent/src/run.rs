@@ -10,7 +10,7 @@ use codec::model::DeviceReport;
 use poller::profile::{ProfileError, ProfileSet};
 
 use crate::clock::Clock;
-use crate::collect::{Collector, Event};
+use crate::collect::{Collector, Event, Setup};
 use crate::config::AgentConfig;
 use crate::deltas::Wanted;
 use crate::names::Names;
@@ -119,16 +119,16 @@ pub fn run_observed(
         "the agent runs"
     );
     let waking = Arc::clone(&uploader);
-    let mut collector = Collector::new(
+    let mut collector = Collector::new(Setup {
         agent,
-        config.report.clone(),
+        config: config.report.clone(),
         clock,
         names,
-        Arc::clone(&spool),
+        spool: Arc::clone(&spool),
         status,
-        wanted_full,
-        Box::new(move |stream| waking.wake(stream)),
-    );
+        wanted: wanted_full,
+        wake: Box::new(move |stream| waking.wake(stream)),
+    });
     let stopping = events.clone();
     stop.on_stop(move || {
         // A full queue is emptied by the collector; the sources see the stop themselves and end, which ends it too.
@@ -199,6 +199,7 @@ impl SourceThread {
                     let next = source.work(Instant::now(), &mut sink);
                     stop.wait_until(next);
                 }
+                source.end();
             })
             .map_err(started("a source's thread"))?;
         Ok(Self {

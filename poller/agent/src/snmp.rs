@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`devices`] | what is known of each device, by its handle and its address |
 //! | [`schedule`] | when a device is read next, and how much of it |
+//! | `snapshot` | what is kept over restarts |
 //! | [`sweep`] | discovery: the addresses still to ask |
 //!
 //! What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
@@ -11,10 +12,12 @@
 
 pub mod devices;
 pub mod schedule;
+mod snapshot;
 pub mod sweep;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -35,12 +38,21 @@ use devices::{Devices, Noted};
 use schedule::Schedule;
 use sweep::Sweep;
 
-/// Addresses of a sweep that are asked at once, beside the devices' polls: most are silent and only wait.
-const SWEEP_AT_ONCE: usize = 2000;
+/// Addresses of a sweep that are under way at once, beside the devices' polls: most are silent and only wait …
+const SWEEP_AT_ONCE_MAX: usize = 2000;
+/// … but no more than the request rate serves within so many seconds. Silent addresses take three with two requests each, so a sweep
+/// leaves a third of the rate to the polls, whose requests then need not queue behind it.
+const SWEEP_QUEUE_SECONDS: u32 = 1;
 /// The queue in front of the driver: what is under way is bounded here, so it never fills.
 const FLEET_QUEUE_MAX: usize = 16_384;
 /// A sweep asks each address so often: one lost datagram is not a missed printer.
 const SWEEP_ATTEMPTS: u32 = 2;
+/// How often what is known of the devices is written down.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(600);
+/// Its file, in the spool's folder.
+const SNAPSHOT_FILE: &str = "devices.snapshot";
+/// Devices of an earlier life are polled within this, however long their interval.
+const RESTORED_WITHIN_MAX: Duration = Duration::from_secs(60);
 /// The longest the source sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -66,6 +78,8 @@ pub struct SnmpSource {
     ended: Sender<Done>,
     devices: Devices,
     schedule: Schedule,
+    snapshot: PathBuf,
+    snapshot_due: Instant,
     sweep: Option<Sweep>,
     sweep_due: Instant,
     sweeping: usize,
@@ -102,7 +116,7 @@ impl SnmpSource {
             } else {
                 DriverChoice::Portable
             },
-            inflight_max: config.polling.devices_at_once + SWEEP_AT_ONCE,
+            inflight_max: config.polling.devices_at_once + SWEEP_AT_ONCE_MAX,
             queue_max: FLEET_QUEUE_MAX,
             pace: Pace {
                 requests_per_second: config.polling.packets_per_second,
@@ -120,7 +134,7 @@ impl SnmpSource {
             .iter()
             .map(|range| Range::new(range, &config.polling))
             .collect();
-        Ok(Self {
+        let mut source = Self {
             ranges,
             polling: config.polling.clone(),
             profiles,
@@ -129,6 +143,8 @@ impl SnmpSource {
             ended: sender,
             devices: Devices::default(),
             schedule: Schedule::new(config.schedule.clone()),
+            snapshot: config.spool.directory.join(SNAPSHOT_FILE),
+            snapshot_due: Instant::now() + SNAPSHOT_INTERVAL,
             sweep: None,
             sweep_due: Instant::now(),
             sweeping: 0,
@@ -136,7 +152,53 @@ impl SnmpSource {
             clock,
             status,
             stop,
-        })
+        };
+        source.restore(config.schedule.status.min(RESTORED_WITHIN_MAX));
+        Ok(source)
+    }
+
+    /// Takes in the devices of an earlier life that are still within the configured ranges, due one by one within `within`.
+    fn restore(&mut self, within: Duration) {
+        let saved = snapshot::read(&self.snapshot);
+        let count = u32::try_from(saved.len()).unwrap_or(u32::MAX).max(1);
+        let (now, now_ms) = (Instant::now(), self.clock.now().unix_ms);
+        for (number, device) in (0..).zip(saved) {
+            let Some(target) = device.target() else {
+                continue;
+            };
+            let range = self.ranges.iter().position(|range| {
+                range.config.name == device.range && range.config.covers(target.ip())
+            });
+            let silent_ms = u64::try_from(now_ms - device.answered_at_unix_ms).unwrap_or(0);
+            let answered_at = now
+                .checked_sub(Duration::from_millis(silent_ms))
+                .unwrap_or(now);
+            if let Some(range) = range {
+                self.devices
+                    .restore(device, range, answered_at, now + within * number / count);
+            }
+        }
+        if !self.devices.is_empty() {
+            tracing::info!(
+                devices = self.devices.len(),
+                "devices of an earlier life are polled at once"
+            );
+        }
+        self.count_devices();
+    }
+
+    /// Writes down what is known of the devices.
+    fn save(&mut self, now: Instant) {
+        self.snapshot_due = now + SNAPSHOT_INTERVAL;
+        let ranges = &self.ranges;
+        let devices = self
+            .devices
+            .to_save(now, self.clock.now().unix_ms, |range| {
+                ranges[range].config.name.as_str()
+            });
+        if let Err(error) = snapshot::write(&self.snapshot, &devices) {
+            tracing::warn!(path = %self.snapshot.display(), %error, "what is known of the devices cannot be written down");
+        }
     }
 
     /// Starts a sweep when one is due and none runs.
@@ -158,7 +220,12 @@ impl SnmpSource {
         let Some(mut sweep) = self.sweep.take() else {
             return;
         };
-        while self.sweeping < SWEEP_AT_ONCE
+        let queue = self
+            .polling
+            .packets_per_second
+            .saturating_mul(SWEEP_QUEUE_SECONDS);
+        let sweep_at_once = SWEEP_AT_ONCE_MAX.min(queue as usize);
+        while self.sweeping < sweep_at_once
             && let Some((range, address)) = sweep.take_next()
         {
             // Known and answering ones are polled anyway.
@@ -390,13 +457,17 @@ impl Source for SnmpSource {
     }
 
     fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Instant {
+        if now >= self.snapshot_due {
+            self.save(now);
+        }
         let until = match self.schedule.quiet_until(now, self.clock.now()) {
             Some(until) => Some(until),
             None => {
+                let poll_due = self.poll_due(now);
                 self.begin_sweep(now);
                 self.go_on_sweeping(now);
                 let sweep_due = self.sweep.is_none().then_some(self.sweep_due);
-                [self.poll_due(now), sweep_due].into_iter().flatten().min()
+                [poll_due, sweep_due].into_iter().flatten().min()
             }
         };
         let wait = until
@@ -416,6 +487,10 @@ impl Source for SnmpSource {
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
         Instant::now()
+    }
+
+    fn end(&mut self) {
+        self.save(Instant::now());
     }
 
     fn need_full(&mut self, handles: &[String]) {

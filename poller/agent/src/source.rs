@@ -17,6 +17,9 @@ pub trait Source: Send {
     /// agent is busy: a source that cannot hand on must not go on asking.
     fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Instant;
 
+    /// The agent ends: keep what is worth keeping.
+    fn end(&mut self) {}
+
     /// The manager does not have the bases of these devices (by handle): report them in full next time.
     fn need_full(&mut self, handles: &[String]);
 }

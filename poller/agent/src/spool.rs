@@ -35,6 +35,7 @@ use journal::{Disk, StdDisk};
 use crate::config::SpoolConfig;
 pub use dead::DeadLetters;
 use identity::Identity;
+pub(crate) use identity::write_atomically;
 use lane::{Lane, LaneLimits};
 pub use lane::{Meta, Waiting};
 

@@ -124,3 +124,61 @@ fn stop(mut agent: Running) {
 fn stop(agent: Running) {
     drop(agent);
 }
+
+#[test]
+fn what_did_not_change_is_left_out_until_the_manager_wants_it_in_full() {
+    let printer = printer::Printer::start();
+    let manager = Manager::start();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://{}", manager.address);
+    let config = write_config(folder.path(), &url, &printer.address.to_string(), "");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("[report]\n", "[report]\ndeltas = true\n");
+    std::fs::write(&config, text).unwrap();
+    let _agent = start(&config);
+
+    let is_delta = |report: &Report| report.devices[0].base.is_some();
+    manager.wait_for("a delta", |got| {
+        newest(got, Stream::Meters).is_some_and(is_delta)
+    });
+    let handle = {
+        let got = manager.got.lock().unwrap();
+        let delta = &newest(&got, Stream::Meters).unwrap().devices[0];
+        let base = &got.reports[&(Stream::Meters, delta.base.unwrap())]
+            .1
+            .devices[0];
+        let resolved = codec::delta::apply(base, delta).unwrap();
+        assert_eq!(resolved.meters.read().unwrap()[0].value, 1000);
+        assert_eq!(resolved.identity.serial.as_deref(), Some("ABC1234567"));
+        delta.handle.clone()
+    };
+    manager.got.lock().unwrap().need_full.push(handle);
+    manager.wait_for("a full report", |got| {
+        newest(got, Stream::Meters).is_some_and(|report| !is_delta(report))
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_new_life_polls_what_the_last_one_knew_without_finding_it_again() {
+    // All of 127.0.0.0/8 is local on Linux.
+    let printer = printer::Printer::start_at("127.0.77.200");
+    let manager = Manager::start();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://{}", manager.address);
+    let config = write_config(folder.path(), &url, &printer.address.to_string(), "");
+    let agent = start(&config);
+    manager.wait_for("a report", |got| newest(got, Stream::Meters).is_some());
+    stop(agent);
+    assert!(folder.path().join("spool/devices.snapshot").is_file());
+
+    printer.pages.store(1018, Ordering::Relaxed);
+    // In a wide range, slowly swept, the printer's turn would come after half an hour.
+    let wide = format!("127.0.0.0/14:{}", printer.address.port());
+    let config = write_config(folder.path(), &url, &wide, "");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("packets_per_second = 10000", "packets_per_second = 100");
+    std::fs::write(&config, text).unwrap();
+    let _agent = start(&config);
+    manager.wait_for("the new count", |got| pages(got) == Some(1018));
+}

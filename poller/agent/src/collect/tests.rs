@@ -36,16 +36,16 @@ fn fixture() -> Fixture {
     let spool = Spool::open(&config.spool, &agent(), Timestamp::now()).unwrap();
     let spool = Arc::new(Mutex::new(spool));
     let status = StatusHandle::new();
-    let collector = Collector::new(
-        agent(),
-        config.report,
-        Clock::new(),
-        Names::off(),
-        Arc::clone(&spool),
-        status.clone(),
-        Wanted::default(),
-        Box::new(|_| {}),
-    );
+    let collector = Collector::new(Setup {
+        agent: agent(),
+        config: config.report,
+        clock: Clock::new(),
+        names: Names::off(),
+        spool: Arc::clone(&spool),
+        status: status.clone(),
+        wanted: Wanted::default(),
+        wake: Box::new(|_| {}),
+    });
     Fixture {
         _folder: folder,
         spool,

@@ -210,6 +210,20 @@ pub struct RangeConfig {
     pub credentials: Vec<Credential>,
 }
 
+impl RangeConfig {
+    /// Whether an address may be asked here. A host name may stand for any address, so a range with one covers what it does not
+    /// exclude.
+    #[must_use]
+    pub fn covers(&self, address: std::net::IpAddr) -> bool {
+        let has = |entries: &[RangeEntry]| entries.iter().any(|entry| entry.contains(address));
+        let has_names = || {
+            let mut hosts = self.include.iter().map(|entry| &entry.hosts);
+            hosts.any(|hosts| matches!(hosts, ranges::Hosts::Name(_)))
+        };
+        !has(&self.exclude) && (has(&self.include) || has_names())
+    }
+}
+
 impl AgentConfig {
     /// Reads a file. Relative paths in it are taken from its folder.
     ///

@@ -14,6 +14,7 @@ use poller::device::Plan;
 use poller::engine::Memory;
 
 use super::schedule::Dues;
+use super::snapshot::Saved;
 
 /// A device's place in the table; used again after the device is gone.
 pub type Id = usize;
@@ -288,6 +289,55 @@ impl Devices {
                 self.put_off(id, Instant::now());
             }
         }
+    }
+
+    /// Takes in a device of an earlier life, due at `due`. Not when its place or its name is taken.
+    pub fn restore(&mut self, saved: Saved, range: usize, answered_at: Instant, due: Instant) {
+        let Some(target) = saved.target() else { return };
+        if self.by_target.contains_key(&target) || self.by_handle.contains_key(&saved.handle) {
+            return;
+        }
+        let id = self.insert(Device {
+            memory: saved.memory(),
+            handle: saved.handle,
+            target,
+            range,
+            plan: saved.plan,
+            dues: Dues::default(),
+            wants_steady: false,
+            wants_full: false,
+            failures: 0,
+            answered_at,
+            serial: saved.serial,
+            polling: false,
+            stamp: 0,
+        });
+        self.put_off(id, due);
+    }
+
+    /// All devices, to be kept over a restart. `now` and `now_unix_ms` are the same moment; `range_name` names a range.
+    pub fn to_save<'a>(
+        &self,
+        now: Instant,
+        now_unix_ms: i64,
+        range_name: impl Fn(usize) -> &'a str,
+    ) -> Vec<Saved> {
+        let devices = self.slots.iter().flatten();
+        devices
+            .map(|device| {
+                let age = now.saturating_duration_since(device.answered_at);
+                let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+                Saved::new(
+                    &device.handle,
+                    device.serial.as_ref(),
+                    device.target,
+                    range_name(device.range),
+                    now_unix_ms.saturating_sub(age_ms),
+                    device.plan.as_ref(),
+                    &device.memory,
+                )
+            })
+            .collect()
     }
 
     /// Takes a device out.

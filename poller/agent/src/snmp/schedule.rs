@@ -56,7 +56,8 @@ impl Schedule {
             .iter()
             .zip(device.dues.0)
             .rev()
-            .find(|(_, due)| due.is_none_or(|due| due <= soon))
+            // Of an earlier life it is only known that it had a plan: by that it is read, and learned when its turn comes.
+            .find(|(depth, due)| due.map_or(**depth <= Depth::Steady, |due| due <= soon))
             .map_or(Depth::Heartbeat, |(depth, _)| *depth);
         let wanted = if device.wants_full {
             Depth::Full
@@ -71,12 +72,14 @@ impl Schedule {
     /// A poll of this depth was answered.
     pub fn did(&self, device: &mut Device, depth: Depth, now: Instant) {
         let phase = device.phase();
-        let count = DEPTHS.iter().filter(|other| **other <= depth).count();
-        for (due, interval) in device.dues.0.iter_mut().zip(self.intervals).take(count) {
-            *due = Some(match due {
-                Some(_) => now + interval,
-                None => now + interval.mul_f64(phase.max(FIRST_SHARE_MIN)),
-            });
+        let reached = DEPTHS.map(|other| other <= depth);
+        let dues = device.dues.0.iter_mut().zip(self.intervals);
+        for ((due, interval), reached) in dues.zip(reached) {
+            *due = match *due {
+                Some(_) if reached => Some(now + interval),
+                None => Some(now + interval.mul_f64(phase.max(FIRST_SHARE_MIN))),
+                later => later,
+            };
         }
         if depth >= Depth::Steady {
             device.wants_steady = false;

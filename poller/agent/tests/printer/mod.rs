@@ -24,7 +24,12 @@ pub struct Printer {
 impl Printer {
     /// Starts one that has printed 1000 pages.
     pub fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1")
+    }
+
+    /// Starts one at this address, on a port that the system chooses.
+    pub fn start_at(address: &str) -> Self {
+        let socket = UdpSocket::bind((address, 0)).unwrap();
         let printer = Self {
             address: socket.local_addr().unwrap(),
             pages: Arc::new(AtomicU32::new(1000)),
