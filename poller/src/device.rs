@@ -467,7 +467,8 @@ impl DevicePoll {
                 })
             }
             Depth::Full if !self.broken.is_empty() => self.plan.clone(),
-            Depth::Learn if !self.broken.is_empty() => None,
+            // Silence that was forgiven may have been chance: the next poll learns again.
+            Depth::Learn if !self.broken.is_empty() || self.forgiven => None,
             Depth::Full | Depth::Learn => {
                 let learned_at = self
                     .plan
