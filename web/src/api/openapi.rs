@@ -8,7 +8,8 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{OpenApi as Document, ServerBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{Problem, agents, devices, readings, tenants, words};
+use super::words::shapes;
+use super::{Problem, agents, devices, readings, tenants};
 use crate::state::State;
 
 #[derive(OpenApi)]
@@ -22,8 +23,8 @@ use crate::state::State;
         agents::list, agents::create, show
     ),
     components(schemas(
-        Problem, words::IdentityWords, words::StatusWords, words::LevelWords, words::SupplyWords, words::TrayWords,
-        words::PartWords, words::LevelsWords, words::LowestWords, words::BilledWords, words::AlertCountWords
+        Problem, shapes::IdentityWords, shapes::StatusWords, shapes::LevelWords, shapes::SupplyWords, shapes::TrayWords,
+        shapes::PartWords, shapes::LevelsWords, shapes::LowestWords, shapes::BilledWords, shapes::AlertCountWords
     )),
     modifiers(&Access)
 )]

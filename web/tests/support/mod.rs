@@ -365,3 +365,50 @@ impl<'a> Browser<'a> {
         answer
     }
 }
+
+/// `curl -u login:password`.
+pub fn ask(house: &House, login: &str, path: &str) -> Answer {
+    let credentials = data_encoding::BASE64.encode(format!("{login}:{PASSWORD}").as_bytes());
+    Answer::of(
+        client()
+            .get(house.url(path))
+            .header("Authorization", format!("Basic {credentials}"))
+            .call()
+            .expect("an answer"),
+    )
+}
+
+/// `curl -u login:password -d body`.
+pub fn post(house: &House, login: &str, path: &str, body: &str) -> Answer {
+    let credentials = data_encoding::BASE64.encode(format!("{login}:{PASSWORD}").as_bytes());
+    Answer::of(
+        client()
+            .post(house.url(path))
+            .header("Authorization", format!("Basic {credentials}"))
+            .header("Content-Type", "application/json")
+            .send(body)
+            .expect("an answer"),
+    )
+}
+
+/// A house with an administrator and one customer of `count` devices.
+pub fn house_with(count: u64) -> (House, Customer) {
+    let house = House::start();
+    house.account("chef", Role::Admin, Branch::House);
+    let customer = house.customer("Meyer Logistik", "Europe/Berlin");
+    house.deliver(
+        &customer,
+        1,
+        fleet::devices("MEY", count, 0, Timestamp::now()),
+    );
+    (house, customer)
+}
+
+/// A field of every item of a page.
+pub fn strings(page: &serde_json::Value, name: &str) -> Vec<String> {
+    let items = page["items"].as_array().expect("items");
+    items
+        .iter()
+        .map(|item| item[name].as_str().expect("a text").to_owned())
+        .collect()
+}
