@@ -252,3 +252,36 @@ fn what_is_answered_is_valid_by_the_schema_in_the_wsdl() {
     let (_, detail) = body_of(&fault).split_once("<detail>").unwrap();
     validate("fault.xml", detail.split_once("</detail>").unwrap().0);
 }
+
+#[test]
+fn gsoaps_compilers_make_a_client_of_the_wsdl() {
+    if !peer::has_gsoap() {
+        return peer::missing("gSOAP", "apt-get install gsoap");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("platen.wsdl"), House::new().service.wsdl()).unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program}: {said}");
+        let lower = said.to_lowercase();
+        assert!(
+            !lower.contains("warning") && !lower.contains("error"),
+            "{program}: {said}"
+        );
+    };
+    run(
+        "wsdl2h",
+        &["-s", "-Nplaten", "-o", "platen.h", "platen.wsdl"],
+    );
+    run("soapcpp2", &["-j", "-C", "-x", "platen.h"]);
+    let header = std::fs::read_to_string(dir.path().join("platen.h")).unwrap();
+    for operation in ["GetServiceInfo", "ListDevices", "GetMeterReadings"] {
+        assert!(header.contains(operation), "{operation}");
+    }
+}

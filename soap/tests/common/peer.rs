@@ -62,6 +62,14 @@ pub fn php_with_soap() -> Option<PathBuf> {
         .then_some(php)
 }
 
+/// gSOAP's compilers, as far as they run.
+pub fn has_gsoap() -> bool {
+    // Both ask for input that is not there; that they start is all that counts.
+    ["wsdl2h", "soapcpp2"]
+        .iter()
+        .all(|program| Command::new(program).arg("-V").output().is_ok())
+}
+
 /// libxml2's validator.
 pub fn xmllint() -> Option<PathBuf> {
     let xmllint = PathBuf::from("xmllint");
