@@ -41,14 +41,17 @@ pub(super) fn number_condition<N: std::fmt::Display>(
     numbers: impl Iterator<Item = N>,
 ) -> String {
     let mut list = String::new();
+    let mut count = 0;
     for number in numbers {
         let comma = if list.is_empty() { "" } else { ", " };
         let _ = write!(list, "{comma}{number}");
+        count += 1;
     }
-    if list.is_empty() {
-        "false".to_owned()
-    } else {
-        format!("{column} IN ({list})")
+    match count {
+        0 => "false".to_owned(),
+        // Which DuckDB looks for while it reads; a list it looks at afterwards.
+        1 => format!("{column} = {list}"),
+        _ => format!("{column} IN ({list})"),
     }
 }
 

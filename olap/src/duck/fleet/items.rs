@@ -51,20 +51,23 @@ pub(in crate::duck) fn items(
         return Ok(Vec::new());
     }
     let mut found: HashMap<u32, Details> = HashMap::with_capacity(numbers.len());
+    // Said of each table: DuckDB does not carry such a condition over to what is joined.
     let among = sql::number_condition("d.device_no", numbers.iter());
+    let few = sql::number_condition("device_no", numbers.iter());
     let (home, status) = (sql::HOME_COLUMNS, sql::STATUS_COLUMNS);
     let mut statement = connection.prepare(&format!(
         "SELECT {home}, {status}, s.observed_ms, s.agent_ms, s.received_ms, s.meters_confirmed_ms, s.unchanged_since_ms, \
          l.observed_ms, l.black, l.cyan, l.magenta, l.yellow, l.lowest, l.lowest_kind, l.lowest_colorant FROM device d \
-         LEFT JOIN device_status t ON t.device_no = d.device_no LEFT JOIN device_seen s ON s.device_no = d.device_no \
-         LEFT JOIN device_level l ON l.device_no = d.device_no WHERE {among}"
+         LEFT JOIN (FROM device_status WHERE {few}) t ON t.device_no = d.device_no \
+         LEFT JOIN (FROM device_seen WHERE {few}) s ON s.device_no = d.device_no \
+         LEFT JOIN (FROM device_level WHERE {few}) l ON l.device_no = d.device_no WHERE {among}"
     ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let details = details(row, rules)?;
         found.insert(details.number, details);
     }
-    let among = sql::number_condition("device_no", numbers.iter());
+    let among = few;
     let mut statement = connection.prepare(&format!(
         "SELECT device_no, (count(*) FILTER (severity = 'critical'))::UINTEGER, (count(*) FILTER (severity <> 'critical'))::UINTEGER \
          FROM alert_open WHERE {among} GROUP BY device_no"
