@@ -185,7 +185,7 @@ mod linux {
     impl Conversation for Steady {
         fn next_ask(&mut self) -> Option<Ask> {
             self.left = self.left.checked_sub(1)?;
-            Some(Ask::Get(self.names.clone()))
+            Some(Ask::Get(std::mem::take(&mut self.names)))
         }
 
         fn variable(&mut self, _ask_index: usize, _oid: &Oid, value: ValueRef<'_>) {
@@ -195,6 +195,10 @@ mod linux {
                 ValueRef::OctetString(octets) => octets.len() as u64,
                 _ => 0,
             });
+        }
+
+        fn take_back(&mut self, oids: Vec<Oid>) {
+            self.names = oids;
         }
 
         fn answered(&mut self, _failure: Option<Failure>) {}

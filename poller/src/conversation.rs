@@ -49,6 +49,12 @@ pub trait Conversation {
     /// The current ask is answered as far as it could be; `failure` says why not in full. The next call is `next_ask`.
     fn answered(&mut self, failure: Option<Failure>);
 
+    /// The list of the [`Ask::Get`] that is about to be answered, given back just before [`Conversation::answered`]: who keeps it can
+    /// ask the same again without making it anew.
+    fn take_back(&mut self, oids: Vec<Oid>) {
+        drop(oids);
+    }
+
     /// Whether GETBULK may be used for this device's walks (some families crash or loop under it); GETNEXT is used otherwise.
     fn bulk_allowed(&self) -> bool {
         true
@@ -68,6 +74,10 @@ impl<C: Conversation + ?Sized> Conversation for &mut C {
         (**self).answered(failure);
     }
 
+    fn take_back(&mut self, oids: Vec<Oid>) {
+        (**self).take_back(oids);
+    }
+
     fn bulk_allowed(&self) -> bool {
         (**self).bulk_allowed()
     }
@@ -84,6 +94,10 @@ impl<C: Conversation + ?Sized> Conversation for Box<C> {
 
     fn answered(&mut self, failure: Option<Failure>) {
         (**self).answered(failure);
+    }
+
+    fn take_back(&mut self, oids: Vec<Oid>) {
+        (**self).take_back(oids);
     }
 
     fn bulk_allowed(&self) -> bool {

@@ -5,8 +5,9 @@ use crate::oid::Oid;
 use crate::pdu::Bindings;
 use crate::value::ValueRef;
 
-/// What a binding costs beside its name: three heads of two bytes, and a value of three bytes, as most are.
-const BINDING_BYTES_BESIDE_NAME: usize = 9;
+/// What a binding is taken to need beside an octet for each arc of its name: three heads of two bytes, a value of three bytes as most
+/// are, and one for an arc that needs two octets. An estimate, for it is made for every variable of every request.
+const BINDING_BYTES_BESIDE_ARCS: usize = 9;
 
 /// An `Ask::Get` under way. What is not `done` is pending; PDUs take pending instances from the front.
 #[derive(Debug, Default)]
@@ -31,9 +32,9 @@ impl GetProgress {
         }
     }
 
-    /// The buffer, for the next ask.
-    pub fn into_buffer(self) -> Vec<bool> {
-        self.done
+    /// The list, for the conversation, and the buffer, for the next ask.
+    pub fn into_parts(self) -> (Vec<Oid>, Vec<bool>) {
+        (self.oids, self.done)
     }
 
     /// Answers instances that are known to be missing without asking.
@@ -69,7 +70,7 @@ impl GetProgress {
         let fitting = self
             .pending_from_first()
             .take_while(|oid| {
-                bytes += oid.ber_len() + BINDING_BYTES_BESIDE_NAME;
+                bytes += oid.arcs().len() + BINDING_BYTES_BESIDE_ARCS;
                 bytes <= bytes_max
             })
             .take(variables_max)

@@ -319,7 +319,11 @@ impl<K, C: Conversation> Session<K, C> {
         self.retire();
         match std::mem::replace(&mut self.asking, Asking::Nothing) {
             Asking::Nothing => return,
-            Asking::Get(get) => self.done_buffer = get.into_buffer(),
+            Asking::Get(get) => {
+                let (oids, buffer) = get.into_parts();
+                self.done_buffer = buffer;
+                self.job.conversation.take_back(oids);
+            }
             Asking::Walk(_) => {}
         }
         self.job.conversation.answered(failure);
