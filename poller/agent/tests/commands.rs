@@ -154,3 +154,90 @@ fn snmpd_is_polled_recorded_and_found() {
     assert_eq!(devices[0]["address"], snmpd.address);
     assert_eq!(devices[0]["printer"], false);
 }
+
+#[test]
+fn snmpd_is_polled_with_a_user_of_version_3_and_a_wrong_password_is_said_to_be_one() {
+    let Some(snmpd) = Snmpd::start("") else {
+        return;
+    };
+    let v3 = [
+        "--user",
+        "platen",
+        "--auth",
+        "sha256",
+        "--auth-password",
+        "authentic-secret",
+        "--privacy",
+        "aes128",
+        "--privacy-password",
+        "private-secret",
+    ];
+    let (output, out, err) = run(&[&["poll", &snmpd.address][..], &v3].concat());
+    assert!(output.status.success(), "{err}");
+    assert!(out.contains("front-desk"));
+
+    let wrong = [&v3[..5], &["not-the-secret"], &v3[6..]].concat();
+    let (output, _, err) = run(&[&["poll", &snmpd.address][..], &wrong].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err.contains("refuses the credentials"), "{err}");
+}
+
+#[test]
+fn snmpsim_replays_a_printer_and_the_report_says_what_the_recording_says() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("public.snmprec"),
+        "1.3.6.1.2.1.1.1.0|4|KYOCERA Document Solutions Printing System\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.1347.41\n\
+         1.3.6.1.2.1.1.3.0|67|260868990\n1.3.6.1.2.1.1.5.0|4|KM0A1B2C\n1.3.6.1.2.1.2.2.1.6.1|4x|0017c80a1b2c\n\
+         1.3.6.1.2.1.25.3.2.1.2.1|6|1.3.6.1.2.1.25.3.1.5\n1.3.6.1.2.1.25.3.2.1.3.1|4|TASKalfa 2553ci\n\
+         1.3.6.1.2.1.25.3.2.1.5.1|2|2\n1.3.6.1.2.1.25.3.5.1.1.1|2|3\n1.3.6.1.2.1.25.3.5.1.2.1|4x|00\n\
+         1.3.6.1.2.1.43.5.1.1.1.1|65|3\n1.3.6.1.2.1.43.5.1.1.17.1|4|ABC1234567\n1.3.6.1.2.1.43.10.2.1.3.1.1|2|7\n\
+         1.3.6.1.2.1.43.10.2.1.4.1.1|65|7432\n1.3.6.1.2.1.43.11.1.1.3.1.1|2|1\n1.3.6.1.2.1.43.11.1.1.4.1.1|2|3\n\
+         1.3.6.1.2.1.43.11.1.1.5.1.1|2|3\n1.3.6.1.2.1.43.11.1.1.6.1.1|4|TK-8345K\n1.3.6.1.2.1.43.11.1.1.7.1.1|2|7\n\
+         1.3.6.1.2.1.43.11.1.1.8.1.1|2|20000\n1.3.6.1.2.1.43.11.1.1.9.1.1|2|5000\n\
+         1.3.6.1.4.1.1347.43.10.1.1.12.1.1|65|7342\n",
+    )
+    .unwrap();
+    let Some(address) = snmpsim(folder.path()) else {
+        return;
+    };
+    let (output, out, err) = run(&["poll", &address.1, "--community", "public"]);
+    assert!(output.status.success(), "{err}");
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["identity"]["manufacturer"], "Kyocera");
+    assert_eq!(report["identity"]["serial"], "ABC1234567");
+    assert_eq!(report["identity"]["mac"], "00:17:c8:0a:1b:2c");
+    let total = report["meters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|meter| meter["basis"] == "billing");
+    assert_eq!(total.unwrap()["value"], 7342);
+    assert_eq!(report["supplies"][0]["level"]["amount"], 5000);
+    assert_eq!(report["supplies"][0]["capacity"], 20_000);
+}
+
+/// snmpsim on loopback, replaying what lies in `data`; `None` when it is not installed. It may be named by `PLATEN_SNMPSIM`.
+fn snmpsim(data: &std::path::Path) -> Option<(support::Running, String)> {
+    let program =
+        std::env::var("PLATEN_SNMPSIM").unwrap_or_else(|_| "snmpsim-command-responder".to_owned());
+    if !std::path::Path::new(&program).is_file() && !support::has_peer(&program) {
+        return None;
+    }
+    let address = format!("127.0.0.1:{}", support::free_udp_port());
+    let child = std::process::Command::new(program)
+        .arg(format!("--data-dir={}", data.display()))
+        .arg(format!("--cache-dir={}", data.join("cache").display()))
+        .arg(format!("--agent-udpv4-endpoint={address}"))
+        .args(["--process-user=root", "--process-group=root"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let running = support::Running(child.unwrap());
+    support::wait_until("snmpsim answers", || {
+        let arguments = ["poll", &address, "--timeout", "300ms", "--retries", "0"];
+        let output = platen_agent().args(arguments).output().unwrap();
+        output.status.success()
+    });
+    Some((running, address))
+}
