@@ -1,7 +1,9 @@
 //! The engine among simulated devices, on virtual time.
 
 mod lossy;
+mod pacing;
 mod quirks;
+mod secure;
 mod sim;
 
 use std::sync::Arc;
