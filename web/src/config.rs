@@ -10,7 +10,7 @@ pub struct Config {
     /// Where people and programs reach this manager, without a trailing slash: `https://platen.example.org`. It stands in the WSDL and in
     /// the examples for agents, and decides whether a write's `Origin` is ours.
     pub public_url: String,
-    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// Whether cookies are sent over TLS only. True whenever people come over `https`.
     pub secure_cookies: bool,

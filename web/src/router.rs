@@ -56,7 +56,7 @@ pub fn router(state: State) -> Router {
         .route("/metrics", get(metrics::show))
         .merge(erp)
         .merge(admitted)
-        .layer(middleware::from_fn(secure))
+        .layer(middleware::from_fn_with_state(state.clone(), secure))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             metrics::count,
@@ -107,7 +107,7 @@ async fn admit(
 }
 
 /// Puts the security headers on every answer.
-async fn secure(request: Request, next: Next) -> Response {
+async fn secure(Held(state): Held<State>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let fixed: [(HeaderName, &'static str); 5] = [
@@ -122,6 +122,12 @@ async fn secure(request: Request, next: Next) -> Response {
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if state.config.secure_cookies {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
     response
 }

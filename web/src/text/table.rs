@@ -134,7 +134,7 @@ texts! {
     device_uptime: "Running since", "Läuft seit";
     device_not_read: "not read yet", "noch nicht gelesen";
     device_supplies: "Supplies", "Verbrauchsmaterial";
-    device_supplies_hint: "levels as the device reports them", "Füllstände, wie das Gerät sie meldet";
+    device_supplies_hint: "as the device reports", "wie das Gerät meldet";
     device_supplies_none: "The device reports no supplies.", "Das Gerät meldet kein Verbrauchsmaterial.";
     device_trays: "Trays", "Papierfächer";
     device_trays_none: "The device reports no trays.", "Das Gerät meldet keine Fächer.";
