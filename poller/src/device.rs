@@ -225,6 +225,12 @@ impl DevicePoll {
             Depth::Learn => self.learn(),
             Depth::Heartbeat => {
                 self.stage = Stage::Heartbeat;
+                // The proof is read by steady polls only; without it the report would not say whose it is.
+                for oid in &self.known.proof {
+                    if let Some(value) = self.known.last.get(oid) {
+                        self.facts.insert(oid.clone(), value.clone());
+                    }
+                }
                 let signs = self.known.signs();
                 self.push(Part::Status, Ask::Get(signs));
             }

@@ -324,6 +324,16 @@ fn a_heartbeat_asks_four_values_and_confirms_nothing() {
 }
 
 #[test]
+fn a_heartbeat_says_whose_it_is_though_it_reads_no_serial_number() {
+    for fixture in ["kyocera_colour_mfp.snmprec", "sharp_mx.snmprec"] {
+        let mut device = Device::new(fixture);
+        let steady = report(device.poll(Depth::Steady)).identity;
+        assert!(steady.serial.is_some(), "{fixture}");
+        assert_eq!(report(device.poll(Depth::Heartbeat)).identity, steady);
+    }
+}
+
+#[test]
 fn a_device_that_falls_silent_is_asked_no_further_and_nothing_is_made_up() {
     struct Silent {
         poll: DevicePoll,

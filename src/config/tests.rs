@@ -72,7 +72,7 @@ fn relative_paths_are_taken_from_the_files_folder() {
     let config =
         PlatenConfig::parse("data = \"data\"", "platen.toml", Path::new("/etc/platen")).unwrap();
     assert_eq!(
-        config.registry_path(),
-        Path::new("/etc/platen/data/registry.sqlite")
+        config.store_path(),
+        Path::new("/etc/platen/data/store.duckdb")
     );
 }
