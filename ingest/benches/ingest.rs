@@ -30,7 +30,7 @@ fn main() {
         std::env::var_os("PLATEN_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = tempfile::tempdir_in(parent).expect("the folder can be written");
     let door = Arc::new(Door::open_with(folder.path(), |config| {
-        config.batch_linger_ms = 250
+        config.batch_linger_ms = 250;
     }));
     let agents: Vec<AgentId> = (0..AGENTS)
         .map(|number| door.add_agent(&format!("agent-{number}")))

@@ -6,7 +6,10 @@
 //! | [`clock`] | when a device was observed, by the manager's clock (Rule 7) |
 //! | [`device`] | what the applier knows of a device |
 //! | [`engine`] | a report becomes rows: identity, deltas, the parts below |
-//! | [`meters`] | runs (Rule 4), resets, rollovers, continuous values |
+//! | [`meters`] | runs (Rule 4) |
+//! | [`step`] | resets, rollovers, continuous values |
+//! | [`meter_key`] | what a meter counts, as a number |
+//! | [`identity`] | who a device says it is |
 //! | [`late`], [`history`] | readings that arrive after later ones |
 //! | [`sections`] | status, supplies, trays, alerts |
 //!
@@ -18,9 +21,12 @@ pub mod clock;
 pub mod device;
 pub mod engine;
 pub mod history;
+pub mod identity;
 pub mod late;
+pub mod meter_key;
 pub mod meters;
 pub mod sections;
+pub mod step;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -11,7 +11,9 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`ingest`] | [`Ingest`]: start, accept, stop |
+//! | [`ingest`] | [`Ingest`]: accept, evidence, stop |
+//! | [`start`] | opening the door, and [`rebuild`] |
+//! | [`status`] | how the door is doing |
 //! | [`config`] | every bound, with its reason |
 //! | [`delivery`] | what comes in and what goes out: [`Delivery`], [`Rejection`] |
 //! | [`decode`] | inflate and parse, with a fixed number of decoders |
@@ -43,9 +45,13 @@ pub mod metrics;
 pub mod quarantine;
 pub mod record;
 pub mod shard;
+pub mod start;
+pub mod status;
 
 pub use config::IngestConfig;
 pub use delivery::{Delivery, Rejection};
 pub use evidence::{Evidence, EvidenceError};
-pub use ingest::{Ingest, IngestStatus, StartError, rebuild};
+pub use ingest::Ingest;
 pub use metrics::IngestMetrics;
+pub use start::{StartError, rebuild};
+pub use status::{IngestStatus, StreamGaps};

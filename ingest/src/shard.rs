@@ -6,204 +6,37 @@
 //! What always holds: a report is noted in the ledger only together with being written, and when writing or syncing fails the ledger is
 //! read again from the journal, so that both always agree; a stamp's report is durable before the applier may pass that stamp.
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+mod job;
+mod open;
+mod shared;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use codec::id::AgentId;
-use codec::key::{Receipt, Refusal, ReportKey, SpoolEpoch, Stream};
+use codec::key::Receipt;
 use codec::time::Timestamp;
-use journal::{Disk, Item, Journal, Position, Reader, Record};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use journal::{Disk, Journal, Position, Record};
 
 use crate::config::{HOT_FACTOR, IngestConfig};
-use crate::decode::Decoded;
 use crate::delivery::Rejection;
 use crate::evidence::{Ages, Keep, forget};
 use crate::feed::Order;
-use crate::ledger::{Ledger, Verdict};
+use crate::ledger::Verdict;
 use crate::metrics::{IngestMetrics, ShardLabel};
-use crate::record::{KIND_CHECKPOINT, KIND_REPORT, ReportMeta};
+use crate::record::{KIND_CHECKPOINT, KIND_REPORT};
+pub use job::Job;
+use job::{Arrived, answer, in_order, refuse, refuse_all, send};
+use open::open_journal;
+pub use open::{DiskFactory, Opened, ShardError, reader};
+pub use shared::{Hot, ShardShared, Tail};
 
 /// How often an idle shard looks after its segments.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a report waits for its predecessors: longer than reports sent together come apart, too short to be felt where one is
-/// missing for good.
-const REORDER_WAIT: Duration = Duration::from_millis(200);
-/// What an agent is told to wait when the disk does not take its report.
-const DISK_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// What an agent is told to wait when it has made too many spools.
 const SPOOLS_RETRY_AFTER: Duration = Duration::from_secs(3600);
-
-/// Opens a shard's folder; called on the thread that uses the disk.
-pub type DiskFactory = Arc<dyn Fn(&Path) -> std::io::Result<Box<dyn Disk>> + Send + Sync>;
-
-/// A decoded report on its way into the journal.
-pub struct Job {
-    /// What the journal keeps beside the bytes.
-    pub meta: ReportMeta,
-    /// The sealed bytes.
-    pub body: Bytes,
-    /// What they say.
-    pub decoded: Box<Decoded>,
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<Result<Receipt, Rejection>>,
-    /// Its share of what may be in flight.
-    pub permits: [OwnedSemaphorePermit; 2],
-}
-
-/// A job that waits for its turn.
-struct Arrived {
-    job: Job,
-    at: Instant,
-}
-
-impl Arrived {
-    fn now(job: Job) -> Self {
-        Self {
-            job,
-            at: Instant::now(),
-        }
-    }
-
-    /// How much longer it may wait for those before it.
-    fn patience(&self) -> Duration {
-        REORDER_WAIT.saturating_sub(self.at.elapsed())
-    }
-
-    fn stream(&self) -> (&AgentId, SpoolEpoch, Stream) {
-        stream_of(&self.job.meta.key)
-    }
-
-    const fn sequence(&self) -> u64 {
-        self.job.meta.key.sequence
-    }
-}
-
-const fn stream_of(key: &ReportKey) -> (&AgentId, SpoolEpoch, Stream) {
-    (&key.agent, key.epoch, key.stream)
-}
-
-/// A durable report whose decoded form is still at hand.
-pub struct Hot {
-    /// Its number in the one order.
-    pub stamp: u64,
-    /// The end of the report before it in this shard: nothing but checkpoints lies between.
-    pub from: Position,
-    /// Where it stands.
-    pub position: Position,
-    /// Where it ends.
-    pub next: Position,
-    /// Its meta part.
-    pub meta: ReportMeta,
-    /// What it says.
-    pub decoded: Box<Decoded>,
-    cost_bytes: usize,
-}
-
-/// The durable end of a shard's journal.
-#[derive(Default)]
-pub struct Tail {
-    /// Everything before this is durable.
-    pub synced: Position,
-    /// The end of the last durable report.
-    pub last_report_end: Position,
-    /// Durable reports, decoded, in order; some may be missing between them.
-    pub hot: VecDeque<Hot>,
-    hot_bytes: usize,
-}
-
-/// What others see of a shard.
-pub struct ShardShared {
-    /// Its number.
-    pub number: u16,
-    /// Its journal's folder.
-    pub folder: PathBuf,
-    /// Which reports it has.
-    ledger: Mutex<Ledger>,
-    tail: Mutex<Tail>,
-    /// No report that is not yet durable has a stamp below this; `u64::MAX` when none is on its way.
-    floor: AtomicU64,
-    /// The applied position, packed.
-    applied: AtomicU64,
-    /// Whether the journal takes reports.
-    is_writable: AtomicBool,
-}
-
-impl ShardShared {
-    fn new(number: u16, folder: PathBuf) -> Self {
-        Self {
-            number,
-            folder,
-            ledger: Mutex::default(),
-            tail: Mutex::default(),
-            floor: AtomicU64::new(u64::MAX),
-            applied: AtomicU64::new(0),
-            is_writable: AtomicBool::new(true),
-        }
-    }
-
-    /// The ledger, for looking.
-    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The durable end.
-    pub fn tail(&self) -> MutexGuard<'_, Tail> {
-        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// See [`Order::safe_before`].
-    pub fn floor(&self) -> u64 {
-        self.floor.load(SeqCst)
-    }
-
-    /// How far the store is.
-    pub fn applied(&self) -> Position {
-        Position::unpacked(self.applied.load(SeqCst))
-    }
-
-    /// Notes how far the store is.
-    pub fn set_applied(&self, position: Position) {
-        self.applied.store(position.packed(), SeqCst);
-    }
-
-    /// Whether everything durable is applied.
-    pub fn is_caught_up(&self) -> bool {
-        self.applied() >= self.tail().last_report_end
-    }
-
-    /// Whether the journal takes reports.
-    pub fn is_writable(&self) -> bool {
-        self.is_writable.load(SeqCst)
-    }
-}
-
-impl Tail {
-    /// Takes the first hot report out.
-    pub fn pop_hot(&mut self) -> Option<Hot> {
-        let hot = self.hot.pop_front()?;
-        self.hot_bytes -= hot.cost_bytes;
-        Some(hot)
-    }
-}
-
-/// What a shard's journal said when it was opened.
-pub struct Opened {
-    journal: Journal<Box<dyn Disk>>,
-    ledger: Ledger,
-    /// One above the highest stamp in the journal.
-    pub stamp_next: u64,
-    /// Damaged places seen while reading.
-    pub damage: u64,
-    /// The end of the last report.
-    last_report_end: Position,
-    ages: Ages,
-}
 
 /// The thread's half of a shard.
 pub struct Shard {
@@ -302,7 +135,7 @@ impl Shard {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            let (group, waiting) = self.in_order(held);
+            let (group, waiting) = in_order(held, &self.shared.ledger());
             held = waiting;
             if !group.is_empty() {
                 self.commit(group);
@@ -328,35 +161,6 @@ impl Shard {
             bytes += job.body.len();
             group.push(Arrived::now(job));
         }
-    }
-
-    /// Sorts reports by their numbers, and holds those back a moment whose predecessors have not come: several are sent at once, and
-    /// overtake each other on the way and in the decoders. A delta that came before its base would be worth nothing.
-    fn in_order(&self, mut arrived: Vec<Arrived>) -> (Vec<Job>, Vec<Arrived>) {
-        arrived.sort_by(|a, b| {
-            a.stream()
-                .cmp(&b.stream())
-                .then(a.sequence().cmp(&b.sequence()))
-        });
-        let ledger = self.shared.ledger();
-        let mut ready: Vec<Job> = Vec::with_capacity(arrived.len());
-        let mut waiting = Vec::new();
-        let mut expected = 0;
-        for (index, next) in arrived.into_iter().enumerate() {
-            let begins_stream = index == 0
-                || waiting.last().map(Arrived::stream) != Some(next.stream())
-                    && ready.last().map(|job| stream_of(&job.meta.key)) != Some(next.stream());
-            if begins_stream {
-                expected = ledger.high(&next.job.meta.key) + 1;
-            }
-            if next.sequence() > expected && !next.patience().is_zero() {
-                waiting.push(next);
-            } else {
-                expected = expected.max(next.sequence() + 1);
-                ready.push(next.job);
-            }
-        }
-        (ready, waiting)
     }
 
     /// Writes a group, syncs it, and answers.
@@ -618,116 +422,6 @@ impl Shard {
     }
 }
 
-/// What can go wrong when a shard is opened.
-#[derive(Debug, thiserror::Error)]
-pub enum ShardError {
-    /// The folder could not be opened.
-    #[error("opening the journal folder {folder} failed")]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The journal could not be opened or read.
-    #[error("opening the journal in {folder} failed")]
-    Journal {
-        /// The folder.
-        folder: PathBuf,
-        /// The cause.
-        #[source]
-        source: journal::Error,
-    },
-}
-
-fn open_journal(
-    folder: &Path,
-    config: &IngestConfig,
-    disks: &DiskFactory,
-    segment_min: u64,
-) -> Result<Opened, ShardError> {
-    let disk = disks(folder).map_err(|source| ShardError::Folder {
-        folder: folder.to_owned(),
-        source,
-    })?;
-    let config = journal::Config {
-        segment_bytes: config.segment_bytes,
-        segment_min,
-    };
-    let read = || -> Result<Opened, journal::Error> {
-        let (mut journal, _) = Journal::open(disk, config)?;
-        let from = newest_checkpoint(&mut journal)?;
-        let ages = Ages::read(&mut journal)?;
-        let mut opened = Opened {
-            ledger: Ledger::default(),
-            stamp_next: 1,
-            damage: 0,
-            last_report_end: from,
-            ages,
-            journal,
-        };
-        let end = opened.journal.end();
-        let mut reader = opened.journal.read_from(from)?;
-        while let Some(item) = reader.next()? {
-            let Item::Record(entry) = item else {
-                opened.damage += 1;
-                continue;
-            };
-            match entry.kind {
-                KIND_CHECKPOINT => {
-                    opened.stamp_next = opened.stamp_next.max(entry.sequence);
-                    // Later checkpoints say what was noted already; the first is where the ledger begins.
-                    if entry.position == first_record(from)
-                        && let Ok(ledger) = Ledger::from_bytes(entry.body)
-                    {
-                        opened.ledger = ledger;
-                    }
-                }
-                KIND_REPORT => {
-                    opened.stamp_next = opened.stamp_next.max(entry.sequence + 1);
-                    opened.last_report_end = entry.next;
-                    if let Ok(meta) = ReportMeta::read(entry.meta) {
-                        opened.ledger.note(&meta.key, meta.received_at);
-                    }
-                }
-                _ => {}
-            }
-        }
-        drop(reader);
-        opened.last_report_end = opened.last_report_end.min(end);
-        Ok(opened)
-    };
-    read().map_err(|source| ShardError::Journal {
-        folder: folder.to_owned(),
-        source,
-    })
-}
-
-fn first_record(segment_start: Position) -> Position {
-    Position::new(
-        segment_start.segment,
-        journal::frame::SEGMENT_HEADER_BYTES as u64,
-    )
-}
-
-/// The start of the newest segment that opens with a checkpoint that can be read; of everything when there is none.
-fn newest_checkpoint(journal: &mut Journal<Box<dyn Disk>>) -> Result<Position, journal::Error> {
-    let segments: Vec<u64> = journal.sealed().iter().map(|info| info.segment).collect();
-    for segment in segments.into_iter().rev() {
-        let start = Position::new(segment, 0);
-        let mut reader = journal.read_from(start)?;
-        if let Some(Item::Record(entry)) = reader.next()?
-            && entry.position == first_record(start)
-            && entry.kind == KIND_CHECKPOINT
-            && Ledger::from_bytes(entry.body).is_ok()
-        {
-            return Ok(start);
-        }
-    }
-    Ok(Position::START)
-}
-
 fn unapplied_bytes(journal: &Journal<Box<dyn Disk>>, applied: Position) -> u64 {
     let sealed: u64 = journal
         .sealed()
@@ -746,60 +440,4 @@ fn unapplied_bytes(journal: &Journal<Box<dyn Disk>>, applied: Position) -> u64 {
         None if end.segment == applied.segment => end.offset.saturating_sub(applied.offset),
         None => sealed + active,
     }
-}
-
-fn answer(duplicates: Vec<Job>, metrics: &IngestMetrics, needs: &crate::apply::Needs) {
-    for job in duplicates {
-        metrics.acknowledged.inc();
-        metrics.duplicates.inc();
-        let receipt = Receipt {
-            receipt: job.meta.key.clone(),
-            need_full: needs.take(&job.meta.key.agent, job.meta.key.epoch),
-        };
-        send(job, Ok(receipt));
-    }
-}
-
-fn refuse(job: Job, reason: &str, detail: String) {
-    let refusal = Refusal {
-        refused: Some(job.meta.key.clone()),
-        reason: reason.to_owned(),
-        detail,
-    };
-    send(job, Err(Rejection::Conflict(Box::new(refusal))));
-}
-
-fn refuse_all(jobs: Vec<Job>, reason: &'static str) {
-    for job in jobs {
-        let busy = Rejection::Busy {
-            reason,
-            retry_after: DISK_RETRY_AFTER,
-        };
-        send(job, Err(busy));
-    }
-}
-
-fn send(job: Job, answer: Result<Receipt, Rejection>) {
-    // An agent that hung up asks again.
-    let _ = job.reply.send(answer);
-}
-
-/// Reads a shard's journal from `from` up to what is durable, on a disk of its own.
-///
-/// # Errors
-/// Of the disk.
-pub fn reader(
-    shared: &ShardShared,
-    disks: &DiskFactory,
-    from: Position,
-    until: Position,
-) -> Result<Reader<Box<dyn Disk>>, ShardError> {
-    let disk = disks(&shared.folder).map_err(|source| ShardError::Folder {
-        folder: shared.folder.clone(),
-        source,
-    })?;
-    Reader::new(disk, from, until).map_err(|source| ShardError::Journal {
-        folder: shared.folder.clone(),
-        source,
-    })
 }

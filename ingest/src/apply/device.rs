@@ -11,7 +11,8 @@ use olap::ask::DeviceState;
 use olap::rows::SeenRow;
 
 use super::late::Known;
-use super::meters::{MeterKey, MeterKeys, Run};
+use super::meter_key::{MeterKey, MeterKeys};
+use super::meters::Run;
 
 /// A device as the store and the batch at hand have it.
 #[derive(Debug)]

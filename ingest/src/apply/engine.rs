@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use codec::id::{AgentId, DeviceId, TenantId};
 use codec::key::{SpoolEpoch, Stream};
-use codec::model::{DeviceReport, Identity, MeterSet, Section, SourceKind};
+use codec::model::{DeviceReport, MeterSet, Section, SourceKind};
 use codec::time::Timestamp;
 use olap::reading::JournalPosition;
-use olap::rows::{AgentRow, DeviceRow, EventRow, SeenRow};
-use olap::words::EventKind;
+use olap::rows::{AgentRow, SeenRow};
 use olap::{Batch, Store, StoreError};
 use registry::{Evidence, Registry};
 
@@ -21,16 +20,14 @@ use super::clock::{Clocks, Observed};
 use super::device::Device;
 use super::history::{self, History, Recents};
 use super::late::Known;
-use super::meters::{MeterKey, MeterKeys};
-use super::{Needs, sections};
+use super::meter_key::{MeterKey, MeterKeys};
+use super::{Needs, identity, sections};
 use crate::feed::Next;
 use crate::metrics::IngestMetrics;
 use crate::shard::ShardError;
 
 /// Bits of a place below the stamp: one report makes fewer rows than that, since it has at most 10,000 devices of 1,024 meters.
 const PLACE_BITS: u32 = 24;
-/// When another agent reports a device, it takes over (address, site, name as that agent sees them) after its own was silent for so long.
-const HANDOVER_MS: i64 = 2 * 3_600_000;
 
 /// The places of one report, in order: they follow from its stamp, so that a replay gives the same.
 #[derive(Debug)]
@@ -438,7 +435,7 @@ fn apply_device(
     metrics: &IngestMetrics,
 ) {
     let at = context.observed.at;
-    identity(device, site, report, context);
+    identity::apply(device, site, report, context);
     if let Some(set) = report.meter_set
         && report.meters.read().is_some()
         && device
@@ -470,98 +467,4 @@ fn apply_device(
         device.seen.received_at = context.received_at;
     }
     context.batch.seen(&device.seen);
-}
-
-/// Takes over who the device says it is, and tells what changed.
-fn identity(device: &mut Device, site: TenantId, report: &DeviceReport, context: &mut Context<'_>) {
-    let at = context.observed.at;
-    let is_new = device.identity == Identity::default();
-    let is_late = !is_new && at < device.seen.observed_at;
-    let is_other_agent = device.agent != *context.agent;
-    let is_owned = !is_other_agent || at.ms_since(device.agent_seen_at) > HANDOVER_MS;
-    if is_late || !(is_new || is_owned) {
-        return;
-    }
-    device.agent_seen_at = at;
-    let same = device.identity == report.identity && device.site == site && !is_other_agent;
-    if same && device.source == context.source && !is_new {
-        return;
-    }
-    if is_new {
-        event(device, context, EventKind::New, None, None);
-    } else {
-        changes(device, site, &report.identity, context);
-    }
-    device.identity = report.identity.clone();
-    device.site = site;
-    device.source = context.source;
-    if is_other_agent {
-        device.agent = context.agent.clone();
-    }
-    context.batch.device(&DeviceRow {
-        device: device.id,
-        site: device.site,
-        agent: &device.agent,
-        source: device.source,
-        identity: &device.identity,
-        first_seen_at: device.first_seen_at,
-        changed_at: at,
-    });
-}
-
-/// One event for each thing that became another.
-fn changes(device: &Device, site: TenantId, now: &Identity, context: &mut Context<'_>) {
-    let before = &device.identity;
-    let words = [
-        (EventKind::AddressChanged, &before.address, &now.address),
-        (EventKind::HostnameChanged, &before.hostname, &now.hostname),
-        (EventKind::FirmwareChanged, &before.firmware, &now.firmware),
-        (EventKind::IdentityChanged, &before.serial, &now.serial),
-        (EventKind::IdentityChanged, &before.mac, &now.mac),
-        (EventKind::IdentityChanged, &before.model, &now.model),
-    ];
-    for (kind, before, now) in words {
-        if before != now {
-            event(device, context, kind, before.as_deref(), now.as_deref());
-        }
-    }
-    if device.site != site {
-        let (before, now) = (device.site.to_string(), site.to_string());
-        event(
-            device,
-            context,
-            EventKind::SiteChanged,
-            Some(&before),
-            Some(&now),
-        );
-    }
-    if device.agent != *context.agent {
-        let now = context.agent.clone();
-        event(
-            device,
-            context,
-            EventKind::AgentChanged,
-            Some(device.agent.as_str()),
-            Some(now.as_str()),
-        );
-    }
-}
-
-fn event(
-    device: &Device,
-    context: &mut Context<'_>,
-    kind: EventKind,
-    before: Option<&str>,
-    after: Option<&str>,
-) {
-    context.batch.event(&EventRow {
-        place: context.places.next(),
-        device: device.id,
-        site: device.site,
-        at: context.observed.at,
-        kind,
-        subject: None,
-        before,
-        after,
-    });
 }

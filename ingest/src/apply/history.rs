@@ -13,7 +13,7 @@ use olap::{Store, StoreError};
 
 use super::device::Device;
 use super::late::Known;
-use super::meters::{MeterKey, MeterKeys};
+use super::meter_key::{MeterKey, MeterKeys};
 
 /// Ended runs kept in memory, all devices together: some 20 MB, what 1,000 agents with 8 reports of 100 devices on their way may mix up.
 const RECENT_RUNS_MAX: usize = 200_000;

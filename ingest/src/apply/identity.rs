@@ -1,0 +1,114 @@
+//! Who a device says it is: taken over from the agent that reads it, and told where it changed.
+//!
+//! A device that two agents reach belongs to one of them: its address, name and site are as that agent sees them. The other's readings count
+//! all the same. When the first has been silent for a while, the other takes over.
+
+use codec::id::TenantId;
+use codec::model::{DeviceReport, Identity};
+use olap::rows::{DeviceRow, EventRow};
+use olap::words::EventKind;
+
+use super::device::Device;
+use super::engine::Context;
+
+/// When another agent reports a device, it takes over (address, site, name as that agent sees them) after its own was silent for so long.
+const HANDOVER_MS: i64 = 2 * 3_600_000;
+
+/// Takes over who the device says it is, and tells what changed.
+pub(crate) fn apply(
+    device: &mut Device,
+    site: TenantId,
+    report: &DeviceReport,
+    context: &mut Context<'_>,
+) {
+    let at = context.observed.at;
+    let is_new = device.identity == Identity::default();
+    let is_late = !is_new && at < device.seen.observed_at;
+    let is_other_agent = device.agent != *context.agent;
+    let is_owned = !is_other_agent || at.ms_since(device.agent_seen_at) > HANDOVER_MS;
+    if is_late || !(is_new || is_owned) {
+        return;
+    }
+    device.agent_seen_at = at;
+    let same = device.identity == report.identity && device.site == site && !is_other_agent;
+    if same && device.source == context.source && !is_new {
+        return;
+    }
+    if is_new {
+        event(device, context, EventKind::New, None, None);
+    } else {
+        changes(device, site, &report.identity, context);
+    }
+    device.identity = report.identity.clone();
+    device.site = site;
+    device.source = context.source;
+    if is_other_agent {
+        device.agent = context.agent.clone();
+    }
+    context.batch.device(&DeviceRow {
+        device: device.id,
+        site: device.site,
+        agent: &device.agent,
+        source: device.source,
+        identity: &device.identity,
+        first_seen_at: device.first_seen_at,
+        changed_at: at,
+    });
+}
+
+/// One event for each thing that became another.
+fn changes(device: &Device, site: TenantId, now: &Identity, context: &mut Context<'_>) {
+    let before = &device.identity;
+    let words = [
+        (EventKind::AddressChanged, &before.address, &now.address),
+        (EventKind::HostnameChanged, &before.hostname, &now.hostname),
+        (EventKind::FirmwareChanged, &before.firmware, &now.firmware),
+        (EventKind::IdentityChanged, &before.serial, &now.serial),
+        (EventKind::IdentityChanged, &before.mac, &now.mac),
+        (EventKind::IdentityChanged, &before.model, &now.model),
+    ];
+    for (kind, before, now) in words {
+        if before != now {
+            event(device, context, kind, before.as_deref(), now.as_deref());
+        }
+    }
+    if device.site != site {
+        let (before, now) = (device.site.to_string(), site.to_string());
+        event(
+            device,
+            context,
+            EventKind::SiteChanged,
+            Some(&before),
+            Some(&now),
+        );
+    }
+    if device.agent != *context.agent {
+        let now = context.agent.clone();
+        event(
+            device,
+            context,
+            EventKind::AgentChanged,
+            Some(device.agent.as_str()),
+            Some(now.as_str()),
+        );
+    }
+}
+
+fn event(
+    device: &Device,
+    context: &mut Context<'_>,
+    kind: EventKind,
+    before: Option<&str>,
+    after: Option<&str>,
+) {
+    context.batch.event(&EventRow {
+        place: context.places.next(),
+        device: device.id,
+        site: device.site,
+        at: context.observed.at,
+        kind,
+        subject: None,
+        before,
+        after,
+    });
+}

@@ -1,0 +1,116 @@
+//! What others see of a shard: its durable end, decoded reports that are still at hand, its ledger, and how far it is applied.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use journal::Position;
+
+use crate::decode::Decoded;
+use crate::ledger::Ledger;
+use crate::record::ReportMeta;
+
+/// A durable report whose decoded form is still at hand.
+pub struct Hot {
+    /// Its number in the one order.
+    pub stamp: u64,
+    /// The end of the report before it in this shard: nothing but checkpoints lies between.
+    pub from: Position,
+    /// Where it stands.
+    pub position: Position,
+    /// Where it ends.
+    pub next: Position,
+    /// Its meta part.
+    pub meta: ReportMeta,
+    /// What it says.
+    pub decoded: Box<Decoded>,
+    pub(super) cost_bytes: usize,
+}
+
+/// The durable end of a shard's journal.
+#[derive(Default)]
+pub struct Tail {
+    /// Everything before this is durable.
+    pub synced: Position,
+    /// The end of the last durable report.
+    pub last_report_end: Position,
+    /// Durable reports, decoded, in order; some may be missing between them.
+    pub hot: VecDeque<Hot>,
+    pub(super) hot_bytes: usize,
+}
+
+/// What others see of a shard.
+pub struct ShardShared {
+    /// Its number.
+    pub number: u16,
+    /// Its journal's folder.
+    pub folder: PathBuf,
+    /// Which reports it has.
+    ledger: Mutex<Ledger>,
+    tail: Mutex<Tail>,
+    /// No report that is not yet durable has a stamp below this; `u64::MAX` when none is on its way.
+    pub(super) floor: AtomicU64,
+    /// The applied position, packed.
+    applied: AtomicU64,
+    /// Whether the journal takes reports.
+    pub(super) is_writable: AtomicBool,
+}
+
+impl ShardShared {
+    pub(super) fn new(number: u16, folder: PathBuf) -> Self {
+        Self {
+            number,
+            folder,
+            ledger: Mutex::default(),
+            tail: Mutex::default(),
+            floor: AtomicU64::new(u64::MAX),
+            applied: AtomicU64::new(0),
+            is_writable: AtomicBool::new(true),
+        }
+    }
+
+    /// The ledger, for looking.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The durable end.
+    pub fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// See [`Order::safe_before`].
+    pub fn floor(&self) -> u64 {
+        self.floor.load(SeqCst)
+    }
+
+    /// How far the store is.
+    pub fn applied(&self) -> Position {
+        Position::unpacked(self.applied.load(SeqCst))
+    }
+
+    /// Notes how far the store is.
+    pub fn set_applied(&self, position: Position) {
+        self.applied.store(position.packed(), SeqCst);
+    }
+
+    /// Whether everything durable is applied.
+    pub fn is_caught_up(&self) -> bool {
+        self.applied() >= self.tail().last_report_end
+    }
+
+    /// Whether the journal takes reports.
+    pub fn is_writable(&self) -> bool {
+        self.is_writable.load(SeqCst)
+    }
+}
+
+impl Tail {
+    /// Takes the first hot report out.
+    pub fn pop_hot(&mut self) -> Option<Hot> {
+        let hot = self.hot.pop_front()?;
+        self.hot_bytes -= hot.cost_bytes;
+        Some(hot)
+    }
+}
