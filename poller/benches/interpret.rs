@@ -39,10 +39,10 @@ fn interpret(criterion: &mut Criterion) {
         });
     }
     criterion.bench_function("read a recording", |bencher| {
-        bencher.iter(|| Recording::parse(&text))
+        bencher.iter(|| Recording::parse(&text));
     });
     criterion.bench_function("parse the embedded profiles", |bencher| {
-        bencher.iter(ProfileSet::embedded)
+        bencher.iter(ProfileSet::embedded);
     });
 }
 

@@ -68,9 +68,21 @@ pub fn object_id(view: &View<'_>) -> Option<Oid> {
     }
 }
 
-/// `hrDeviceDescr` of the printer, or `prtGeneralPrinterName`.
+/// `hrDeviceDescr` of the printer. Where the device names no printer, that of a processor or a disk is no model.
 fn device_text(view: &View<'_>) -> Option<String> {
-    view.text_in(&mib::hr_device(3), &[view.device])
+    let index = [view.device];
+    let part = match view.facts.get(&mib::hr_device(2).child(&index)) {
+        Some(Value::ObjectId(kind)) => matches!(
+            kind.arcs(),
+            [1, 3, 6, 1, 2, 1, 25, 3, 1, 3 | 4 | 6 | 12 | 20 | 21]
+        ),
+        _ => false,
+    };
+    if part {
+        None
+    } else {
+        view.text_in(&mib::hr_device(3), &index)
+    }
 }
 
 /// The IEEE 1284 device id: the profile's place first, then the standard ones.

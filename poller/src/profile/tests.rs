@@ -1,3 +1,5 @@
+//! What a profile file may say, and what is said when it may not.
+
 use super::set::EMBEDDED;
 use super::*;
 
@@ -84,7 +86,7 @@ fn the_rule_that_says_most_decides() {
         &|_| false,
     );
     assert_eq!(profile.name, "kyocera");
-    let (profile, rule) = set.identify(Evidence::default(), &|_| true);
+    let (profile, rule) = set.identify(Evidence::default(), &|_| false);
     assert_eq!((profile.name.as_str(), rule.is_none()), ("standard", true));
 }
 
