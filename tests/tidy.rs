@@ -215,6 +215,8 @@ fn there_is_no_set_pdu() {
     let found: Vec<PathBuf> = sources()
         .into_iter()
         .filter(|(path, _)| path.starts_with("poller/src") || path.starts_with("poller/agent/src"))
+        // Tests make one, to see it refused.
+        .filter(|(path, _)| !path.ends_with("tests.rs"))
         .filter(|(_, text)| tags.iter().any(|tag| text.contains(tag)))
         .map(|(path, _)| path)
         .collect();

@@ -1,3 +1,5 @@
+//! What the allow-list holds, and what it never may.
+
 use super::*;
 
 fn oid(text: &str) -> Oid {

@@ -1,3 +1,5 @@
+//! Recordings: what is read, what is answered, what is refused.
+
 use super::*;
 
 fn oid(text: &str) -> Oid {

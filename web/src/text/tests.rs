@@ -1,3 +1,5 @@
+//! Both languages are complete.
+
 use super::table::ROWS;
 use super::*;
 
