@@ -5,6 +5,7 @@
 mod fleet;
 mod lists;
 mod make;
+mod scope;
 mod state;
 mod times;
 
@@ -47,7 +48,7 @@ pub const SUITE: &[(&str, Test)] = &[
     ),
     (
         "scope hides devices, readings, alerts and counts",
-        state::scope,
+        scope::scope,
     ),
     (
         "a run that begins and ends within a batch is never open",
