@@ -132,6 +132,18 @@ impl Shared {
         })
     }
 
+    /// The same socket again, for a second attempt should a driver refuse the first.
+    ///
+    /// # Errors
+    /// When the process has too many files open.
+    #[cfg(target_os = "linux")]
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            socket: self.socket.try_clone()?,
+            is_ipv6: self.is_ipv6,
+        })
+    }
+
     /// The target as this socket must be given it.
     pub const fn map(&self, target: SocketAddr) -> SocketAddr {
         map(target, self.is_ipv6)
