@@ -152,6 +152,38 @@ impl Database {
         locked(&self.writer)
     }
 
+    /// What SQLite finds wrong in the file: pages, indexes, and rows that point at nothing. Empty when all is well.
+    pub(crate) fn check(&self) -> Result<Vec<String>, Error> {
+        self.read(|connection| {
+            let mut faults = Vec::new();
+            let mut statement = connection
+                .prepare("PRAGMA integrity_check")
+                .during("check the file")?;
+            let found = statement
+                .query_map([], |row| row.get::<_, String>(0))
+                .during("check the file")?;
+            for fault in found {
+                let fault = fault.during("check the file")?;
+                if fault != "ok" {
+                    faults.push(fault);
+                }
+            }
+            let mut statement = connection
+                .prepare("PRAGMA foreign_key_check")
+                .during("check what rows point at")?;
+            let found = statement
+                .query_map([], |row| {
+                    let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+                    Ok(format!("a row of {table} points at no row of {parent}"))
+                })
+                .during("check what rows point at")?;
+            for fault in found {
+                faults.push(fault.during("check what rows point at")?);
+            }
+            Ok(faults)
+        })
+    }
+
     /// Writes a consistent copy to `path`.
     pub(crate) fn backup(&self, path: &Path) -> Result<(), Error> {
         let target = path

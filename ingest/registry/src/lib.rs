@@ -118,6 +118,14 @@ impl Registry {
         })
     }
 
+    /// What is wrong in the file, in sentences; empty when all is well. It reads all of it.
+    ///
+    /// # Errors
+    /// When the file cannot even be read.
+    pub fn check(&self) -> Result<Vec<String>, Error> {
+        self.inner.database.check()
+    }
+
     /// Writes a consistent copy of the whole registry to `path`, while it is in use.
     ///
     /// # Errors

@@ -54,6 +54,18 @@ fn what_was_written_is_there_after_the_file_is_opened_again() {
         registry.backup(&copy).is_err(),
         "a backup overwrites nothing"
     );
+
+    assert_eq!(registry.check().unwrap(), [""; 0]);
+    let connection = rusqlite::Connection::open(&copy).unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    connection
+        .execute("UPDATE agent SET site = 99", [])
+        .unwrap();
+    drop(connection);
+    let faults = Registry::open(&copy).unwrap().check().unwrap();
+    assert_eq!(faults, ["a row of agent points at no row of tenant"]);
 }
 
 fn evidence(agent: &codec::id::AgentId) -> Evidence<'_> {

@@ -484,8 +484,8 @@ fn dump(registry: &Registry) -> Vec<String> {
 
 #[test]
 fn a_registry_that_was_ahead_of_the_store_resolves_the_same_again() {
-    const REPORTS: usize = 200;
-    for seed in 1..=20 {
+    const REPORTS: usize = 120;
+    for seed in 1..=8 {
         let mut dice = Dice(seed);
         let reports: Vec<Report<'_>> = (0..REPORTS).map(|_| diced(&mut dice)).collect();
         let house = House::new();
@@ -507,8 +507,8 @@ fn a_registry_that_was_ahead_of_the_store_resolves_the_same_again() {
             dumps.push(dump(&house.registry));
         }
         // The store had settled some, then the program died; the store stands between that and the end, or at the end.
-        let settled = usize::try_from(dice.roll(100)).unwrap();
-        let stands = settled + usize::try_from(dice.roll(100)).unwrap();
+        let settled = usize::try_from(dice.roll(60)).unwrap();
+        let stands = settled + usize::try_from(dice.roll(60)).unwrap();
         house.registry.settle_identities(settled as u64).unwrap();
         house
             .registry
