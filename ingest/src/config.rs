@@ -29,7 +29,9 @@ pub struct IngestConfig {
     pub group_linger_us: u64,
     /// Journal segments are rolled at this size.
     pub segment_bytes: u64,
-    /// Decoded reports kept for the applier, in bytes of sealed body times [`HOT_FACTOR`]; what is over is read again from the journal.
+    /// Sealed bytes of reports that are decoded and not yet acknowledged. What is over waits in its compressed form.
+    pub decoded_bytes_max: usize,
+    /// Decoded reports kept for the applier, by the memory they are estimated to take; what is over is read again from the journal.
     pub hot_bytes_max: usize,
     /// A batch for the store closes at this many rows.
     pub batch_rows_max: usize,
@@ -45,9 +47,8 @@ pub struct IngestConfig {
     pub quarantine_bytes_max: u64,
 }
 
-/// A decoded report takes about this many times its sealed bytes: gzip makes one byte of ten to twenty of our XML, and the decoded
-/// form has about half of the XML.
-pub const HOT_FACTOR: usize = 8;
+/// A decoded report takes about this many times its XML: text is owned, and each piece has a head.
+pub const DECODED_PER_XML: usize = 2;
 
 impl IngestConfig {
     /// The defaults, for a manager whose data lives in `folder`.
@@ -69,7 +70,9 @@ impl IngestConfig {
             group_bytes_max: 8 << 20,
             group_linger_us: 0,
             segment_bytes: journal::config::SEGMENT_BYTES_DEFAULT,
-            hot_bytes_max: 64 << 20,
+            // Some 80 MB of XML, 150 MB decoded: a third of what a manager may take.
+            decoded_bytes_max: 4 << 20,
+            hot_bytes_max: 96 << 20,
             // Some 100 ms of appending.
             batch_rows_max: 50_000,
             batch_linger_ms: 250,

@@ -137,12 +137,13 @@ pub fn forget(
 ) -> Result<usize, journal::Error> {
     let mut removed = 0;
     while let Some(oldest) = journal.sealed().first().copied() {
-        let kept_ms = i64::from(keep.days) * DAY_MS;
-        let is_old = ages
-            .ended(oldest.segment)
-            .is_some_and(|ended| now.ms_since(ended) > kept_ms);
-        let is_applied = Position::new(oldest.segment, oldest.bytes) <= applied;
+        // A later checkpoint must be there: it holds what a start needs of this segment.
+        let Some(ended) = ages.ended(oldest.segment) else {
+            break;
+        };
+        let is_old = now.ms_since(ended) > i64::from(keep.days) * DAY_MS;
         let is_too_much = journal.bytes() > keep.bytes_max;
+        let is_applied = Position::new(oldest.segment, oldest.bytes) <= applied;
         if !(is_applied && (is_old || is_too_much)) || !journal.remove_segment(oldest.segment)? {
             break;
         }

@@ -34,6 +34,7 @@ pub struct Ingest {
     pub(crate) metrics: IngestMetrics,
     pub(crate) reports: Arc<Semaphore>,
     pub(crate) bytes: Arc<Semaphore>,
+    pub(crate) decoded: Arc<Semaphore>,
     pub(crate) shards: Vec<Arc<ShardShared>>,
     pub(crate) jobs: Mutex<Option<Vec<SyncSender<Job>>>>,
     pub(crate) order: Arc<Order>,
@@ -50,12 +51,8 @@ impl Ingest {
     /// # Errors
     /// [`Rejection`]: nothing of it was kept, or (malformed) only in quarantine.
     pub async fn accept(&self, delivery: Delivery) -> Result<Receipt, Rejection> {
-        let bytes = delivery.body.len();
-        self.metrics.inflight_reports.inc();
-        self.metrics.inflight_bytes.inc_by(bytes as i64);
+        let _counted = Inflight::count(&self.metrics, delivery.body.len());
         let result = self.accept_counted(delivery).await;
-        self.metrics.inflight_reports.dec();
-        self.metrics.inflight_bytes.dec_by(bytes as i64);
         if let Err(rejection) = &result {
             self.metrics.reject(rejection.word());
         }
@@ -74,7 +71,8 @@ impl Ingest {
                 ),
             })));
         }
-        let permits = self.admit(delivery.body.len())?;
+        let [report, bytes] = self.admit(delivery.body.len())?;
+        let room = self.room_to_decode(delivery.body.len()).await;
         let decoded = self.decode(&delivery).await?;
         let sealed_by = &decoded.report.header.agent;
         if *sealed_by != delivery.agent {
@@ -96,7 +94,7 @@ impl Ingest {
             body: delivery.body,
             decoded,
             reply,
-            permits,
+            permits: [report, bytes, room],
         };
         self.send(shard, job)?;
         receipt.await.unwrap_or_else(|_| Err(busy("stopping")))
@@ -112,6 +110,16 @@ impl Ingest {
             .try_acquire_many_owned(units)
             .map_err(|_| busy("too-many-bytes"))?;
         Ok([report, bytes])
+    }
+
+    /// Waits until there is room for the decoded form of a body. The largest takes all of it.
+    async fn room_to_decode(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let all = self.config.decoded_bytes_max / PERMIT_BYTES;
+        let units = bytes.div_ceil(PERMIT_BYTES).clamp(1, all.max(1));
+        Arc::clone(&self.decoded)
+            .acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX))
+            .await
+            .expect("the semaphore is never closed")
     }
 
     /// Inflates and parses on a blocking thread; what is malformed goes into quarantine.
@@ -208,6 +216,28 @@ impl Ingest {
     /// Adds the door's metrics to `registry`.
     pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
         self.metrics.register(registry);
+    }
+}
+
+/// Counts a report as on its way for as long as it lives: also when its sender hangs up.
+struct Inflight<'a> {
+    metrics: &'a IngestMetrics,
+    bytes: i64,
+}
+
+impl<'a> Inflight<'a> {
+    fn count(metrics: &'a IngestMetrics, bytes: usize) -> Self {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        metrics.inflight_reports.inc();
+        metrics.inflight_bytes.inc_by(bytes);
+        Self { metrics, bytes }
+    }
+}
+
+impl Drop for Inflight<'_> {
+    fn drop(&mut self) {
+        self.metrics.inflight_reports.dec();
+        self.metrics.inflight_bytes.dec_by(self.bytes);
     }
 }
 

@@ -20,7 +20,7 @@ use codec::key::Receipt;
 use codec::time::Timestamp;
 use journal::{Disk, Journal, Position, Record};
 
-use crate::config::{HOT_FACTOR, IngestConfig};
+use crate::config::{DECODED_PER_XML, IngestConfig};
 use crate::delivery::Rejection;
 use crate::evidence::{Ages, Keep, forget};
 use crate::feed::Order;
@@ -323,7 +323,7 @@ impl Shard {
             {
                 self.metrics.journaled_bytes.inc_by(job.body.len() as u64);
                 let from = std::mem::replace(&mut self.last_report_end, next);
-                let cost_bytes = job.body.len() * HOT_FACTOR;
+                let cost_bytes = job.decoded.xml_bytes * DECODED_PER_XML;
                 let receipt = Receipt {
                     receipt: job.meta.key.clone(),
                     need_full: self.needs.take(&job.meta.key.agent, job.meta.key.epoch),

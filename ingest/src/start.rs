@@ -163,6 +163,9 @@ impl Ingest {
             quarantine: Arc::new(quarantine),
             reports: Arc::new(Semaphore::new(config.inflight_reports_max)),
             bytes: Arc::new(Semaphore::new(config.inflight_bytes_max / PERMIT_BYTES)),
+            decoded: Arc::new(Semaphore::new(
+                (config.decoded_bytes_max / PERMIT_BYTES).max(1),
+            )),
             config,
             metrics,
             shards,

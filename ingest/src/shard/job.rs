@@ -19,6 +19,7 @@ use crate::record::ReportMeta;
 const REORDER_WAIT: Duration = Duration::from_millis(200);
 /// What an agent is told to wait when the disk does not take its report.
 const DISK_RETRY_AFTER: Duration = Duration::from_secs(30);
+
 /// A decoded report on its way into the journal.
 pub struct Job {
     /// What the journal keeps beside the bytes.
@@ -30,7 +31,7 @@ pub struct Job {
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Receipt, Rejection>>,
     /// Its share of what may be in flight.
-    pub permits: [OwnedSemaphorePermit; 2],
+    pub permits: [OwnedSemaphorePermit; 3],
 }
 
 /// A job that waits for its turn.
