@@ -189,7 +189,7 @@ fn facts(
                 value: value.to_owned(),
                 code,
                 // Half the width holds so much without breaking a word.
-                full: full || value.chars().count() > if code { 17 } else { 16 },
+                full: full || value.chars().count() > if code { 15 } else { 16 },
             });
         }
     };
