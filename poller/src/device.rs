@@ -9,6 +9,7 @@
 //! | [`plan`] | what is remembered from one poll to the next |
 //! | `context` | what a poll has to know, and what it yields |
 //! | `learn` | the asks of each kind of poll |
+//! | `report` | what was heard, as report and plan |
 //! | `facts`, `view` | what is known by OID; sources of a profile looked up in it |
 //! | `identity`, `status`, `meters`, `supplies`, `trays`, `alerts` | facts to sections of the report |
 //! | `mib`, `text`, `words` | object numbers; charsets and placeholders; words for kinds and colours |
@@ -21,6 +22,7 @@ mod learn;
 mod meters;
 mod mib;
 pub mod plan;
+mod report;
 mod status;
 mod supplies;
 mod text;
@@ -30,8 +32,6 @@ mod words;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-
-use codec::model::{DeviceReport, Section, SourceKind};
 
 pub use context::{Depth, PollContext, PollOutcome};
 pub use mib::allowed as standard_subtrees;
@@ -410,89 +410,6 @@ impl DevicePoll {
                     rows_expected,
                     rows_max,
                 })
-            }
-        }
-    }
-
-    fn section<T>(&self, part: Part, read: impl FnOnce() -> T) -> Section<T> {
-        let refused = self.refused.contains(&part) && !self.spoken.contains(&part);
-        if self.asked.contains(&part) && !self.broken.contains(&part) && !refused {
-            Section::Read(read())
-        } else {
-            Section::NotRead
-        }
-    }
-
-    fn report(&self) -> DeviceReport {
-        let view = self.view();
-        let identity = identity::identity(
-            &view,
-            self.rule_maker.as_deref(),
-            &self.context.address,
-            self.context.collect_contact,
-        );
-        let mut report = DeviceReport {
-            observed_at: self.context.observed_at,
-            observed_uptime_ms: self.context.observed_uptime_ms,
-            source: Some(SourceKind::Snmp),
-            identity,
-            ..DeviceReport::default()
-        };
-        if self.depth == Depth::Heartbeat || self.do_not_touch {
-            return report;
-        }
-        report.status = self.section(Part::Status, || status::status(&view));
-        let meters = self.section(Part::Meters, || meters::meters(&view));
-        report.meter_set = meters.read().map(|meters| meters.set);
-        report.meters = match meters {
-            Section::Read(meters) => Section::Read(meters.list),
-            _ => Section::NotRead,
-        };
-        report.supplies = self.section(Part::Supplies, || supplies::supplies(&view));
-        report.trays = self.section(Part::Trays, || trays::trays(&view));
-        report.alerts = self.section(Part::Alerts, || {
-            alerts::alerts(&view, self.context.observed_at)
-        });
-        report
-    }
-
-    fn next_plan(&self) -> Option<Plan> {
-        let view = self.view();
-        let now = self.context.observed_at;
-        let alerts_read =
-            self.asked.contains(&Part::Alerts) && !self.broken.contains(&Part::Alerts);
-        match self.depth {
-            Depth::Heartbeat => self.plan.clone(),
-            Depth::Steady => {
-                let plan = self.plan.clone()?;
-                // A poll that broke off has nothing to compare the next one with.
-                Some(if self.broken.is_empty() {
-                    plan.after(&self.known, &view, now, alerts_read)
-                } else {
-                    plan
-                })
-            }
-            Depth::Full if !self.broken.is_empty() => self.plan.clone(),
-            // Silence that was forgiven may have been chance: the next poll learns again.
-            Depth::Learn if !self.broken.is_empty() || self.forgiven => None,
-            Depth::Full | Depth::Learn => {
-                let learned_at = self
-                    .plan
-                    .as_ref()
-                    .filter(|_| self.depth == Depth::Full)
-                    .map_or(now, Plan::learned_at);
-                let moved = self
-                    .plan
-                    .as_ref()
-                    .is_some_and(|plan| plan.events_moved_by(&self.known, &self.facts));
-                Some(Plan::learned(
-                    &view,
-                    self.rule_maker.as_deref(),
-                    &self.context.address,
-                    learned_at,
-                    now,
-                    moved,
-                ))
             }
         }
     }

@@ -1,0 +1,93 @@
+//! What a poll heard, as report and plan.
+
+use codec::model::{DeviceReport, Section, SourceKind};
+
+use super::learn::Part;
+use super::plan::Plan;
+use super::{Depth, DevicePoll, alerts, identity, meters, status, supplies, trays};
+
+impl DevicePoll {
+    /// A section is read when its asks were made, and none was left unanswered.
+    fn section<T>(&self, part: Part, read: impl FnOnce() -> T) -> Section<T> {
+        let refused = self.refused.contains(&part) && !self.spoken.contains(&part);
+        if self.asked.contains(&part) && !self.broken.contains(&part) && !refused {
+            Section::Read(read())
+        } else {
+            Section::NotRead
+        }
+    }
+
+    pub(super) fn report(&self) -> DeviceReport {
+        let view = self.view();
+        let identity = identity::identity(
+            &view,
+            self.rule_maker.as_deref(),
+            &self.context.address,
+            self.context.collect_contact,
+        );
+        let mut report = DeviceReport {
+            observed_at: self.context.observed_at,
+            observed_uptime_ms: self.context.observed_uptime_ms,
+            source: Some(SourceKind::Snmp),
+            identity,
+            ..DeviceReport::default()
+        };
+        if self.depth == Depth::Heartbeat || self.do_not_touch {
+            return report;
+        }
+        report.status = self.section(Part::Status, || status::status(&view));
+        let meters = self.section(Part::Meters, || meters::meters(&view));
+        report.meter_set = meters.read().map(|meters| meters.set);
+        report.meters = match meters {
+            Section::Read(meters) => Section::Read(meters.list),
+            _ => Section::NotRead,
+        };
+        report.supplies = self.section(Part::Supplies, || supplies::supplies(&view));
+        report.trays = self.section(Part::Trays, || trays::trays(&view));
+        report.alerts = self.section(Part::Alerts, || {
+            alerts::alerts(&view, self.context.observed_at)
+        });
+        report
+    }
+
+    pub(super) fn next_plan(&self) -> Option<Plan> {
+        let view = self.view();
+        let now = self.context.observed_at;
+        let alerts_read =
+            self.asked.contains(&Part::Alerts) && !self.broken.contains(&Part::Alerts);
+        match self.depth {
+            Depth::Heartbeat => self.plan.clone(),
+            Depth::Steady => {
+                let plan = self.plan.clone()?;
+                // A poll that broke off has nothing to compare the next one with.
+                Some(if self.broken.is_empty() {
+                    plan.after(&self.known, &view, now, alerts_read)
+                } else {
+                    plan
+                })
+            }
+            Depth::Full if !self.broken.is_empty() => self.plan.clone(),
+            // Silence that was forgiven may have been chance: the next poll learns again.
+            Depth::Learn if !self.broken.is_empty() || self.forgiven => None,
+            Depth::Full | Depth::Learn => {
+                let learned_at = self
+                    .plan
+                    .as_ref()
+                    .filter(|_| self.depth == Depth::Full)
+                    .map_or(now, Plan::learned_at);
+                let moved = self
+                    .plan
+                    .as_ref()
+                    .is_some_and(|plan| plan.events_moved_by(&self.known, &self.facts));
+                Some(Plan::learned(
+                    &view,
+                    self.rule_maker.as_deref(),
+                    &self.context.address,
+                    learned_at,
+                    now,
+                    moved,
+                ))
+            }
+        }
+    }
+}
