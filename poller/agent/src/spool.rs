@@ -20,6 +20,7 @@ mod dead;
 mod identity;
 pub mod inspect;
 mod lane;
+mod meta;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +38,7 @@ pub use dead::DeadLetters;
 use identity::Identity;
 pub(crate) use identity::write_atomically;
 use lane::{Lane, LaneLimits};
-pub use lane::{Meta, Waiting};
+pub use meta::{Meta, Waiting};
 
 /// The lock's file name.
 const LOCK_FILE: &str = "lock";

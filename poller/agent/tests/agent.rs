@@ -182,3 +182,26 @@ fn a_new_life_polls_what_the_last_one_knew_without_finding_it_again() {
     let _agent = start(&config);
     manager.wait_for("the new count", |got| pages(got) == Some(1018));
 }
+
+#[test]
+fn a_heartbeat_notices_what_was_printed_long_before_meters_are_due() {
+    let printer = printer::Printer::start();
+    let manager = Manager::start();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://{}", manager.address);
+    let config = write_config(folder.path(), &url, &printer.address.to_string(), "");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace(
+        "supplies = \"1 s\"\nmeters = \"1 s\"",
+        "supplies = \"1d\"\nmeters = \"1d\"",
+    );
+    std::fs::write(&config, text).unwrap();
+    let _agent = start(&config);
+    manager.wait_for("the first count", |got| pages(got) == Some(1000));
+    // Heartbeats say that the device is there and read no meters.
+    manager.wait_for("heartbeats", |got| {
+        newest(got, Stream::State).is_some_and(|report| report.devices[0].supplies.is_not_read())
+    });
+    printer.pages.store(1019, Ordering::Relaxed);
+    manager.wait_for("the new count", |got| pages(got) == Some(1019));
+}

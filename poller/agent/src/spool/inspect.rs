@@ -10,7 +10,8 @@ use journal::inspect::{CheckReport, check as check_journal};
 use journal::{Item, Reader, StdDisk};
 
 use super::identity::Identity;
-use super::lane::{KIND_MARK, Meta};
+use super::lane::KIND_MARK;
+use super::meta::Meta;
 use super::{DEAD_LETTERS_FOLDER, SpoolError};
 
 /// A report in a spool.

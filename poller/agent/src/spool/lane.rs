@@ -1,59 +1,24 @@
 //! One stream of the spool: a journal of reports and marks, and what of it still waits.
 //!
-//! A report's record (kind 1) has the report's number as its sequence, the sealed bytes as its body, and 54 bytes of meta:
-//!
-//! ```text
-//!  0         1          2       10                 42          50        54
-//! +---------+----------+-------+------------------+-----------+---------+
-//! | 1       | encoding | epoch | SHA-256 of body  | sealed at | devices |     numbers little-endian, the epoch big-endian
-//! +---------+----------+-------+------------------+-----------+---------+
-//! ```
+//! A report's record (kind 1) has the report's number as its sequence, the sealed bytes as its body, and [`Meta`] as its meta part.
 //!
 //! A mark (kind 2) has a number as its sequence: every report up to it is done with. Marks are hints that save sending again,
 //! except the one written and synced before a segment is removed, which keeps that segment's numbers from being given out again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use codec::envelope::Encoding;
 use codec::id::AgentId;
-use codec::key::{ContentHash, ReportKey, SpoolEpoch, Stream};
+use codec::key::{ReportKey, Stream};
 use codec::time::Timestamp;
 use journal::{Config, Disk, Item, Journal, Position, Record};
 
+use super::meta::{META_BYTES, Meta, Waiting};
 use super::{Dropped, SpoolError};
 
 const KIND_REPORT: u8 = 1;
 pub const KIND_MARK: u8 = 2;
-const META_VERSION: u8 = 1;
-const META_BYTES: usize = 54;
 /// A mark is written when nothing waits any more, and in a backlog after so many receipts: what a crash at most sends again.
 const DONE_PER_MARK: u64 = 16;
-
-/// What is known of a sealed report beside its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Meta {
-    /// How it is compressed.
-    pub encoding: Encoding,
-    /// The epoch that stands in it.
-    pub epoch: SpoolEpoch,
-    /// SHA-256 of the sealed bytes.
-    pub hash: ContentHash,
-    /// When it was sealed.
-    pub sealed_at: Timestamp,
-    /// Device reports in it.
-    pub devices: u32,
-}
-
-/// A report that waits for its receipt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// Its key.
-    pub key: ReportKey,
-    /// What else is known of it.
-    pub meta: Meta,
-    /// The bytes to send.
-    pub sealed: Vec<u8>,
-}
 
 /// What a lane must keep to.
 #[derive(Clone, Copy, Debug)]
@@ -457,46 +422,5 @@ impl<D: Disk> Lane<D> {
         let positions = self.journal.append(records).map_err(failed)?;
         self.journal.sync().map_err(failed)?;
         Ok(positions[0])
-    }
-}
-
-impl Meta {
-    fn write(&self) -> [u8; META_BYTES] {
-        let mut out = [0; META_BYTES];
-        out[0] = META_VERSION;
-        out[1] = match self.encoding {
-            Encoding::Identity => 0,
-            Encoding::Gzip => 1,
-            Encoding::Zstd => 2,
-        };
-        out[2..10].copy_from_slice(&self.epoch.0.to_be_bytes());
-        out[10..42].copy_from_slice(&self.hash.0);
-        out[42..50].copy_from_slice(&self.sealed_at.unix_ms.to_le_bytes());
-        out[50..54].copy_from_slice(&self.devices.to_le_bytes());
-        out
-    }
-
-    /// Reads the meta part of a report's record; `None` when another program wrote it.
-    #[must_use]
-    pub fn read(meta: &[u8]) -> Option<Self> {
-        let (version, rest) = meta.split_first()?;
-        let (encoding, rest) = rest.split_first()?;
-        let (epoch, rest) = rest.split_first_chunk()?;
-        let (hash, rest) = rest.split_first_chunk()?;
-        let (sealed_at, rest) = rest.split_first_chunk()?;
-        let (devices, rest) = rest.split_first_chunk()?;
-        (*version == META_VERSION && rest.is_empty()).then_some(())?;
-        Some(Self {
-            encoding: match encoding {
-                0 => Encoding::Identity,
-                1 => Encoding::Gzip,
-                2 => Encoding::Zstd,
-                _ => return None,
-            },
-            epoch: SpoolEpoch(u64::from_be_bytes(*epoch)),
-            hash: ContentHash(*hash),
-            sealed_at: Timestamp::from_unix_ms(i64::from_le_bytes(*sealed_at)),
-            devices: u32::from_le_bytes(*devices),
-        })
     }
 }
