@@ -147,7 +147,7 @@ fn zeep_reads_what_the_store_holds() {
         Some(python) => every_way_in(|| Command::new(&python), "client.py"),
         None => peer::missing(
             "zeep",
-            "python3 -m venv ~/.cache/platen-peers/zeep && ~/.cache/platen-peers/zeep/bin/pip install zeep",
+            "python3 -m venv ~/.cache/platen-peers/python && ~/.cache/platen-peers/python/bin/pip install zeep",
         ),
     }
 }
@@ -173,7 +173,7 @@ fn npms_soap_reads_what_the_store_holds() {
         ),
         None => peer::missing(
             "npm's soap",
-            "npm install --prefix ~/.cache/platen-peers/node-soap soap",
+            "npm install --prefix ~/.cache/platen-peers/node soap",
         ),
     }
 }

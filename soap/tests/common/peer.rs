@@ -35,7 +35,7 @@ fn cache() -> Option<PathBuf> {
 pub fn python_with_zeep() -> Option<PathBuf> {
     let candidates = [
         std::env::var_os("PLATEN_ZEEP_PYTHON").map(PathBuf::from),
-        cache().map(|cache| cache.join("zeep/bin/python")),
+        cache().map(|cache| cache.join("python/bin/python")),
         Some(PathBuf::from("python3")),
     ];
     candidates
@@ -46,7 +46,7 @@ pub fn python_with_zeep() -> Option<PathBuf> {
 
 /// The folder of modules from which node loads npm's soap.
 pub fn node_modules_with_soap() -> Option<PathBuf> {
-    let modules = cache()?.join("node-soap/node_modules");
+    let modules = cache()?.join("node/node_modules");
     succeeds(
         Command::new("node")
             .args(["-e", "require('soap')"])
