@@ -36,6 +36,13 @@ pub enum Command {
     Journal(JournalArgs),
     /// Look after the store of a manager that is stopped.
     Store(StoreArgs),
+    /// Make the store of a stopped manager anew from its journal; the old one is kept beside it.
+    Rebuild(ConfigArgs),
+    /// Show the report that a reading came from, as it was received, from a manager that is stopped.
+    #[command(
+        after_help = "Example: platen evidence werk2:3de002cb981964c4:meters:2:37:total.total.impressions"
+    )]
+    Evidence(EvidenceArgs),
 }
 
 #[derive(Args)]
@@ -176,6 +183,14 @@ pub enum JournalCommand {
     Dump,
     /// Cut damaged tails off. A start does that too.
     Repair,
+}
+
+#[derive(Args)]
+pub struct EvidenceArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The reading's id, as the API and the SOAP service give it.
+    pub reading: String,
 }
 
 #[derive(Args)]

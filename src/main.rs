@@ -8,7 +8,7 @@
 //! | [`serve`] | `platen manager` and `platen all` |
 //! | [`demo`] | `platen demo`: simulated printers, an agent and a manager in one process |
 //! | [`people`] | `platen admin`, `platen agent`, `platen tenant` |
-//! | [`upkeep`] | `platen journal`, `platen store` |
+//! | [`upkeep`] | `platen journal`, `platen store`, `platen rebuild`, `platen evidence` |
 
 mod cli;
 mod config;
@@ -36,6 +36,8 @@ fn main() -> ExitCode {
         Command::Tenant(args) => people::tenant(&args),
         Command::Journal(args) => upkeep::journal(&args),
         Command::Store(args) => upkeep::store(&args),
+        Command::Rebuild(args) => upkeep::rebuild(&args),
+        Command::Evidence(args) => upkeep::evidence(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

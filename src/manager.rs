@@ -50,6 +50,18 @@ pub fn open_registry(data: &Path) -> Result<Registry, Failure> {
     Registry::open(&path).doing(|| format!("open the registry {}", path.display()))
 }
 
+/// How the door of a manager behaves whose data are in `data`.
+pub fn ingest_config(data: &Path, journal: &JournalConfig) -> IngestConfig {
+    let mut config = IngestConfig::new(data.to_owned());
+    config.disk = journal.disk;
+    config.shards = journal.shards.unwrap_or(config.shards);
+    config.evidence_days = journal.evidence_days.unwrap_or(config.evidence_days);
+    config.evidence_bytes_max = journal
+        .evidence_bytes_max
+        .unwrap_or(config.evidence_bytes_max);
+    config
+}
+
 /// Binds a listener, with an error that says what to do when the port is taken.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).doing(|| {
@@ -66,20 +78,13 @@ impl Manager {
             DuckStore::open(&path, config.store)
                 .doing(|| format!("open the store {}", path.display()))?,
         );
-        let mut ingest_config = IngestConfig::new(config.data.to_owned());
-        ingest_config.disk = config.journal.disk;
-        if let Some(shards) = config.journal.shards {
-            ingest_config.shards = shards;
-        }
-        if let Some(days) = config.journal.evidence_days {
-            ingest_config.evidence_days = days;
-        }
-        if let Some(bytes) = config.journal.evidence_bytes_max {
-            ingest_config.evidence_bytes_max = bytes;
-        }
-        let ingest = Ingest::start(ingest_config, registry.clone(), store.clone())
-            .map(Arc::new)
-            .doing(|| format!("start the journal in {}", config.data.display()))?;
+        let ingest = Ingest::start(
+            ingest_config(config.data, config.journal),
+            registry.clone(),
+            store.clone(),
+        )
+        .map(Arc::new)
+        .doing(|| format!("start the journal in {}", config.data.display()))?;
         let soap = soap::Service::new(registry.clone(), store.clone(), &config.web.public_url);
         let state = web::State::new(
             registry.clone(),

@@ -1,16 +1,23 @@
-//! `platen journal` and `platen store`: a look into what a stopped manager left on disk.
+//! `platen journal`, `platen store`, `platen rebuild`, `platen evidence`: what a stopped manager left on disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use codec::envelope::Inflater;
+use codec::id::Scope;
 use codec::key::ContentHash;
+use codec::limits::INFLATED_BYTES_MAX;
+use codec::time::Timestamp;
+use ingest::Ingest;
 use ingest::record::{KIND_CHECKPOINT, KIND_REPORT, ReportMeta};
 use journal::{Item, Position, StdDisk};
 use olap::duck::DuckStore;
+use olap::reading::ReadingId;
 
-use crate::cli::{JournalArgs, JournalCommand, StoreArgs, StoreCommand};
+use crate::cli::{ConfigArgs, EvidenceArgs, JournalArgs, JournalCommand, StoreArgs, StoreCommand};
 use crate::config::PlatenConfig;
 use crate::failure::{Doing, Failure};
-use crate::manager::open_registry;
+use crate::manager::{ingest_config, open_registry};
 
 /// `platen journal`.
 pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
@@ -80,6 +87,117 @@ pub fn store(args: &StoreArgs) -> Result<(), Failure> {
                 "registry and store are in {}; the journal is evidence and is copied as it is",
                 folder.display()
             );
+        }
+    }
+    Ok(())
+}
+
+/// `platen rebuild`.
+pub fn rebuild(args: &ConfigArgs) -> Result<(), Failure> {
+    let config = PlatenConfig::read(&args.config)?;
+    crate::serve::log_to_stderr(&config.log)?;
+    let path = config.store_path();
+    let making = sibling(&path, "rebuilding");
+    let old = sibling(
+        &path,
+        &format!("before-{}", Timestamp::now().unix_ms / 1000),
+    );
+    if path.exists() {
+        // Fails while a manager has the store open.
+        drop(DuckStore::open(&path, &config.store)?);
+    }
+    remove_store(&making)?;
+    let registry = open_registry(&config.data)?;
+    let store = Arc::new(DuckStore::open(&making, &config.store)?);
+    println!(
+        "Replaying the journal in {} …",
+        config.journal_path().display()
+    );
+    ingest::rebuild(
+        ingest_config(&config.data, &config.journal),
+        registry,
+        store.clone(),
+    )?;
+    store.checkpoint()?;
+    let report = store.check()?;
+    drop(store);
+    if !report.is_sound() {
+        return Err(Failure::new(format!(
+            "the new store is not sound: {}",
+            report.faults.join("; ")
+        )));
+    }
+    if path.exists() {
+        std::fs::rename(&path, &old).doing(|| format!("put {} aside", path.display()))?;
+    }
+    std::fs::rename(&making, &path).doing(|| format!("put the new store to {}", path.display()))?;
+    for (table, rows) in &report.rows {
+        println!("{table}\t{rows}");
+    }
+    println!(
+        "The store is made anew; the old one, if there was one, is {}",
+        old.display()
+    );
+    Ok(())
+}
+
+/// `platen evidence`.
+pub fn evidence(args: &EvidenceArgs) -> Result<(), Failure> {
+    let config = PlatenConfig::read(&args.config.config)?;
+    crate::serve::log_to_stderr("warn")?;
+    let id: ReadingId = args.reading.parse()?;
+    let registry = open_registry(&config.data)?;
+    let store = Arc::new(DuckStore::open(&config.store_path(), &config.store)?);
+    let ingest = Ingest::start(
+        ingest_config(&config.data, &config.journal),
+        registry,
+        store,
+    )?;
+    let found = ingest.evidence(&Scope::Everything, &id);
+    ingest.stop();
+    let Some(evidence) = found? else {
+        return Err(Failure::new(format!(
+            "there is no reading {id}, or the report it came from is kept no longer"
+        )));
+    };
+    let meta = &evidence.meta;
+    eprintln!(
+        "From {} (epoch {}, {} {}), received {}, SHA-256 {}{}, shard {} at {}",
+        meta.key.agent,
+        meta.key.epoch,
+        meta.key.stream.name(),
+        meta.key.sequence,
+        meta.received_at,
+        meta.key.hash,
+        if ContentHash::of(&evidence.body) == meta.key.hash {
+            ", which fits"
+        } else {
+            ", WHICH DOES NOT FIT"
+        },
+        evidence.shard,
+        evidence.position
+    );
+    let mut inflater = Inflater::new();
+    let xml = inflater.inflate(meta.encoding, &evidence.body, INFLATED_BYTES_MAX)?;
+    println!("{}", String::from_utf8_lossy(xml));
+    Ok(())
+}
+
+/// The file beside `path` with `what` in its name.
+fn sibling(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{what}"));
+    path.with_file_name(name)
+}
+
+/// Removes what an earlier rebuild left that did not end.
+fn remove_store(path: &Path) -> Result<(), Failure> {
+    for path in [path.to_owned(), sibling(path, "wal")] {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).doing(|| format!("remove {}", path.display()));
+            }
+            _ => {}
         }
     }
     Ok(())
