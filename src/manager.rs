@@ -186,7 +186,7 @@ async fn watch_certificate(tls: Tls, files: TlsFiles, stopped: impl Future<Outpu
         match tls.reload() {
             Ok(()) => info!("the changed certificate is in use"),
             Err(error) => {
-                warn!(%error, "the changed certificate cannot be used; the old one stays")
+                warn!(%error, "the changed certificate cannot be used; the old one stays");
             }
         }
     }

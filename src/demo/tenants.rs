@@ -65,7 +65,7 @@ impl Settling {
     /// Settles some of the devices that are new since the last call.
     pub fn settle(&mut self, registry: &Registry, store: &dyn Store, sites: &[TenantId]) {
         let query = DevicesQuery {
-            cursor: self.seen.clone(),
+            cursor: self.seen,
             limit: ROUND_DEVICES,
             ..DevicesQuery::at(Timestamp::now())
         };
