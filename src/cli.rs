@@ -123,7 +123,7 @@ pub enum AgentCommand {
     Add {
         /// What people call it, such as `meyer-werk2`.
         name: String,
-        /// The number of the site where it stands; the first site when left out.
+        /// The number of the site where it stands (`platen tenant list`); may be left out while there is one site.
         #[arg(long, value_name = "SITE", value_parser = tenant)]
         site: Option<TenantId>,
     },

@@ -75,12 +75,12 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is no TOML, or has a key that is not known, or a value of the wrong kind.
-    #[error("{file}: {source}")]
+    #[error("{file}: {problem}")]
     Shape {
         /// The file.
         file: String,
         /// What, with line, column and the line itself.
-        source: Box<toml::de::Error>,
+        problem: Box<toml::de::Error>,
     },
     /// A value that is not accepted.
     #[error("{file}, line {line}: {key}: {problem}")]

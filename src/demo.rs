@@ -13,7 +13,7 @@ use agent::AgentConfig;
 use agent::config::{RangeConfig, RangeEntry, Secret};
 use codec::id::{AgentId, Scope};
 use codec::time::Timestamp;
-use loadtest::fleet::printer::Behaviour;
+use loadtest::fleet::printer::{Behaviour, Printer};
 use loadtest::fleet::{Fleet, FleetConfig, FleetError};
 use olap::duck::DuckOptions;
 use poller::credentials::Credential;
@@ -28,7 +28,14 @@ use crate::serve::{LocalAgent, log_to_stderr, runtime, write_secret};
 use crate::stop::{Stop, on_signals};
 
 const LOGIN: &str = "admin";
-const AGENT: &str = "demo-agent";
+/// The agents, one at each site, in the order of the sites; `demo.json` names the first.
+const AGENTS: [&str; 5] = [
+    "demo-agent",
+    "demo-agent-2",
+    "demo-agent-3",
+    "demo-agent-4",
+    "demo-agent-5",
+];
 /// Where the printers listen, unless another demo has the port: kept the same so that kept data see the same addresses.
 const PRINTER_PORT: u16 = 16_161;
 
@@ -106,14 +113,18 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     })?;
     let password = prepare_login(&manager.registry, args.admin_password.as_deref())?;
     let sites = tenants::plant(&manager.registry)?;
-    let token = crate::people::new_token(&manager.registry, AGENT, Some(sites[0]))?;
+    let tokens = AGENTS
+        .iter()
+        .zip(&sites)
+        .map(|(agent, site)| crate::people::new_token(&manager.registry, agent, Some(*site)))
+        .collect::<Result<Vec<_>, _>>()?;
     manager.serve(listener, None)?;
     let demo_file = serde_json::to_string_pretty(&DemoFile {
         url: &url,
         login: LOGIN,
         password: &password,
-        agent_id: AGENT,
-        agent_token: &token,
+        agent_id: AGENTS[0],
+        agent_token: &tokens[0],
     })?;
     write_secret(&data.join("demo.json"), &demo_file).doing(|| "write demo.json".to_owned())?;
     println!("\n  Open      {url}\n  Login     {LOGIN}\n  Password  {password}");
@@ -128,10 +139,21 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
         }
     );
 
-    let agent = LocalAgent::start(agent_config(&url, &token, &fleet, data)?)?;
-    watch(&fleet, &manager, &agent, &sites, stop).await;
+    let mut agents = Vec::new();
+    // Each site has its share of the printers; the first has one more where they cannot be shared evenly.
+    let share = fleet.printers().len().div_ceil(AGENTS.len());
+    for ((printers, id), token) in fleet.printers().chunks(share).zip(AGENTS).zip(&tokens) {
+        let config = agent_config(&url, id, token, printers, fleet.port(), data)?;
+        agents.push(LocalAgent::start(config)?);
+    }
+    watch(&fleet, &manager, &agents, stop).await;
     println!("\nStopping …");
-    agent.stop().await;
+    for agent in &agents {
+        agent.ask_to_stop();
+    }
+    for agent in agents {
+        agent.stop().await;
+    }
     manager.stop().await;
     fleet.stop();
     drop(folder);
@@ -139,36 +161,23 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shows the start's progress, spreads the devices over the sites as they appear, and waits for the end.
-async fn watch(
-    fleet: &Fleet,
-    manager: &Manager,
-    agent: &LocalAgent,
-    sites: &[codec::id::TenantId],
-    stop: Stop,
-) {
+/// Shows the start's progress, and how things stand now and then, until the end is asked for.
+async fn watch(fleet: &Fleet, manager: &Manager, agents: &[LocalAgent], stop: Stop) {
     let living = fleet
         .printers()
         .iter()
         .filter(|printer| printer.behaviour != Behaviour::Dead)
         .count();
     let mut progress = progress::Progress::new(living, fleet.printers().len());
-    let mut settling = tenants::Settling::default();
     while !stop.is_asked() {
-        let (store, registry) = (manager.store.clone(), manager.registry.clone());
-        let sites = sites.to_vec();
-        let mut settled = std::mem::take(&mut settling);
-        let looked = tokio::task::spawn_blocking(move || {
-            settled.settle(&registry, &*store, &sites);
+        let store = manager.store.clone();
+        let counted = tokio::task::spawn_blocking(move || {
             let rules = olap::ask::FleetRules::at(Timestamp::now());
-            (store.fleet_counts(&Scope::Everything, &rules), settled)
-        })
-        .await;
-        if let Ok((counts, settled)) = looked {
-            settling = settled;
-            if let Ok(counts) = counts {
-                progress.show(&agent.status.read(), counts);
-            }
+            store.fleet_counts(&Scope::Everything, &rules)
+        });
+        if let Ok(Ok(counts)) = counted.await {
+            let doing: Vec<_> = agents.iter().map(|agent| agent.status.read()).collect();
+            progress.show(&doing, counts);
         }
         tokio::select! {
             () = stop.clone().wait() => break,
@@ -228,23 +237,23 @@ fn draw_password() -> Result<String, Failure> {
 
 fn agent_config(
     url: &str,
+    id: &str,
     token: &str,
-    fleet: &Fleet,
+    printers: &[Printer],
+    port: u16,
     data: &Path,
 ) -> Result<AgentConfig, Failure> {
-    let id: AgentId = AGENT.parse()?;
     let mut config = AgentConfig::new(
         url.to_owned(),
-        id,
+        id.parse::<AgentId>()?,
         Secret::new(token.to_owned()),
-        data.join("spool"),
+        data.join("spool").join(id),
     );
-    let first = fleet.printers().first().map(|printer| printer.address);
-    let last = fleet.printers().last().map(|printer| printer.address);
-    let (Some(first), Some(last)) = (first, last) else {
-        return Err(Failure::new("a fleet without printers"));
+    let (Some(first), Some(last)) = (printers.first(), printers.last()) else {
+        return Err(Failure::new("an agent without printers"));
     };
-    let span = format!("{first}-{last}:{}", fleet.port());
+    let (first, last) = (first.address, last.address);
+    let span = format!("{first}-{last}:{port}");
     let entry =
         RangeEntry::parse(&span).ok_or_else(|| Failure::new(format!("no range: {span}")))?;
     config.ranges = vec![RangeConfig {

@@ -83,9 +83,16 @@ pub fn agent(args: &AgentArgs) -> Result<(), Failure> {
     let registry = open(&args.config)?;
     match &args.command {
         AgentCommand::Add { name, site } => {
+            let known = registry.agents(&Scope::Everything)?;
+            if let Some(agent) = known.iter().find(|agent| agent.name == *name) {
+                return Err(Failure::new(format!(
+                    "there is already an agent {name}; `platen agent rotate-token {}` gives it a new token",
+                    agent.id
+                )));
+            }
             let site = match site {
                 Some(site) => *site,
-                None => registry.default_site()?,
+                None => only_site(&registry)?,
             };
             let new = registry.add_agent(name, site, Timestamp::now())?;
             note(&registry, "agent.add", new.agent.id.as_str(), "")?;
@@ -148,6 +155,25 @@ pub fn tenant(args: &TenantArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The site, where there is no choice.
+fn only_site(registry: &Registry) -> Result<TenantId, Failure> {
+    let mut sites = registry.tenants(&Scope::Everything)?;
+    sites.retain(|tenant| tenant.level == registry::Level::Site);
+    match sites.as_slice() {
+        [site] => Ok(site.id),
+        sites => {
+            let list: Vec<String> = sites
+                .iter()
+                .map(|site| format!("{} ({})", site.id, site.name))
+                .collect();
+            Err(Failure::new(format!(
+                "say at which site the agent stands: --site NUMBER, one of {}",
+                list.join(", ")
+            )))
+        }
+    }
+}
+
 /// The token of the agent of that id: drawn anew when the agent is known, else with a new agent at `site`.
 pub fn new_token(registry: &Registry, id: &str, site: Option<TenantId>) -> Result<String, Failure> {
     let agent: AgentId = id.parse()?;
@@ -179,7 +205,7 @@ fn print_token(registry: &Registry, id: &AgentId, token: &str) -> Result<(), Fai
     let agent = registry.agent(&Scope::Everything, id)?;
     let site = registry.site_path(agent.site)?.site;
     eprintln!(
-        "Agent {id} at {}. Its token is shown this once; put both into agent.toml:",
+        "Agent {id} at {}. Its token is shown this once; put both lines into the table [manager] of agent.toml:",
         site.name
     );
     println!("agent_id = \"{id}\"\ntoken = \"{token}\"");

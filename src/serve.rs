@@ -1,16 +1,18 @@
 //! `platen manager` and `platen all`.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent::{AgentConfig, StatusHandle, StopHandle};
+use registry::Registry;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::PlatenConfig;
 use crate::failure::{Doing, Failure};
-use crate::manager::{Manager, ManagerConfig, bind};
+use crate::manager::{Manager, ManagerConfig, bind, open_registry};
 use crate::stop::on_signals;
 
 /// The id of the agent that `platen all` runs.
@@ -59,6 +61,18 @@ pub fn run(path: &Path, parts: Parts) -> Result<(), Failure> {
 async fn serve(config: &PlatenConfig, path: &Path, parts: Parts) -> Result<(), Failure> {
     let stop = on_signals();
     let listener = bind(config.web.listen)?;
+    // What may be wrong with the agent is found before anything is started.
+    let local = match parts {
+        Parts::Manager => None,
+        Parts::ManagerAndAgent => {
+            let door = bind(([127, 0, 0, 1], 0).into())?;
+            let address = door
+                .local_addr()
+                .doing(|| "read the listener's address".to_owned())?;
+            let registry = open_registry(&config.data)?;
+            Some((door, local_agent_config(config, path, &registry, address)?))
+        }
+    };
     let mut manager = Manager::start(ManagerConfig {
         data: &config.data,
         store: &config.store,
@@ -83,9 +97,12 @@ async fn serve(config: &PlatenConfig, path: &Path, parts: Parts) -> Result<(), F
     }
     manager.serve(listener, config.web.tls.clone())?;
     info!(url = config.web.public_url, data = %config.data.display(), "the manager is ready");
-    let agent = match parts {
-        Parts::Manager => None,
-        Parts::ManagerAndAgent => Some(start_local_agent(config, path, &mut manager)?),
+    let agent = match local {
+        None => None,
+        Some((door, agent)) => {
+            manager.serve(door, None)?;
+            Some(LocalAgent::start(agent)?)
+        }
     };
     stop.wait().await;
     info!("stopping");
@@ -127,9 +144,14 @@ impl LocalAgent {
         })
     }
 
+    /// Asks it to end, without waiting.
+    pub fn ask_to_stop(&self) {
+        self.stop.stop();
+    }
+
     /// Asks it to end and waits for it, but not for ever.
     pub async fn stop(self) {
-        self.stop.stop();
+        self.ask_to_stop();
         let thread = self.thread;
         let joined = tokio::time::timeout(
             AGENT_STOP_MAX,
@@ -141,12 +163,14 @@ impl LocalAgent {
     }
 }
 
-/// Starts the agent of `platen all`: it delivers over a loopback listener of its own, so that no certificate is in the way.
-fn start_local_agent(
+/// The agent of `platen all`, as its file says. It delivers over `listener`, a loopback listener of its own, so that no certificate
+/// is in the way, unless its file names a manager.
+fn local_agent_config(
     config: &PlatenConfig,
     path: &Path,
-    manager: &mut Manager,
-) -> Result<LocalAgent, Failure> {
+    registry: &Registry,
+    listener: SocketAddr,
+) -> Result<AgentConfig, Failure> {
     let Some(file) = &config.agent else {
         return Err(Failure::new(format!(
             "{}: `platen all` needs the table [agent] with the key config, the path of an agent.toml",
@@ -154,36 +178,42 @@ fn start_local_agent(
         )));
     };
     let mut text = std::fs::read_to_string(file).doing(|| format!("read {}", file.display()))?;
-    let has_manager =
-        toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.contains_key("manager"));
-    if !has_manager {
-        let address = manager.serve(bind(([127, 0, 0, 1], 0).into())?, None)?;
-        let token_file = local_agent_token(config, manager)?;
-        // Behind the operator's own lines, so that errors in those keep their numbers.
+    let tables: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let absolute = |path: PathBuf| {
+        // The agent takes relative paths from its own file's folder.
+        std::path::absolute(&path)
+            .map(|path| path.display().to_string())
+            .doing(|| format!("find {}", path.display()))
+    };
+    // Behind the operator's own lines, so that errors in those keep their numbers.
+    if !tables.contains_key("manager") {
+        let token_file = absolute(local_agent_token(config, registry)?)?;
         text.push_str(&format!(
-            "\n[manager]\nurl = \"http://{address}\"\nagent_id = \"{LOCAL_AGENT}\"\ntoken_file = {:?}\n",
-            token_file.display().to_string()
+            "\n[manager]\nurl = \"http://{listener}\"\nagent_id = \"{LOCAL_AGENT}\"\ntoken_file = {token_file:?}\n"
         ));
     }
+    if !tables.contains_key("spool") {
+        let spool = absolute(config.data.join("spool"))?;
+        text.push_str(&format!("\n[spool]\ndirectory = {spool:?}\n"));
+    }
     let base = file.parent().unwrap_or(Path::new(""));
-    let agent = AgentConfig::parse(&text, &file.display().to_string(), base)?;
-    LocalAgent::start(agent)
+    Ok(AgentConfig::parse(
+        &text,
+        &file.display().to_string(),
+        base,
+    )?)
 }
 
 /// The file with the token of the local agent, which is registered when it is not yet.
-fn local_agent_token(
-    config: &PlatenConfig,
-    manager: &Manager,
-) -> Result<std::path::PathBuf, Failure> {
+fn local_agent_token(config: &PlatenConfig, registry: &Registry) -> Result<PathBuf, Failure> {
     let path = config.data.join("local-agent.token");
     let known = std::fs::read_to_string(&path)
-        .is_ok_and(|token| manager.registry.agent_by_token(token.trim()).is_ok());
+        .is_ok_and(|token| registry.agent_by_token(token.trim()).is_ok());
     if !known {
-        let token = crate::people::new_token(&manager.registry, LOCAL_AGENT, None)?;
+        let token = crate::people::new_token(registry, LOCAL_AGENT, None)?;
         write_secret(&path, &token).doing(|| format!("write {}", path.display()))?;
     }
-    // The agent takes relative paths from its own file's folder.
-    std::path::absolute(&path).doing(|| format!("find {}", path.display()))
+    Ok(path)
 }
 
 /// Writes a file that only its owner may read.

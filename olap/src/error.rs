@@ -10,7 +10,7 @@ use crate::cursor::CursorError;
 pub enum StoreError {
     /// Another process holds the store's file (Rule 11).
     #[error(
-        "the store {path} is open in another process: stop that manager first, or ask it (its API and `platen store` go through it)"
+        "the store {path} is open in another process: stop that manager first"
     )]
     Locked {
         /// The file.

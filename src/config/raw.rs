@@ -105,9 +105,9 @@ impl Place<'_> {
 }
 
 pub(super) fn parse(text: &str, file: &str, base: &Path) -> Result<PlatenConfig, ConfigError> {
-    let raw: Raw = toml::from_str(text).map_err(|source| ConfigError::Shape {
+    let raw: Raw = toml::from_str(text).map_err(|problem| ConfigError::Shape {
         file: file.to_owned(),
-        source: Box::new(source),
+        problem: Box::new(problem),
     })?;
     let place = Place { text, file };
     Ok(PlatenConfig {

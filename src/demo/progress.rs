@@ -46,18 +46,18 @@ impl Progress {
     }
 
     /// Says how things stand.
-    pub fn show(&mut self, agent: &Status, fleet: FleetCounts) {
+    pub fn show(&mut self, agents: &[Status], fleet: FleetCounts) {
         let seen = fleet.devices;
         if !self.complete {
-            self.show_start(agent, seen);
+            self.show_start(agents, seen);
         } else if self.line_at.elapsed() >= LINE_EVERY {
             self.line_at = Instant::now();
             println!(
                 "{} polls, {} receipts, {seen} printers, {} with alerts, {} low on supplies, {} silent",
-                agent.polls,
-                agent
-                    .streams
+                agents.iter().map(|agent| agent.polls).sum::<u64>(),
+                agents
                     .iter()
+                    .flat_map(|agent| &agent.streams)
                     .map(|stream| stream.receipts)
                     .sum::<u64>(),
                 fleet.attention,
@@ -67,31 +67,26 @@ impl Progress {
         }
     }
 
-    fn show_start(&mut self, agent: &Status, seen: u64) {
+    fn show_start(&mut self, agents: &[Status], seen: u64) {
+        let found = agents.iter().map(|agent| agent.devices_known).sum::<u64>();
         let terminal = std::io::stdout().is_terminal();
         if seen >= self.living {
             self.complete = true;
             self.line_at = Instant::now();
             let end = if terminal { "\r" } else { "" };
             println!(
-                "{end}All {} living printers are visible after {:.1} s ({} are switched off). Ctrl-C stops the demo.",
+                "{end}All {} living printers are visible after {:.1} s ({} switched off). Ctrl-C stops the demo.",
                 self.living,
                 self.started.elapsed().as_secs_f64(),
                 self.all - self.living
             );
         } else if terminal {
-            print!(
-                "\r{} found, {} polled, {seen} of {} visible ",
-                agent.devices_known, agent.polls, self.living
-            );
+            print!("\r{found} found, {seen} of {} visible ", self.living);
             // A terminal that is gone shows nothing, which is no reason to stop.
             let _ = std::io::stdout().flush();
         } else if seen != self.shown {
             self.shown = seen;
-            println!(
-                "{} found, {} polled, {seen} of {} visible",
-                agent.devices_known, agent.polls, self.living
-            );
+            println!("{found} found, {seen} of {} visible", self.living);
         }
     }
 }
