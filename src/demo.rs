@@ -95,8 +95,11 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
         .doing(|| "read the listener's address".to_owned())?;
     let url = format!("http://{address}");
 
+    if let Some(password) = &args.admin_password {
+        registry::password::check_strength(password)?;
+    }
     println!(
-        "Starting {} simulated printers, an agent and a manager …",
+        "Starting {} simulated printers, their agents and a manager …",
         args.devices
     );
     let fleet = start_fleet(args.devices)?;
