@@ -1,4 +1,5 @@
-//! From the spool to the manager: every report until its receipt, oldest first, each stream on its own.
+//! From the spool to the manager: every report until its receipt, oldest first, each stream on its own. One at a time, so in order;
+//! in a backlog several at a time, so that neighbours may arrive in another order: their sequence puts them right at the manager.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -80,7 +81,7 @@ pub trait Transport: Send + Sync {
 /// How the uploader goes about it.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadOptions {
-    /// Reports of one stream under way at once while there is a backlog.
+    /// Reports of one stream under way at once while there is a backlog; without one it is one.
     pub in_flight: usize,
     /// The most bytes per second over both streams.
     pub rate_bytes_max: Option<u64>,
@@ -237,9 +238,11 @@ impl<D: Disk> Worker<D> {
             match queue.next(Instant::now()) {
                 Next::Deliver(report) => return Some(report),
                 Next::Load { after, count } => {
-                    let loaded =
-                        self.spool()
-                            .waiting(self.lane.stream, after, count, LOOK_AHEAD_BYTES_MAX);
+                    let stream = self.lane.stream;
+                    let mut spool = self.spool();
+                    let loaded = spool.waiting(stream, after, count, LOOK_AHEAD_BYTES_MAX);
+                    queue.waiting(spool.depth(stream).0);
+                    drop(spool);
                     match loaded {
                         Ok(reports) => queue.loaded(reports),
                         Err(error) => {
@@ -281,14 +284,7 @@ impl<D: Disk> Worker<D> {
                 }
             }
             queue::Verdict::Dead(report, why) => {
-                tracing::warn!(
-                    stream = stream.name(),
-                    sequence = key.sequence,
-                    why,
-                    "refused for good: moved to the dead letters"
-                );
-                add(&counters.stream(stream).refused, 1);
-                log_disk(self.spool().refuse(&report, &why, now));
+                self.bury(&mut queue, report, &why, now);
             }
             queue::Verdict::Again {
                 why,
@@ -310,10 +306,45 @@ impl<D: Disk> Worker<D> {
             }
         }
         let (reports, bytes) = self.spool().depth(stream);
+        queue.waiting(reports);
         set(&counters.stream(stream).waiting_reports, reports);
         set(&counters.stream(stream).waiting_bytes, bytes);
         drop(queue);
         self.lane.changed.notify_all();
+    }
+
+    /// Moves a refused report to the dead letters. Without a disk that takes it, it comes again, but not for ever.
+    fn bury(&self, queue: &mut Queue, report: Waiting, why: &str, now: Timestamp) {
+        let stream = self.lane.stream;
+        let (sequence, key) = (report.key.sequence, report.key.clone());
+        let counters = self.status.counters();
+        let Err(error) = self.spool().refuse(&report, why, now) else {
+            tracing::warn!(
+                stream = stream.name(),
+                sequence,
+                why,
+                "refused for good: moved to the dead letters"
+            );
+            add(&counters.stream(stream).refused, 1);
+            return;
+        };
+        let error = Chain(&error);
+        match queue.letter_failed(report, Instant::now(), random_fraction()) {
+            Ok(attempts) => {
+                if attempts.is_power_of_two() {
+                    tracing::error!(stream = stream.name(), sequence, attempts, why, %error, "refused for good, but its dead letter cannot be written: will be tried again");
+                }
+                counters.not_delivered(
+                    stream,
+                    format!("a refused report cannot be put to the dead letters: {error}"),
+                );
+            }
+            Err(_given_up) => {
+                tracing::error!(stream = stream.name(), sequence, why, %error, "refused for good and given up: its dead letter cannot be written");
+                add(&counters.stream(stream).refused, 1);
+                log_disk(self.spool().acknowledge(&key, now));
+            }
+        }
     }
 
     fn spool(&self) -> MutexGuard<'_, Spool<D>> {

@@ -60,7 +60,8 @@ pub struct ManagerConfig {
     pub token: Secret,
     /// How long one delivery may take from connect to receipt.
     pub timeout: Duration,
-    /// How many reports of one stream may be under way while there is a backlog.
+    /// How many reports of one stream may be under way while there is a backlog: so many neighbours may arrive in another order
+    /// then, which the manager mends by their sequence. Without a backlog it is one.
     pub in_flight: usize,
     /// The most bytes per second of upload; none: as fast as the line.
     pub rate_bytes_max: Option<u64>,

@@ -199,7 +199,8 @@ impl<D: Disk> Lane<D> {
         Ok(())
     }
 
-    /// Reads the oldest waiting reports behind `after` that are not done with.
+    /// Reads the oldest waiting reports behind `after` that are not done with. None means that nothing waits there: what cannot be
+    /// read any more is given up and stepped over.
     pub fn waiting(
         &mut self,
         agent: &AgentId,
@@ -207,6 +208,32 @@ impl<D: Disk> Lane<D> {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Waiting>, SpoolError> {
+        loop {
+            let (found, unreadable) = self.read_ahead(agent, after, count_max, bytes_max)?;
+            for sequence in &unreadable {
+                // It must not stand in the way of the others for ever.
+                self.dropped.damaged += 1;
+                tracing::error!(
+                    stream = self.stream.name(),
+                    sequence,
+                    "a waiting report can no longer be read; it is lost"
+                );
+                self.done(*sequence)?;
+            }
+            if !found.is_empty() || unreadable.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// One reading of what waits behind `after`, and the numbers of what could not be read before its end.
+    fn read_ahead(
+        &mut self,
+        agent: &AgentId,
+        after: u64,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<Waiting>, Vec<u64>), SpoolError> {
         let stream = self.stream;
         let failed = |source| SpoolError::Journal { stream, source };
         let from = self
@@ -220,27 +247,29 @@ impl<D: Disk> Lane<D> {
             .copied()
             .collect();
         let Some(first) = wanted.first() else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         };
         let mut found = Vec::with_capacity(wanted.len());
+        let mut unreadable = Vec::new();
         let mut bytes = 0;
         let mut reader = self.journal.read_from(first.position).map_err(failed)?;
         let mut wanted = wanted.iter().peekable();
-        while let Some(place) = wanted.peek() {
+        while wanted.peek().is_some() {
             let Some(item) = reader.next().map_err(failed)? else {
+                // The journal ends before them.
+                unreadable.extend(wanted.map(|place| place.sequence));
                 break;
             };
             let Item::Record(entry) = item else { continue };
-            if entry.position > place.position {
-                // Its record is not readable any more; it was counted as damage when it was met.
-                wanted.next();
-                continue;
+            // What the reader has passed without meeting it has no record any more.
+            while let Some(passed) = wanted.next_if(|place| place.position < entry.position) {
+                unreadable.push(passed.sequence);
             }
-            if entry.position < place.position {
+            let Some(place) = wanted.next_if(|place| place.position == entry.position) else {
                 continue;
-            }
-            wanted.next();
+            };
             let Some(meta) = Meta::read(entry.meta) else {
+                unreadable.push(place.sequence);
                 continue;
             };
             bytes += entry.body.len();
@@ -259,18 +288,7 @@ impl<D: Disk> Lane<D> {
                 sealed: entry.body.to_vec(),
             });
         }
-        if found.is_empty() {
-            // The oldest cannot be read any more: it must not stand in the way of the others for ever.
-            self.dropped.damaged += 1;
-            tracing::error!(
-                stream = stream.name(),
-                sequence = first.sequence,
-                "a waiting report can no longer be read; it is lost"
-            );
-            let sequence = first.sequence;
-            self.done(sequence)?;
-        }
-        Ok(found)
+        Ok((found, unreadable))
     }
 
     /// The report is done with.

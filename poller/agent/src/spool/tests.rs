@@ -244,6 +244,51 @@ fn a_spool_emptied_by_hand_starts_a_new_epoch() {
     assert_eq!(state[0].key.epoch, epoch);
 }
 
+#[test]
+fn reports_that_can_no_longer_be_read_are_stepped_over_and_do_not_stall_the_stream() {
+    let config = config(Path::new("unused"));
+    let disks = [SimDisk::new(1), SimDisk::new(2)];
+    let mut spool = Spool::assemble(
+        &config,
+        Identity::new(agent()),
+        disks[0].clone(),
+        disks[1].clone(),
+        NOW,
+    )
+    .unwrap();
+    for n in 1..=5 {
+        put(&mut spool, Stream::Meters, &[n; 1000], NOW);
+    }
+    // The disk spoils the first, the second and the fourth while the agent runs.
+    let bytes = disks[0].contents(1).unwrap();
+    for n in [1, 2, 4] {
+        let at = bytes.windows(1000).position(|body| body == [n; 1000]);
+        assert!(disks[0].flip_bit(1, at.unwrap() + 500, 3));
+    }
+    // One at a time, as a narrow window asks: none found would mean that none is left.
+    let mut seen = Vec::new();
+    while let Some(report) = spool
+        .waiting(Stream::Meters, seen.last().copied().unwrap_or(0), 1, 10)
+        .unwrap()
+        .pop()
+    {
+        seen.push(report.key.sequence);
+        spool.acknowledge(&report.key, NOW).unwrap();
+    }
+    assert_eq!(seen, [3, 5]);
+    assert_eq!(spool.depth(Stream::Meters), (0, 0));
+    assert_eq!(spool.dropped(Stream::Meters).damaged, 3);
+
+    // Nothing but damage is left: that is no report, and no stall.
+    put(&mut spool, Stream::Meters, &[6; 1000], NOW);
+    let bytes = disks[0].contents(1).unwrap();
+    let at = bytes.windows(1000).position(|body| body == [6; 1000]);
+    assert!(disks[0].flip_bit(1, at.unwrap(), 0));
+    assert!(sequences(&mut spool, Stream::Meters).is_empty());
+    put(&mut spool, Stream::Meters, &[7; 1000], NOW);
+    assert_eq!(sequences(&mut spool, Stream::Meters), [7]);
+}
+
 /// A small generator of the test's own: the same seed makes the same run.
 struct Random(u64);
 

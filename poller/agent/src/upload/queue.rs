@@ -1,7 +1,8 @@
 //! What to send next, and when: one stream's reports, oldest first, with backoff. No thread, no clock, no socket.
 //!
-//! What always holds: a report is under way once at most; after a failure only the oldest is tried until something gets through;
-//! what failed goes before what is newer.
+//! What always holds: a report is under way once at most; without a backlog one at a time, so the manager sees them in order; in a
+//! backlog several at a time, but none further ahead of the oldest than the window is wide, so what comes in another order than
+//! it was sealed in comes in another order within that window alone; after a failure only the oldest is tried until it gets through.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -22,6 +23,11 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// So often a report may be refused by something that does not name it before it is given up: a proxy with a size limit must not
 /// block the stream for ever.
 const UNSIGNED_REFUSALS_MAX: u32 = 12;
+/// So many reports that wait are a backlog: one at a time, at 200 ms each, the line would fall behind by seconds.
+const BACKLOG_REPORTS_MIN: u64 = 16;
+/// So often a dead letter is tried to be written (for some ten minutes) before its report is given up without one: a folder that
+/// cannot be written must not block the stream for ever.
+const LETTER_ATTEMPTS_MAX: u32 = 10;
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,7 +75,12 @@ pub struct Queue {
     /// The spool had no more when it was last asked.
     spool_empty: bool,
     failures: u32,
+    /// The oldest that failed and has not got through since: nothing else is tried.
+    failed_oldest: Option<u64>,
+    /// How many the spool has, as far as it was said.
+    waiting: u64,
     unsigned_refusals: (u64, u32),
+    letters_failed: (u64, u32),
     not_before: Option<Instant>,
 }
 
@@ -84,7 +95,10 @@ impl Queue {
             loaded_until: 0,
             spool_empty: false,
             failures: 0,
+            failed_oldest: None,
+            waiting: 0,
             unsigned_refusals: (0, 0),
+            letters_failed: (0, 0),
             not_before: None,
         }
     }
@@ -100,9 +114,16 @@ impl Queue {
         self.spool_empty = false;
     }
 
+    /// How many reports wait in the spool, those under way included: what makes a backlog.
+    pub const fn waiting(&mut self, reports: u64) {
+        self.waiting = reports;
+    }
+
     /// What to do now.
     pub fn next(&mut self, now: Instant) -> Next {
-        let allowed = if self.failures == 0 {
+        let is_backlog = self.waiting >= BACKLOG_REPORTS_MIN;
+        let has_failed = self.failures > 0 || self.failed_oldest.is_some();
+        let allowed = if is_backlog && !has_failed {
             self.in_flight_max
         } else {
             1
@@ -122,13 +143,19 @@ impl Queue {
                 count: self.in_flight_max * 2,
             };
         }
-        match self.ready.pop_first() {
-            Some((sequence, report)) => {
-                self.in_flight.insert(sequence);
-                Next::Deliver(report)
-            }
-            None => Next::Wait(None),
+        let Some(entry) = self.ready.first_entry() else {
+            return Next::Wait(None);
+        };
+        let sequence = *entry.key();
+        let window = self.in_flight_max as u64;
+        let oldest = self.in_flight.first().copied().unwrap_or(sequence);
+        if sequence >= oldest.saturating_add(window) {
+            // The oldest is slow: what is newer does not run away from it.
+            return Next::Wait(None);
         }
+        let report = entry.remove();
+        self.in_flight.insert(sequence);
+        Next::Deliver(report)
     }
 
     /// What the spool had behind `after`.
@@ -155,13 +182,11 @@ impl Queue {
         );
         let (why, pause) = match outcome {
             Outcome::Delivered { .. } => {
-                self.failures = 0;
-                self.not_before = None;
+                self.got_through(sequence);
                 return Verdict::Done;
             }
             Outcome::Refused { why } => {
-                self.failures = 0;
-                self.not_before = None;
+                self.got_through(sequence);
                 return Verdict::Dead(report, why.clone());
             }
             Outcome::RefusedUnsigned { why } => {
@@ -170,8 +195,7 @@ impl Queue {
                 }
                 self.unsigned_refusals.1 += 1;
                 if self.unsigned_refusals.1 >= UNSIGNED_REFUSALS_MAX {
-                    self.failures = 0;
-                    self.not_before = None;
+                    self.got_through(sequence);
                     return Verdict::Dead(report, why.clone());
                 }
                 (why, self.backoff(PAUSE_MIN, PAUSE_MAX, jitter))
@@ -193,9 +217,7 @@ impl Queue {
             }
         };
         self.failures = self.failures.saturating_add(1);
-        let until = now + pause;
-        self.not_before = Some(self.not_before.map_or(until, |earlier| earlier.max(until)));
-        self.ready.insert(sequence, report);
+        self.hold(report, now + pause);
         Verdict::Again {
             why: why.clone(),
             attempts: self.failures,
@@ -203,185 +225,58 @@ impl Queue {
         }
     }
 
-    /// Doubles with each failure in a row; half of it is random, so that agents do not come back in step.
-    fn backoff(&self, min: Duration, max: Duration, jitter: f64) -> Duration {
-        let doubled = min.saturating_mul(1 << self.failures.min(16));
-        doubled.min(max).mul_f64(0.5 + jitter / 2.0)
+    /// The dead letter of a report could not be written: the report comes again after a pause, which grows, and is given back once
+    /// that was tried too often. Says how often it was tried.
+    ///
+    /// # Errors
+    /// The report, to be given up without a letter.
+    pub fn letter_failed(
+        &mut self,
+        report: Waiting,
+        now: Instant,
+        jitter: f64,
+    ) -> Result<u32, Waiting> {
+        let sequence = report.key.sequence;
+        if self.letters_failed.0 != sequence {
+            self.letters_failed = (sequence, 0);
+        }
+        self.letters_failed.1 += 1;
+        let attempts = self.letters_failed.1;
+        if attempts >= LETTER_ATTEMPTS_MAX {
+            return Err(report);
+        }
+        let pause = backoff(attempts, PAUSE_MIN, PAUSE_MAX, jitter);
+        self.hold(report, now + pause);
+        Ok(attempts)
     }
+
+    /// An answer that ends a report: the way is free, unless an older one waits to get through.
+    fn got_through(&mut self, sequence: u64) {
+        if self.failed_oldest.is_none_or(|oldest| oldest == sequence) {
+            self.failed_oldest = None;
+            self.failures = 0;
+            self.not_before = None;
+        }
+    }
+
+    /// The report stays here, before what is newer, and nothing is sent until then.
+    fn hold(&mut self, report: Waiting, until: Instant) {
+        let sequence = report.key.sequence;
+        self.failed_oldest = Some(self.failed_oldest.map_or(sequence, |old| old.min(sequence)));
+        self.not_before = Some(self.not_before.map_or(until, |earlier| earlier.max(until)));
+        self.ready.insert(sequence, report);
+    }
+
+    fn backoff(&self, min: Duration, max: Duration, jitter: f64) -> Duration {
+        backoff(self.failures, min, max, jitter)
+    }
+}
+
+/// Doubles with each failure in a row; half of it is random, so that agents do not come back in step.
+fn backoff(failures: u32, min: Duration, max: Duration, jitter: f64) -> Duration {
+    let doubled = min.saturating_mul(1 << failures.min(16));
+    doubled.min(max).mul_f64(0.5 + jitter / 2.0)
 }
 
 #[cfg(test)]
-mod tests {
-    use codec::envelope::Encoding;
-    use codec::id::AgentId;
-    use codec::key::{ContentHash, ReportKey, SpoolEpoch, Stream};
-    use codec::time::Timestamp;
-
-    use super::*;
-    use crate::spool::Meta;
-
-    fn report(sequence: u64) -> Waiting {
-        let meta = Meta {
-            encoding: Encoding::Gzip,
-            epoch: SpoolEpoch(1),
-            hash: ContentHash([0; 32]),
-            sealed_at: Timestamp::default(),
-            devices: 1,
-        };
-        Waiting {
-            key: ReportKey {
-                agent: AgentId::new("a").unwrap(),
-                epoch: meta.epoch,
-                stream: Stream::Meters,
-                sequence,
-                hash: meta.hash,
-            },
-            meta,
-            sealed: Vec::new(),
-        }
-    }
-
-    fn loaded(in_flight: usize, sequences: std::ops::RangeInclusive<u64>) -> Queue {
-        let mut queue = Queue::new(in_flight);
-        assert!(matches!(
-            queue.next(Instant::now()),
-            Next::Load { after: 0, .. }
-        ));
-        queue.loaded(sequences.map(report).collect());
-        queue
-    }
-
-    fn later(why: &str) -> Outcome {
-        Outcome::Later {
-            after: None,
-            why: why.to_owned(),
-        }
-    }
-
-    fn deliver(queue: &mut Queue, now: Instant) -> Option<Waiting> {
-        match queue.next(now) {
-            Next::Deliver(report) => Some(report),
-            _ => None,
-        }
-    }
-
-    const DELIVERED: Outcome = Outcome::Delivered {
-        need_full: Vec::new(),
-    };
-
-    #[test]
-    fn the_oldest_go_first_and_no_more_at_once_than_allowed() {
-        let now = Instant::now();
-        let mut queue = loaded(2, 1..=3);
-        let first = deliver(&mut queue, now).unwrap();
-        let second = deliver(&mut queue, now).unwrap();
-        assert_eq!((first.key.sequence, second.key.sequence), (1, 2));
-        assert_eq!(queue.next(now), Next::Wait(None));
-        assert_eq!(queue.settle(second, &DELIVERED, now, 0.0), Verdict::Done);
-        assert_eq!(deliver(&mut queue, now).unwrap().key.sequence, 3);
-    }
-
-    #[test]
-    fn after_a_failure_the_oldest_is_tried_alone_with_growing_pauses() {
-        let mut now = Instant::now();
-        let mut queue = loaded(4, 1..=4);
-        let reports: Vec<Waiting> = (0..4).map(|_| deliver(&mut queue, now).unwrap()).collect();
-        for report in reports {
-            queue.settle(report, &later("away"), now, 1.0);
-        }
-        let mut pauses = Vec::new();
-        for _ in 0..12 {
-            let Next::Wait(Some(until)) = queue.next(now) else {
-                panic!("a failure makes a pause");
-            };
-            pauses.push((until - now).as_secs());
-            now = until;
-            let report = deliver(&mut queue, now).unwrap();
-            assert_eq!(report.key.sequence, 1);
-            assert_eq!(queue.next(now), Next::Wait(None), "one at a time");
-            queue.settle(report, &later("away"), now, 1.0);
-        }
-        assert_eq!(pauses[..4], [8, 16, 32, 64], "four failures came before");
-        assert_eq!(pauses.last(), Some(&300));
-        let Next::Wait(Some(until)) = queue.next(now) else {
-            panic!("still paused");
-        };
-        let report = deliver(&mut queue, until).unwrap();
-        assert_eq!(queue.settle(report, &DELIVERED, until, 0.0), Verdict::Done);
-        let back: Vec<u64> = std::iter::from_fn(|| deliver(&mut queue, until))
-            .map(|report| report.key.sequence)
-            .collect();
-        assert_eq!(back, [2, 3, 4], "all at once again, in order");
-    }
-
-    #[test]
-    fn retry_after_is_obeyed_within_reason() {
-        let now = Instant::now();
-        let mut queue = loaded(1, 1..=1);
-        for (asked, least, most) in [(7, 7, 8), (1_000_000, 3600, 3960)] {
-            let at = match queue.next(now + Duration::from_secs(10_000)) {
-                Next::Deliver(report) => {
-                    let outcome = Outcome::Later {
-                        after: Some(Duration::from_secs(asked)),
-                        why: "busy".to_owned(),
-                    };
-                    queue.settle(report, &outcome, now, 1.0);
-                    queue.next(now)
-                }
-                other => panic!("{other:?}"),
-            };
-            let Next::Wait(Some(until)) = at else {
-                panic!("{at:?}")
-            };
-            let pause = (until - now).as_secs();
-            assert!((least..=most).contains(&pause), "{asked}: {pause}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_goes_to_the_dead_letters_and_the_stream_goes_on() {
-        let now = Instant::now();
-        let mut queue = loaded(1, 1..=2);
-        let first = deliver(&mut queue, now).unwrap();
-        let refused = Outcome::Refused {
-            why: "malformed".to_owned(),
-        };
-        assert_eq!(
-            queue.settle(first.clone(), &refused, now, 0.0),
-            Verdict::Dead(first, "malformed".to_owned())
-        );
-        assert_eq!(deliver(&mut queue, now).unwrap().key.sequence, 2);
-    }
-
-    #[test]
-    fn an_unsigned_refusal_blocks_the_stream_for_a_while_only() {
-        let mut now = Instant::now();
-        let mut queue = loaded(1, 1..=2);
-        let unsigned = Outcome::RefusedUnsigned {
-            why: "413 from a proxy".to_owned(),
-        };
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            now += PAUSE_MAX;
-            let report = deliver(&mut queue, now).unwrap();
-            assert_eq!(report.key.sequence, 1);
-            if let Verdict::Dead(..) = queue.settle(report, &unsigned, now, 0.0) {
-                break;
-            }
-        }
-        assert_eq!(tries, UNSIGNED_REFUSALS_MAX);
-        assert_eq!(deliver(&mut queue, now).unwrap().key.sequence, 2);
-    }
-
-    #[test]
-    fn an_empty_spool_is_asked_again_when_something_came() {
-        let now = Instant::now();
-        let mut queue = Queue::new(2);
-        assert!(matches!(queue.next(now), Next::Load { .. }));
-        queue.loaded(Vec::new());
-        assert_eq!(queue.next(now), Next::Wait(None));
-        queue.refresh();
-        assert!(matches!(queue.next(now), Next::Load { after: 0, .. }));
-    }
-}
+mod tests;

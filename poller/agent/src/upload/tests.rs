@@ -227,6 +227,32 @@ fn a_refused_report_goes_to_the_dead_letters_and_the_next_one_is_delivered() {
 }
 
 #[test]
+fn a_refused_report_whose_letter_cannot_be_written_is_tried_again_and_nothing_stays_behind() {
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::Meters);
+    fixture.put(Stream::Meters);
+    // A file stands where the folder of the dead letters should be.
+    let letters = fixture.folder.path().join("spool/dead-letters");
+    std::fs::write(&letters, "in the way").unwrap();
+    let refusal = Act::Refusal("400 Bad Request");
+    let manager = Manager::start(&[refusal, refusal], fixture.epoch());
+    fixture.upload(&manager_at(manager.address));
+    let deadline = Instant::now() + PATIENCE;
+    while fixture.status.read().streams[0].attempts_failed == 0 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    std::fs::remove_file(&letters).unwrap();
+    fixture.wait_for_empty();
+    let sequences: Vec<u64> = manager.wait_for(3).iter().map(|s| s.sequence).collect();
+    assert_eq!(sequences, [1, 1, 2]);
+    assert_eq!(std::fs::read_dir(letters).unwrap().count(), 2);
+    let status = fixture.end().read();
+    let meters = &status.streams[0];
+    assert_eq!((meters.refused, meters.receipts), (1, 1));
+}
+
+#[test]
 fn retry_after_is_waited_for() {
     let mut fixture = Fixture::new();
     fixture.put(Stream::Meters);
