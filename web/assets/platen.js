@@ -2,7 +2,7 @@
 "use strict";
 
 const page = document.body.dataset;
-const units = (page.units || "s,min,h,d").split(",");
+const units = (page.units || "s,min,h,d,d").split(",");
 const searchDelayMs = 180;
 const ageIntervalMs = 5000;
 
@@ -13,7 +13,7 @@ function age(ms) {
   if (h < 1) return `${min} ${units[1]}`;
   if (d < 1) return `${h} ${units[2]}`;
   if (d < 10 && h % 24) return `${d} ${units[3]} ${h % 24} ${units[2]}`;
-  return `${d} ${units[3]}`;
+  return d === 1 ? `1 ${units[4]}` : `${d} ${units[3]}`;
 }
 
 // The server's clock counts, not this machine's: the page says when it was made.

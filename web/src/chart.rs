@@ -11,16 +11,21 @@ use crate::format;
 use crate::text::Lang;
 
 /// Width and height of the picture, in its own units.
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 210.0;
 /// Where the plot lies in it; the right margin has room for the names.
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 580.0;
+const RIGHT: f64 = 430.0;
+/// So many characters of a name fit beside the plot.
+const NAME_CHARS_MAX: usize = 23;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 178.0;
 /// Lines of the grid, and the least distance of two names.
 const GRID_STEPS: u64 = 4;
 const LABEL_GAP: f64 = 14.0;
+/// Up to so much time the marks below are times of day, up to so much days with times, beyond it days.
+const TIMES_MS_MAX: i64 = format::DAY_MS;
+const DAYS_AND_TIMES_MS_MAX: i64 = 4 * format::DAY_MS;
 /// The most points of a line: more than pixels across would not be seen.
 pub(crate) const POINTS_MAX: usize = 500;
 /// The most lines: more could not be told apart.
@@ -81,7 +86,7 @@ pub(crate) fn draw(lang: Lang, zone: &TimeZone, title: &str, lines: &[Line]) -> 
             r#"<text class="label" x="{:.1}" y="{:.1}">{}</text>"#,
             RIGHT + 10.0,
             y + 4.0,
-            escape(&lines[nth].name)
+            escape(&cut(&lines[nth].name))
         );
     }
     svg.push_str("</svg>");
@@ -96,7 +101,7 @@ struct Frame {
     high: u64,
 }
 
-// Positions in a picture of 720 units: what an f64 loses of an i64 is far below a pixel.
+// Positions in a picture of 600 units: what an f64 loses of an i64 is far below a pixel.
 #[allow(clippy::cast_precision_loss)]
 impl Frame {
     fn x(&self, at: Timestamp) -> f64 {
@@ -127,10 +132,14 @@ fn draw_grid(svg: &mut String, lang: Lang, zone: &TimeZone, frame: &Frame, step:
         let at = frame
             .from
             .plus_ms(span_ms / 4 * i64::try_from(nth).unwrap_or(0));
-        let text = if span_ms < 2 * format::DAY_MS {
-            format::time(zone, at)
-        } else {
-            format::day(lang, zone, at)
+        let text = match span_ms {
+            // Below four minutes two marks would lie in one minute, below four days on one day.
+            ..240_000 => format::time_seconds(zone, at),
+            240_000..TIMES_MS_MAX => format::time(zone, at),
+            TIMES_MS_MAX..DAYS_AND_TIMES_MS_MAX => {
+                format!("{} {}", format::day(lang, zone, at), format::time(zone, at))
+            }
+            _ => format::day(lang, zone, at),
         };
         let anchor = match nth {
             0 => "start",
@@ -200,6 +209,18 @@ fn spread(mut ends: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
         floor = end.1 - LABEL_GAP;
     }
     ends
+}
+
+/// A name that fits; its end, which is what was counted, stays.
+fn cut(name: &str) -> String {
+    let chars = name.chars().count();
+    if chars <= NAME_CHARS_MAX {
+        return name.to_owned();
+    }
+    let (words, count) = name.rsplit_once(' ').unwrap_or((name, ""));
+    let room = NAME_CHARS_MAX.saturating_sub(count.chars().count() + 2);
+    let words: String = words.chars().take(room).collect();
+    format!("{}… {count}", words.trim_end_matches([' ', ',']))
 }
 
 fn escape(text: &str) -> String {
@@ -272,6 +293,28 @@ mod tests {
             .next()
             .unwrap();
         assert!(polyline.split_whitespace().count() <= POINTS_MAX + 1);
+    }
+
+    #[test]
+    fn the_marks_of_a_short_time_differ() {
+        let svg = draw(
+            Lang::De,
+            &TimeZone::UTC,
+            "t",
+            &[line("a", &[(0, 1), (90_000, 9)])],
+        )
+        .unwrap();
+        for mark in ["00:00:00", "00:00:22", "00:00:45", "00:01:07", "00:01:30"] {
+            assert!(svg.contains(&format!(">{mark}<")), "{mark}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_what_was_counted() {
+        assert_eq!(cut("Druck, farbig +12"), "Druck, farbig +12");
+        let cut = cut("Druck, schwarzweiß, A3, beidseitig +12.345");
+        assert!(cut.ends_with("… +12.345"), "{cut}");
+        assert!(cut.chars().count() <= NAME_CHARS_MAX);
     }
 
     #[test]

@@ -8,8 +8,14 @@ use soap::{SoapRequest, SoapResponse};
 
 use crate::api::caller::by_header;
 use crate::failure::Failure;
+use crate::limits::REQUEST_TIMEOUT;
+use crate::router::in_turn;
+use crate::router::intake::{self, Room};
 use crate::state::State;
 use crate::visit::recognise;
+
+/// What a caller is told who compressed the request: SOAP 1.1 and the WSDL know no such thing.
+const ENCODED: &str = "Content-Encoding is not taken here: send the envelope uncompressed\n";
 
 /// `GET /soap/v1?wsdl`, in whatever capitals; without the query it leads there.
 pub(crate) async fn wsdl(Held(state): Held<State>, RawQuery(query): RawQuery) -> Response {
@@ -27,41 +33,44 @@ pub(crate) async fn wsdl(Held(state): Held<State>, RawQuery(query): RawQuery) ->
         .into_response()
 }
 
-/// `POST /soap/v1`. Who sends HTTP Basic or a token is known by it; else the message's own UsernameToken counts.
-pub(crate) async fn call(Held(state): Held<State>, request: Request) -> Response {
+/// `POST /soap/v1`. Who sends HTTP Basic or a token is known by it, before the body is read; else the message's own UsernameToken counts.
+pub(crate) async fn call(state: &State, bodies: &Room, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body = match axum::body::to_bytes(body, soap::REQUEST_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(_) => {
-            return (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large\n").into_response();
-        }
-    };
+    if let Some(encoding) = head.headers.get(header::CONTENT_ENCODING)
+        && encoding != "identity"
+    {
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, ENCODED).into_response();
+    }
     // No session here: a browser must not be led to call an ERP's interface with somebody's cookie.
     let mut headers = head.headers.clone();
     headers.remove(header::COOKIE);
-    let visit = match recognise(&state, &headers, &head.extensions, &head.uri).await {
-        Ok((visit, _)) => visit,
+    let known = async {
+        let (visit, _) = recognise(state, &headers, &head.extensions, &head.uri).await?;
+        let account = by_header(state, &headers, &visit).await?;
+        Ok((visit, account))
+    };
+    let (visit, account) = match tokio::time::timeout(REQUEST_TIMEOUT, known).await {
+        Ok(Ok(known)) => known,
+        Ok(Err(failure)) => return plain(&failure),
+        Err(_) => return plain(&Failure::busy()),
+    };
+    let body = match intake::read(bodies, &headers, body, soap::REQUEST_BYTES_MAX).await {
+        Ok(body) => body,
         Err(failure) => return plain(&failure),
     };
-    let account = match by_header(&state, &headers, &visit).await {
-        Ok(account) => account,
-        Err(failure) => return plain(&failure),
-    };
-    let answered = state
-        .blocking(move |parts| {
-            Ok(parts.soap.handle(&SoapRequest {
-                content_type: text(&headers, header::CONTENT_TYPE.as_str()),
-                soap_action: text(&headers, "soapaction"),
-                body: &body,
-                account,
-                address: visit.client,
-                now: visit.now,
-            }))
-        })
-        .await;
-    match answered {
-        Ok(answer) => response(answer),
-        Err(failure) => plain(&failure),
+    let handled = state.blocking(move |parts| {
+        Ok(parts.soap.handle(&SoapRequest {
+            content_type: text(&headers, header::CONTENT_TYPE.as_str()),
+            soap_action: text(&headers, "soapaction"),
+            body: &body.bytes,
+            account,
+            address: visit.client,
+            now: visit.now,
+        }))
+    });
+    match in_turn(state, handled).await {
+        Ok(Ok(answer)) => response(answer),
+        Ok(Err(failure)) | Err(failure) => plain(&failure),
     }
 }
 

@@ -43,17 +43,17 @@ pub(crate) fn share(lang: Lang, part: u64, whole: u64) -> String {
     decimal(lang, tenths as f64 / 10.0)
 }
 
-/// The marks of an age's units: seconds, minutes, hours, days. The script that keeps ages alive gets the same list.
-pub(crate) const fn age_units(lang: Lang) -> [&'static str; 4] {
+/// The marks of an age's units: seconds, minutes, hours, days, and one day alone. The script that keeps ages alive gets the same list.
+pub(crate) const fn age_units(lang: Lang) -> [&'static str; 5] {
     match lang {
-        Lang::En => ["s", "min", "h", "d"],
-        Lang::De => ["s", "min", "Std.", "T"],
+        Lang::En => ["s", "min", "h", "d", "d"],
+        Lang::De => ["s", "min", "Std.", "T", "Tag"],
     }
 }
 
 /// How long ago something was: `12 s`, `6 min`, `3 h`, `2 d 4 h`. What lies in the future is `0 s`.
 pub(crate) fn age(lang: Lang, ms: i64) -> String {
-    let [s, min, h, d] = age_units(lang);
+    let [s, min, h, d, day] = age_units(lang);
     match ms.max(0) {
         ms if ms < MINUTE_MS => format!("{} {s}", ms / SECOND_MS),
         ms if ms < HOUR_MS => format!("{} {min}", ms / MINUTE_MS),
@@ -61,6 +61,7 @@ pub(crate) fn age(lang: Lang, ms: i64) -> String {
         ms if ms < 10 * DAY_MS && ms % DAY_MS >= HOUR_MS => {
             format!("{} {d} {} {h}", ms / DAY_MS, ms % DAY_MS / HOUR_MS)
         }
+        ms if ms < 2 * DAY_MS => format!("1 {day}"),
         ms => format!("{} {d}", ms / DAY_MS),
     }
 }
@@ -105,6 +106,12 @@ pub(crate) fn day(lang: Lang, zone: &TimeZone, at: Timestamp) -> String {
 pub(crate) fn time(zone: &TimeZone, at: Timestamp) -> String {
     let at = zoned(zone, at);
     format!("{:02}:{:02}", at.hour(), at.minute())
+}
+
+/// A time of day to the second: `10:41:07`.
+pub(crate) fn time_seconds(zone: &TimeZone, at: Timestamp) -> String {
+    let at = zoned(zone, at);
+    format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
 }
 
 /// A moment to the minute, without the year when it is this year's: `21 Nov 10:41`.
@@ -164,6 +171,8 @@ mod tests {
         assert_eq!(age(Lang::De, 3 * HOUR_MS), "3 Std.");
         assert_eq!(age(Lang::En, 2 * DAY_MS + 4 * HOUR_MS), "2 d 4 h");
         assert_eq!(age(Lang::De, 2 * DAY_MS), "2 T");
+        assert_eq!(age(Lang::De, DAY_MS), "1 Tag");
+        assert_eq!(age(Lang::De, DAY_MS + HOUR_MS), "1 T 1 Std.");
         assert_eq!(age(Lang::En, 40 * DAY_MS + 4 * HOUR_MS), "40 d");
     }
 

@@ -9,6 +9,17 @@ pub const REPORT_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The most bytes of a form or a JSON document that a person or program sends: the largest form has a dozen short fields.
 pub const FORM_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// How long the body of a page's form, an API call or a SOAP call may take to arrive, at most 256 kB: a line of 0.5 Mbit/s needs four
+/// seconds for the largest.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most bytes of such bodies held at once: a hundred of the largest, thousands of the usual.
+pub const BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The most bytes of reports held at once, from before the first is read until the journal has them: four of the largest, hundreds of the
+/// usual. Who comes beyond that is told to come again.
+pub const REPORTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// The most bytes of a request's line and headers together, so that a connection's memory is bounded before anybody is known.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
@@ -31,8 +42,12 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests in flight may go on once the program was told to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// The most connections at once: one descriptor each, below the usual limit of 1024 per process with room for files.
+/// The most connections at once: one descriptor each, below the usual limit of 1024 per process with room for files. Where the process
+/// may have fewer descriptors, the bound is lower; see [`DESCRIPTORS_KEPT`].
 pub const CONNECTIONS_MAX: usize = 800;
+
+/// Descriptors kept for what is no connection: databases, journal, logs, the runtime.
+pub const DESCRIPTORS_KEPT: usize = 200;
 
 /// The most pages and API requests worked on at once; more wait in the connection, and are refused after [`ADMISSION_WAIT`].
 pub const REQUESTS_INFLIGHT_MAX: usize = 128;
@@ -48,6 +63,9 @@ pub const PAGE_ROWS_DEFAULT: u32 = 50;
 
 /// The most rows that one page or one API answer holds.
 pub const PAGE_ROWS_MAX: u32 = 1000;
+
+/// The furthest into a sorted list that a cursor leads, in rows: ten times the largest fleet.
+pub const OFFSET_MAX: u64 = 1_000_000;
 
 /// The longest text searched for, in characters; more is cut off.
 pub const SEARCH_CHARS_MAX: usize = 100;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State as Held};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use codec::envelope::Encoding;
@@ -21,13 +21,17 @@ use ingest::{Delivery, Rejection};
 use registry::agent::AgentRefused;
 
 use crate::limits::{REPORT_BODY_BYTES_MAX, REPORT_TIMEOUT};
+use crate::router::intake::{self, Room};
 use crate::state::State;
 
 /// What an agent is told when its body came too slowly.
 const SLOW_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Takes a report.
-pub(crate) async fn accept(Held(state): Held<State>, request: Request) -> Response {
+/// What an agent is told when there is no room for its body.
+const FULL_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Takes a report. A declared length above the limit, and a body for which there is no room, are refused before a byte is read.
+pub(crate) async fn accept(state: &State, room: &Room, request: Request) -> Response {
     let (head, body) = request.into_parts();
     // Who it is comes first: a stranger's body is not read.
     let token = head
@@ -35,19 +39,37 @@ pub(crate) async fn accept(Held(state): Held<State>, request: Request) -> Respon
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default();
-    let agent = match state.registry.agent_by_token(token.trim()) {
-        Ok(agent) => agent.id.clone(),
-        Err(AgentRefused::Unknown) => return unauthorized(),
-        Err(AgentRefused::Disabled) => {
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
+    let known = state
+        .blocking(move |parts| {
+            let known = parts.registry.agent_by_token(&token);
+            Ok(known.map(|agent| agent.id.clone()))
+        })
+        .await;
+    let agent = match known {
+        Ok(Ok(agent)) => agent,
+        Ok(Err(AgentRefused::Unknown)) => return unauthorized(),
+        Ok(Err(AgentRefused::Disabled)) => {
             return (StatusCode::FORBIDDEN, "this agent is disabled\n").into_response();
         }
+        Err(failure) => return (failure.status(), "try again later\n").into_response(),
     };
     let encoding = match encoding(&head.headers) {
         Ok(encoding) => encoding,
         Err(refusal) => return refused(StatusCode::BAD_REQUEST, &refusal),
     };
-    let body = match read(&head.headers, body).await {
+    let declared = intake::declared(&head.headers);
+    if declared.is_some_and(|length| length > REPORT_BODY_BYTES_MAX as u64) {
+        return too_large();
+    }
+    let length = declared.and_then(|length| usize::try_from(length).ok());
+    // Held until the journal has it.
+    let Some(_room) = room.take(length.unwrap_or(REPORT_BODY_BYTES_MAX)) else {
+        return busy(FULL_RETRY_AFTER);
+    };
+    let body = match read(body).await {
         Ok(body) => body,
         Err(response) => return response,
     };
@@ -65,12 +87,8 @@ pub(crate) async fn accept(Held(state): Held<State>, request: Request) -> Respon
     }
 }
 
-/// The body, within its limits of size and time. A declared length above the limit is refused before a byte is read.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Response> {
-    let declared: Option<u64> = parsed(headers, header::CONTENT_LENGTH.as_str());
-    if declared.is_some_and(|length| length > REPORT_BODY_BYTES_MAX as u64) {
-        return Err(too_large());
-    }
+/// The body, within its limits of size and time.
+async fn read(body: Body) -> Result<Bytes, Response> {
     match tokio::time::timeout(REPORT_TIMEOUT, to_bytes(body, REPORT_BODY_BYTES_MAX)).await {
         Err(_) => Err(busy(SLOW_RETRY_AFTER)),
         Ok(Ok(body)) => Ok(body),
@@ -131,19 +149,14 @@ fn refused(status: StatusCode, refusal: &Refusal) -> Response {
 }
 
 fn too_large() -> Response {
-    let mut response = refused(
+    refused(
         StatusCode::PAYLOAD_TOO_LARGE,
         &Refusal {
             refused: None,
             reason: "too-large".to_owned(),
             detail: format!("a report may have {REPORT_BODY_BYTES_MAX} bytes"),
         },
-    );
-    // What is left of the body is not read: the connection ends here.
-    response
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+    )
 }
 
 fn busy(retry_after: Duration) -> Response {

@@ -3,10 +3,15 @@
 //! | surface | layers, from the outside |
 //! |---|---|
 //! | all | counting, security headers |
-//! | `/v1/reports` | its own limits of size and time |
-//! | `/soap/v1` | time, admission; no compression, so that answers carry `Content-Length` |
-//! | pages, API | gzip, time, admission, body size; then the visitor or caller |
-//! | `/healthz`, `/metrics` | none: they must answer when all else is busy |
+//! | `/v1/reports` | its own limits of size, time and bytes held |
+//! | `/soap/v1` | login, body, admission and time, in the handler; no compression, so that answers carry `Content-Length` |
+//! | pages, API | gzip; the visitor, or problem documents; the body; time and admission |
+//! | `/healthz`, `/metrics`, assets | size: they must answer when all else is busy |
+//!
+//! What always holds: nobody waits for a body while he holds one of the places where work is done, and a request that is refused by a
+//! layer gets a page or a problem document like any other.
+
+pub(crate) mod intake;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State as Held};
@@ -14,48 +19,52 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use tokio::sync::SemaphorePermit;
 use tower_http::compression::CompressionLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::failure::Failure;
-use crate::limits::{ADMISSION_WAIT, FORM_BODY_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::limits::{
+    ADMISSION_WAIT, BODIES_BYTES_MAX, FORM_BODY_BYTES_MAX, REPORTS_BYTES_MAX, REQUEST_TIMEOUT,
+};
 use crate::pages::{
     account, accounts, agents, alerts, audit, csv, device, fleet, health, login, settings, tenants,
 };
 use crate::state::State;
 use crate::{api, assets, erp, metrics, reports, visit};
+use intake::Room;
 
 /// What a page may load and do: only what comes from here, nothing inline, in no frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Everything that the manager serves by HTTP.
 pub fn router(state: State) -> Router {
-    let admitted = pages(&state)
-        .merge(api::routes(&state))
-        .layer(middleware::from_fn_with_state(state.clone(), admit))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            REQUEST_TIMEOUT,
-        ))
-        .merge(assets::routes())
-        .layer(CompressionLayer::new());
-    let erp = Router::new()
-        .route("/soap/v1", get(erp::wsdl).post(erp::call))
-        .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(state.clone(), admit))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            REQUEST_TIMEOUT,
-        ));
-    Router::new()
-        .route(
-            "/v1/reports",
-            post(reports::accept).layer(DefaultBodyLimit::disable()),
-        )
+    let bodies = Room::new(BODIES_BYTES_MAX);
+    let reports = Room::new(REPORTS_BYTES_MAX);
+    let bare = Router::new()
         .route("/healthz", get(crate::health::healthz))
         .route("/metrics", get(metrics::show))
-        .merge(erp)
-        .merge(admitted)
+        .layer(middleware::from_fn(intake::refuse_large));
+    let shown = worked(&state, &bodies, pages())
+        .layer(middleware::from_fn_with_state(state.clone(), visit::visit))
+        .merge(
+            worked(&state, &bodies, api::routes())
+                .layer(middleware::from_fn_with_state(state.clone(), api::problems)),
+        )
+        .merge(assets::routes().layer(middleware::from_fn(intake::refuse_large)))
+        .layer(CompressionLayer::new());
+    let called = move |held: Held<State>, request: Request| {
+        let bodies = bodies.clone();
+        async move { erp::call(&held.0, &bodies, request).await }
+    };
+    let delivered = move |held: Held<State>, request: Request| {
+        let reports = reports.clone();
+        async move { reports::accept(&held.0, &reports, request).await }
+    };
+    Router::new()
+        .route("/v1/reports", post(delivered))
+        .route("/soap/v1", get(erp::wsdl).post(called))
+        .merge(bare)
+        .merge(shown)
         .layer(middleware::from_fn_with_state(state.clone(), secure))
         .layer(middleware::from_fn_with_state(
             state.clone(),
@@ -64,8 +73,16 @@ pub fn router(state: State) -> Router {
         .with_state(state)
 }
 
+/// Puts the body, and then time and admission, around routes: the same for pages and API.
+fn worked(state: &State, bodies: &Room, routes: Router<State>) -> Router<State> {
+    routes
+        .layer(DefaultBodyLimit::max(FORM_BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(state.clone(), admit))
+        .layer(middleware::from_fn_with_state(bodies.clone(), intake::take))
+}
+
 /// The pages, with the page of what is not there.
-fn pages(state: &State) -> Router<State> {
+fn pages() -> Router<State> {
     Router::new()
         .route("/", get(login::root))
         .route("/login", get(login::show).post(login::submit))
@@ -89,19 +106,28 @@ fn pages(state: &State) -> Router<State> {
         .route("/audit", get(audit::show))
         .route("/health", get(health::show))
         .fallback(|| async { Failure::NotFound })
-        .layer(DefaultBodyLimit::max(FORM_BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(state.clone(), visit::visit))
 }
 
-/// Lets so many requests work at once; others wait a little, and are then told to come again.
+/// Lets so many requests work at once, each for so long; others wait a little, and are then told to come again.
 async fn admit(
     Held(state): Held<State>,
     request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    let admitted = tokio::time::timeout(ADMISSION_WAIT, state.admission.acquire()).await;
-    match admitted {
-        Ok(Ok(_permit)) => Ok(next.run(request).await),
+    in_turn(&state, next.run(request)).await
+}
+
+/// Does `work` when there is a place for it, within [`REQUEST_TIMEOUT`].
+pub(crate) async fn in_turn<T>(state: &State, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let _permit = place(state).await?;
+    tokio::time::timeout(REQUEST_TIMEOUT, work)
+        .await
+        .map_err(|_| Failure::busy())
+}
+
+async fn place(state: &State) -> Result<SemaphorePermit<'_>, Failure> {
+    match tokio::time::timeout(ADMISSION_WAIT, state.admission.acquire()).await {
+        Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => Err(Failure::busy()),
     }
 }
@@ -109,7 +135,15 @@ async fn admit(
 /// Puts the security headers on every answer.
 async fn secure(Held(state): Held<State>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    // What was not read of a body is not waited for: the connection ends with the answer.
+    let is_unread = matches!(
+        response.status(),
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+    );
     let headers = response.headers_mut();
+    if is_unread {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let fixed: [(HeaderName, &'static str); 5] = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -1,13 +1,14 @@
 //! The listener: TLS or plain, a bound on connections, a bound on silence, a stop that lets requests finish.
 //!
-//! What always holds: a connection that says nothing for [`CONNECTION_IDLE_MAX`] is closed, and no more than [`CONNECTIONS_MAX`] are open;
-//! further ones wait in the kernel's queue.
+//! What always holds: a connection that says nothing for [`CONNECTION_IDLE_MAX`] is closed, and no more than [`CONNECTIONS_MAX`] are open,
+//! or fewer where the process may have fewer descriptors; further ones are closed at once, and counted in the log.
 
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::Router;
@@ -20,8 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::limits::{
-    CONNECTION_IDLE_MAX, CONNECTIONS_MAX, HANDSHAKE_TIMEOUT, HEADER_BYTES_MAX, HEADERS_MAX,
-    STOP_GRACE,
+    CONNECTION_IDLE_MAX, CONNECTIONS_MAX, DESCRIPTORS_KEPT, HANDSHAKE_TIMEOUT, HEADER_BYTES_MAX,
+    HEADERS_MAX, STOP_GRACE,
 };
 use crate::tls::Tls;
 
@@ -44,9 +45,7 @@ pub async fn serve(
             handle.graceful_shutdown(Some(STOP_GRACE));
         }
     });
-    let guard = Guard {
-        permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-    };
+    let guard = Guard::new(connections_max());
     let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
     server
         .http_builder()
@@ -68,10 +67,48 @@ pub async fn serve(
     served
 }
 
-/// Admits connections one permit each and wraps them in [`Guarded`].
+/// How many connections there may be at once: [`CONNECTIONS_MAX`], or fewer where the system lets this process have fewer descriptors.
+fn connections_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    connections_within(&limits)
+}
+
+/// The same from the text of `/proc/self/limits`; without such a text nothing is known, and the constant counts.
+fn connections_within(limits: &str) -> usize {
+    limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|soft| soft.parse::<usize>().ok())
+        .map_or(CONNECTIONS_MAX, |soft| {
+            soft.saturating_sub(DESCRIPTORS_KEPT)
+                .clamp(1, CONNECTIONS_MAX)
+        })
+}
+
+/// Admits connections one permit each and wraps them in [`Guarded`]; closes those for which there is none.
 #[derive(Clone)]
 struct Guard {
     permits: Arc<Semaphore>,
+    refused: Arc<AtomicU64>,
+}
+
+impl Guard {
+    fn new(connections: usize) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(connections)),
+            refused: Arc::default(),
+        }
+    }
+
+    /// Counts a refusal; the log hears of the first, the second, the fourth and so on, so that it cannot be flooded.
+    fn refuse(&self) -> io::Error {
+        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            tracing::warn!(count, "too many connections: one was closed at once");
+        }
+        io::Error::other("too many connections")
+    }
 }
 
 type Admission<S> = Pin<Box<dyn Future<Output = io::Result<(Guarded, S)>> + Send>>;
@@ -82,9 +119,12 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Guard {
     type Future = Admission<S>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let permits = Arc::clone(&self.permits);
+        // Decided here and now: a socket that waited for its turn would be one more descriptor.
+        let admitted = Arc::clone(&self.permits)
+            .try_acquire_owned()
+            .map_err(|_| self.refuse());
         Box::pin(async move {
-            let permit = permits.acquire_owned().await.map_err(io::Error::other)?;
+            let permit = admitted?;
             stream.set_nodelay(true)?;
             Ok((Guarded::new(stream, permit), service))
         })
@@ -164,5 +204,47 @@ impl AsyncWrite for Guarded {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_stay_below_the_descriptors_that_the_process_may_have() {
+        let limits = |soft: &str| {
+            format!(
+                "Limit  Soft Limit  Hard Limit  Units\nMax open files            {soft}                 4096                 files\n"
+            )
+        };
+        assert_eq!(connections_within(&limits("1024")), CONNECTIONS_MAX);
+        assert_eq!(connections_within(&limits("1000000")), CONNECTIONS_MAX);
+        assert_eq!(connections_within(&limits("512")), 512 - DESCRIPTORS_KEPT);
+        assert_eq!(connections_within(&limits("100")), 1);
+        assert_eq!(connections_within(&limits("unlimited")), CONNECTIONS_MAX);
+        assert_eq!(connections_within(""), CONNECTIONS_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_connection_too_many_is_closed_at_once_and_a_place_comes_back() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let guard = Guard::new(1);
+        let knock = async || {
+            let client = TcpStream::connect(address).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let admitted = guard.accept(stream, ()).await.ok();
+            (client, admitted)
+        };
+        let (_first, admitted) = knock().await;
+        assert!(admitted.is_some());
+        let (second, refused) = knock().await;
+        assert!(refused.is_none());
+        second.readable().await.unwrap();
+        assert_eq!(second.try_read(&mut [0]).unwrap(), 0, "it was closed");
+        assert_eq!(guard.refused.load(Ordering::Relaxed), 1);
+        drop(admitted);
+        assert!(knock().await.1.is_some());
     }
 }

@@ -17,10 +17,10 @@ pub(crate) mod readings;
 pub(crate) mod tenants;
 pub(crate) mod words;
 
-use axum::extract::{DefaultBodyLimit, Request, State as Held};
+use axum::extract::{Request, State as Held};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
@@ -30,7 +30,7 @@ use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use crate::failure::Failure;
-use crate::limits::{FORM_BODY_BYTES_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
+use crate::limits::{BODY_TIMEOUT, FORM_BODY_BYTES_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use crate::state::State;
 use crate::visit::failure_of;
 
@@ -59,22 +59,19 @@ pub(crate) fn list() -> Vec<(&'static str, MethodRouter<State>)> {
 }
 
 /// The API's router.
-pub(crate) fn routes(state: &State) -> Router<State> {
+pub(crate) fn routes() -> Router<State> {
     let mut router = Router::new();
     for (path, methods) in list() {
         router = router.route(path, methods);
     }
-    router
-        .route(
-            "/api/{*rest}",
-            axum::routing::any(|| async { Failure::NotFound }),
-        )
-        .layer(DefaultBodyLimit::max(FORM_BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(state.clone(), problems))
+    router.route(
+        "/api/{*rest}",
+        axum::routing::any(|| async { Failure::NotFound }),
+    )
 }
 
 /// Writes every failure, ours or the router's, as a problem document.
-async fn problems(Held(_): Held<State>, request: Request, next: Next) -> Response {
+pub(crate) async fn problems(Held(_): Held<State>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let Some(failure) = failure_of(&response) else {
         response
@@ -143,6 +140,13 @@ fn sentence(failure: &Failure) -> (&'static str, String) {
         }
         Failure::Invalid(detail) => ("invalid request", detail.clone()),
         Failure::Conflict(detail) => ("conflict", detail.clone()),
+        Failure::Wait { status, .. } if *status == StatusCode::REQUEST_TIMEOUT => (
+            "too slow",
+            format!(
+                "The body must arrive within {} seconds.",
+                BODY_TIMEOUT.as_secs()
+            ),
+        ),
         Failure::Wait { retry_after_s, .. } => (
             "try again later",
             format!("Come again in {retry_after_s} seconds."),

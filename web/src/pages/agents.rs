@@ -98,7 +98,11 @@ fn render(parts: &Inner, member: &Member, fresh: Option<Fresh>) -> Result<Respon
     html(&AgentsView {
         page,
         sub: fill(
-            texts.agents_sub,
+            if rows.len() == 1 {
+                texts.agents_sub_one
+            } else {
+                texts.agents_sub
+            },
             &[("n", &format::number(lang, rows.len() as u64))],
         ),
         rows,

@@ -26,6 +26,9 @@ use history::Span;
 use parts::{AlertRow, MeterRow, SupplyRow, TrayRow};
 pub(crate) use parts::{alert_text, severity_class};
 
+/// Half the width of the identity holds so much beside a label without breaking a word.
+const HALF_CHARS_MAX: usize = 13;
+
 /// What the address of a device's page says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -69,6 +72,7 @@ struct DeviceView {
     alerts: Vec<AlertRow>,
     spans: Vec<SpanChoice>,
     chart: String,
+    chart_since: String,
     chart_names: Vec<String>,
     chart_rows: Vec<history::Row>,
     zone: String,
@@ -136,7 +140,7 @@ fn render(parts: &Inner, member: &Member, id: DeviceId, span: Span) -> Result<Re
             .unchanged_since
             .map(|at| {
                 fill(
-                    texts.device_since,
+                    texts.device_meters_since,
                     &[("time", &format::moment(lang, &zone, at, now))],
                 )
             })
@@ -158,6 +162,7 @@ fn render(parts: &Inner, member: &Member, id: DeviceId, span: Span) -> Result<Re
                 current: choice == span,
             })
             .collect(),
+        chart_since: history.since(lang, &zone, now),
         chart: history.draw(lang, &zone),
         chart_names: history.names(lang),
         chart_rows: history.rows(lang, &zone, now),
@@ -188,8 +193,7 @@ fn facts(
                 name,
                 value: value.to_owned(),
                 code,
-                // Half the width holds so much without breaking a word.
-                full: full || value.chars().count() > if code { 15 } else { 16 },
+                full: full || value.chars().count() > HALF_CHARS_MAX,
             });
         }
     };
@@ -269,7 +273,7 @@ fn facts(
         false,
         true,
     );
-    put(texts.device_id, Some(&item.device.to_string()), true, false);
+    put(texts.device_id, Some(&item.device.to_string()), true, true);
     facts
 }
 

@@ -5,10 +5,13 @@ mod wish;
 use askama::Template;
 use axum::extract::{Query, State as Held};
 use axum::response::Response;
-use codec::id::TenantId;
+use codec::id::{Scope, TenantId};
+use codec::model::{Level, Supply};
 use codec::time::Timestamp;
-use olap::ask::{Facets, FleetCounts, FleetItem, FleetPage as Answer, FleetRules, FleetSort};
-use registry::Level;
+use olap::ask::{
+    Facets, FleetCounts, FleetItem, FleetPage as Answer, FleetRules, FleetSort, Levels,
+};
+use registry::Level as Rank;
 
 use super::people::{self, Tenants};
 use super::{Ago, Chrome, Place, draw, html};
@@ -58,10 +61,19 @@ struct Row {
     lowest: String,
     lowest_what: String,
     lowest_low: bool,
+    some_left: &'static str,
+    some_left_what: String,
     total: String,
     total_note: String,
     seen: Option<Ago>,
     host: String,
+}
+
+impl Row {
+    /// Whether the device says nothing at all of what is left.
+    const fn no_levels(&self) -> bool {
+        self.columns.is_empty() && self.lowest.is_empty() && self.some_left.is_empty()
+    }
 }
 
 struct Figure {
@@ -134,8 +146,11 @@ pub(crate) fn render(parts: &Inner, member: &Member, wish: &Wish) -> Result<Resp
         rows: answer
             .items
             .iter()
-            .map(|item| row(lang, &tenants, item, now))
-            .collect(),
+            .map(|item| {
+                let remainder = remainder(parts, &scope, item, &FleetRules::at(now))?;
+                Ok(row(lang, &tenants, item, remainder, now))
+            })
+            .collect::<Result<_, Failure>>()?,
         empty: if counts.devices == 0 {
             texts.fleet_none
         } else {
@@ -205,7 +220,12 @@ fn figures(lang: Lang, wish: &Wish, counts: &FleetCounts, rules: &FleetRules) ->
         texts.fleet_low_hint,
         &[("p", &rules.low_percent.to_string())],
     );
-    let confirm = fill(texts.fleet_confirm_hint, &[("n", &number(counts.alerts))]);
+    let confirm = if counts.alerts == 1 {
+        texts.fleet_confirm_hint_one
+    } else {
+        texts.fleet_confirm_hint
+    };
+    let confirm = fill(confirm, &[("n", &number(counts.alerts))]);
     let figure = |class, text, value, hint, address| Figure {
         class,
         text,
@@ -241,7 +261,12 @@ fn figures(lang: Lang, wish: &Wish, counts: &FleetCounts, rules: &FleetRules) ->
             texts.fleet_stopped,
             counts.stopped,
             confirm,
-            "/alerts".to_owned(),
+            // What stopped stands above the rest of what needs help.
+            wish.with(|wish| {
+                wish.show = Show::Attention;
+                wish.sort = FleetSort::Status;
+                wish.descending = false;
+            }),
         ),
     ]
 }
@@ -283,10 +308,10 @@ fn selects(lang: Lang, wish: &Wish, tenants: &Tenants, facets: &Facets) -> Vec<S
     let customers = tenants
         .ordered
         .iter()
-        .filter(|tenant| tenant.level != Level::Site || wish.customer == Some(tenant.id))
+        .filter(|tenant| tenant.level != Rank::Site || wish.customer == Some(tenant.id))
         .filter(|tenant| {
             wish.customer == Some(tenant.id)
-                || tenant.level == Level::Customer && with_devices(tenant.id)
+                || tenant.level == Rank::Customer && with_devices(tenant.id)
         })
         .map(|tenant| Choice {
             value: tenant.id.to_string(),
@@ -370,7 +395,35 @@ fn headers(lang: Lang, wish: &Wish) -> Vec<Header> {
     .collect()
 }
 
-fn row(lang: Lang, tenants: &Tenants, item: &FleetItem, now: Timestamp) -> Row {
+/// The toner or ink of which a device says that some is left, but not how much. The store is asked only for a device that has no level
+/// of any toner: few have none.
+fn remainder(
+    parts: &Inner,
+    scope: &Scope,
+    item: &FleetItem,
+    rules: &FleetRules,
+) -> Result<Option<Supply>, Failure> {
+    if item.levels != Levels::default()
+        || item.lowest.is_some_and(|lowest| words::paints(lowest.kind))
+    {
+        return Ok(None);
+    }
+    let detail = parts.store.device(scope, item.device, rules)?;
+    Ok(detail.and_then(|detail| {
+        detail
+            .supplies
+            .into_iter()
+            .find(|supply| supply.level == Level::Some && words::paints(supply.kind))
+    }))
+}
+
+fn row(
+    lang: Lang,
+    tenants: &Tenants,
+    item: &FleetItem,
+    remainder: Option<Supply>,
+    now: Timestamp,
+) -> Row {
     let rules = FleetRules::at(now);
     let identity = &item.identity;
     let zone = tenants.zone(item.site);
@@ -393,6 +446,12 @@ fn row(lang: Lang, tenants: &Tenants, item: &FleetItem, now: Timestamp) -> Row {
         lowest_low: item
             .lowest
             .is_some_and(|lowest| lowest.percent <= rules.low_percent),
+        some_left: remainder
+            .as_ref()
+            .map_or("", |supply| words::some_left(lang, supply.class)),
+        some_left_what: remainder
+            .map(|supply| words::supply(lang, supply.kind, None))
+            .unwrap_or_default(),
         total: item
             .billed_total
             .as_ref()

@@ -189,6 +189,17 @@ pub(crate) struct State {
     pub(crate) more: String,
 }
 
+impl State {
+    /// All of it in one line.
+    pub(crate) fn title(&self) -> String {
+        [self.word.as_str(), self.more.as_str()]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
 /// How a device is. What is most urgent is the word: silence, then what stops it, then what it warns of, then what it does.
 pub(crate) fn state(lang: Lang, item: &FleetItem, now: Timestamp) -> State {
     let texts = lang.texts();
@@ -230,6 +241,10 @@ pub(crate) fn state(lang: Lang, item: &FleetItem, now: Timestamp) -> State {
         _ if item.alerts.critical > 0 => ("fault", texts.state_down),
         Some(DeviceStatus::Warning) => ("care", texts.state_warning),
         Some(DeviceStatus::Testing) => ("mute", texts.state_testing),
+        // RFC 3805: a printer in standby says running and other.
+        Some(DeviceStatus::Running) if status.printer == Some(PrinterStatus::Other) => {
+            ("good", texts.state_asleep)
+        }
         Some(DeviceStatus::Running) => ("good", printer.unwrap_or(texts.state_ok)),
         Some(DeviceStatus::Unknown) | None => match printer {
             Some(word) => ("good", word),

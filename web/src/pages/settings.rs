@@ -11,12 +11,19 @@ use crate::failure::Failure;
 use crate::format;
 use crate::limits::REPORT_BODY_BYTES_MAX;
 use crate::state::State;
+use crate::text::fill;
 use crate::visit::guard::Member;
 
 #[derive(Template)]
 #[template(path = "settings.html")]
 struct SettingsView {
     page: Chrome,
+    groups: [Group; 2],
+}
+
+/// Settings of one origin.
+struct Group {
+    name: &'static str,
     rows: Vec<(&'static str, String)>,
 }
 
@@ -40,20 +47,28 @@ pub(crate) async fn show(Held(state): Held<State>, member: Member) -> Result<Res
         MetricsAccess::Everybody => texts.settings_metrics_everybody,
         MetricsAccess::Token(_) => texts.settings_metrics_token,
     };
-    let rows = vec![
+    let file = vec![
         (texts.settings_public_url, config.public_url.clone()),
         (texts.settings_cookies, yes(config.secure_cookies)),
         (
             texts.settings_proxies,
             if proxies.is_empty() {
-                texts.none_yet.to_owned()
+                texts.settings_none.to_owned()
             } else {
                 proxies
             },
         ),
         (texts.settings_metrics, metrics.to_owned()),
+    ];
+    let built_in = vec![
         (texts.settings_silent, format::age(lang, rules.silent_ms)),
-        (texts.settings_low, format!("{} %", rules.low_percent)),
+        (
+            texts.settings_low,
+            fill(
+                texts.settings_low_value,
+                &[("p", &rules.low_percent.to_string())],
+            ),
+        ),
         (
             texts.settings_report_max,
             format::bytes(lang, REPORT_BODY_BYTES_MAX as u64),
@@ -70,5 +85,15 @@ pub(crate) async fn show(Held(state): Held<State>, member: Member) -> Result<Res
         texts.settings_title,
         counts,
     );
-    html(&SettingsView { page, rows })
+    let groups = [
+        Group {
+            name: texts.settings_file,
+            rows: file,
+        },
+        Group {
+            name: texts.settings_built_in,
+            rows: built_in,
+        },
+    ];
+    html(&SettingsView { page, groups })
 }

@@ -101,13 +101,14 @@ fn render(parts: &Inner, member: &Member, params: &Params) -> Result<Response, F
         }
         stack.extend(below.get(&Some(id)).into_iter().flatten().rev());
     }
-    let count = |level| {
+    let count = |level, one, many| {
         let n = tenants
             .ordered
             .iter()
             .filter(|tenant| tenant.level == level)
             .count();
-        format::number(lang, n as u64)
+        let text = if n == 1 { one } else { many };
+        fill(text, &[("n", &format::number(lang, n as u64))])
     };
     let choices = |level| {
         tenants
@@ -126,12 +127,14 @@ fn render(parts: &Inner, member: &Member, params: &Params) -> Result<Response, F
             texts.tenants_title,
             counts,
         ),
-        sub: fill(
-            texts.tenants_sub,
-            &[
-                ("customers", &count(Level::Customer)),
-                ("sites", &count(Level::Site)),
-            ],
+        sub: format!(
+            "{}, {}",
+            count(
+                Level::Customer,
+                texts.tenants_customers_one,
+                texts.tenants_customers
+            ),
+            count(Level::Site, texts.tenants_sites_one, texts.tenants_sites)
         ),
         notice: if params.made.is_empty() {
             String::new()

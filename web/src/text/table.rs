@@ -67,7 +67,7 @@ texts! {
     fleet_title: "Fleet", "Geräte";
     fleet_devices_one: "{n} device", "{n} Gerät";
     fleet_devices: "{n} devices", "{n} Geräte";
-    fleet_search: "Name, serial, address, customer  ( / )", "Name, Serie, Adresse, Kunde  ( / )";
+    fleet_search: "Name, serial, address, customer ( / )", "Name, Serie, Adresse, Kunde ( / )";
     fleet_search_label: "Search", "Suche";
     fleet_search_do: "Search", "Suchen";
     fleet_search_clear: "Clear the search", "Suche löschen";
@@ -81,6 +81,7 @@ texts! {
     fleet_attention_hint: "silent, faulty or low", "stumm, gestört, knapp";
     fleet_stopped: "Stopped", "Stehen still";
     fleet_confirm_hint: "{n} alerts stand", "{n} Meldungen stehen an";
+    fleet_confirm_hint_one: "{n} alert stands", "{n} Meldung steht an";
     fleet_colour: "Colour", "Farbe";
     fleet_all: "All", "Alle";
     fleet_col_device: "Device", "Gerät";
@@ -104,6 +105,7 @@ texts! {
     state_idle: "idle", "bereit";
     state_printing: "printing", "druckt";
     state_warmup: "warming up", "wärmt auf";
+    state_asleep: "asleep", "schläft";
     state_warning: "warning", "Warnung";
     state_testing: "self-test", "Selbsttest";
     state_down: "stopped", "steht";
@@ -151,8 +153,10 @@ texts! {
     device_source: "Source", "Quelle";
     device_read_at: "Read", "Gelesen";
     device_since: "unchanged since {time}", "unverändert seit {time}";
+    device_meters_since: "meters unchanged since {time}", "Zähler unverändert seit {time}";
     device_parts: "sum of {n} values", "Summe aus {n} Werten";
     device_history: "Counted over time", "Gezählt im Verlauf";
+    device_history_since: "since {time}", "seit {time}";
     device_history_none: "The history begins with the second reading.", "Der Verlauf beginnt mit der zweiten Ablesung.";
     device_history_table: "The meters as a table", "Die Zählerstände als Tabelle";
     device_history_zone: "times of {zone}", "Zeiten in {zone}";
@@ -175,6 +179,7 @@ texts! {
     level_unlimited: "without limit", "ohne Begrenzung";
     level_of: "{amount} of {capacity}", "{amount} von {capacity}";
     level_free: "{p} % room left", "noch {p} % frei";
+    level_low: "low", "knapp";
     tray_empty: "empty", "leer";
     event_first_seen: "First report of this device", "Erster Bericht dieses Geräts";
     event_alert: "Alert", "Meldung";
@@ -192,7 +197,10 @@ texts! {
 
     // Tenants.
     tenants_title: "Customers & sites", "Kunden & Standorte";
-    tenants_sub: "{customers} customers, {sites} sites", "{customers} Kunden, {sites} Standorte";
+    tenants_customers: "{n} customers", "{n} Kunden";
+    tenants_customers_one: "{n} customer", "{n} Kunde";
+    tenants_sites: "{n} sites", "{n} Standorte";
+    tenants_sites_one: "{n} site", "{n} Standort";
     tenants_dealer: "Dealer", "Händler";
     tenants_customer: "Customer", "Kunde";
     tenants_site: "Site", "Standort";
@@ -210,6 +218,7 @@ texts! {
     // Agents.
     agents_title: "Agents", "Agenten";
     agents_sub: "{n} agents", "{n} Agenten";
+    agents_sub_one: "{n} agent", "{n} Agent";
     agents_site: "Site", "Standort";
     agents_heard: "Last heard", "Zuletzt gehört";
     agents_devices: "Devices", "Geräte";
@@ -292,7 +301,10 @@ texts! {
     settings_sub: "as this manager runs now", "wie dieser Manager gerade läuft";
     settings_key: "Setting", "Einstellung";
     settings_value: "Value", "Wert";
-    settings_hint: "These come from the manager's configuration file.", "Diese stehen in der Konfigurationsdatei des Managers.";
+    settings_file: "From the configuration file", "Aus der Konfigurationsdatei";
+    settings_built_in: "Built in", "Fest eingebaut";
+    settings_none: "none", "keine";
+    settings_low_value: "{p} % or less", "ab {p} % und darunter";
     settings_public_url: "Public address", "Öffentliche Adresse";
     settings_cookies: "Cookies over TLS only", "Cookies nur über TLS";
     settings_proxies: "Trusted proxies", "Vertrauenswürdige Proxys";
@@ -301,7 +313,7 @@ texts! {
     settings_metrics_everybody: "everybody", "alle";
     settings_metrics_token: "whoever has the token", "wer das Token hat";
     settings_silent: "A device is silent after", "Ein Gerät ist stumm nach";
-    settings_low: "A supply is low below", "Material ist knapp unter";
+    settings_low: "A supply is low at", "Material ist knapp";
     settings_report_max: "Largest report", "Größter Bericht";
     settings_sessions: "Open sessions end after", "Sitzungen enden nach";
 }

@@ -82,6 +82,19 @@ fn places_are_filled_and_unknown_ones_stay() {
 }
 
 #[test]
+fn media_are_named_as_people_say_them() {
+    assert_eq!(words::media(Lang::De, "iso-a4-white"), "A4, weiß");
+    assert_eq!(
+        words::media(Lang::En, "na-letter-colored"),
+        "Letter, coloured"
+    );
+    assert_eq!(words::media(Lang::En, "iso_a4_210x297mm"), "A4");
+    assert_eq!(words::media(Lang::De, "Normalpapier"), "Normalpapier");
+    assert_eq!(words::media(Lang::De, ""), "");
+    assert_eq!(words::media(Lang::De, "--"), "");
+}
+
+#[test]
 fn meters_and_supplies_have_names_that_people_say() {
     use codec::model::{Colorant, Colour, MeterUnit, Sides, SupplyType, Work};
     let meter = |lang, work, colour, size, sides| {

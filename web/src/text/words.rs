@@ -75,7 +75,9 @@ pub(crate) const fn unit_name(lang: Lang, unit: MeterUnit) -> &'static str {
 
 fn paper_size(size: &str) -> String {
     match size.as_bytes() {
-        [b'a' | b'b', digit] if digit.is_ascii_digit() => size.to_ascii_uppercase(),
+        [b'a' | b'b' | b'c', digit] | [b'a' | b'b', digit, b'r'] if digit.is_ascii_digit() => {
+            size.to_ascii_uppercase()
+        }
         _ => capital(size),
     }
 }
@@ -88,6 +90,14 @@ pub(crate) fn supply(lang: Lang, kind: SupplyType, colorant: Option<Colorant>) -
         (Some(colour), Lang::En) => capital(&format!("{colour} {noun}")),
         (Some(colour), Lang::De) => format!("{noun} {colour}"),
     }
+}
+
+/// Whether a supply is what ends up on the paper.
+pub(crate) const fn paints(kind: SupplyType) -> bool {
+    matches!(
+        kind,
+        SupplyType::Toner | SupplyType::Ink | SupplyType::Ribbon | SupplyType::Wax
+    )
 }
 
 const fn supply_type(lang: Lang, kind: SupplyType) -> &'static str {
@@ -189,7 +199,6 @@ pub(crate) const fn error_stops(error: ErrorState) -> bool {
             | ErrorState::DoorOpen
             | ErrorState::Jammed
             | ErrorState::Offline
-            | ErrorState::ServiceRequested
             | ErrorState::MarkerSupplyMissing
             | ErrorState::OutputFull
     )
@@ -199,7 +208,7 @@ pub(crate) const fn error_stops(error: ErrorState) -> bool {
 pub(crate) const fn printer_status(lang: Lang, status: PrinterStatus) -> &'static str {
     let texts = lang.texts();
     match status {
-        PrinterStatus::Other => texts.state_ok,
+        PrinterStatus::Other => texts.state_asleep,
         PrinterStatus::Unknown => texts.state_unknown,
         PrinterStatus::Idle => texts.state_idle,
         PrinterStatus::Printing => texts.state_printing,
@@ -225,6 +234,56 @@ pub(crate) const fn tray_type(lang: Lang, kind: TrayType) -> &'static str {
         TrayType::Manual => lang.pick("manual feed", "Einzelblatteinzug"),
         TrayType::Roll => lang.pick("roll", "Rolle"),
         TrayType::FanFold => lang.pick("fanfold", "Endlospapier"),
+    }
+}
+
+/// A medium as people say it: `iso-a4-white` is "A4, white". A word that is not known stays as the device says it.
+pub(crate) fn media(lang: Lang, raw: &str) -> String {
+    let lower = raw.trim().to_ascii_lowercase();
+    let mut words: Vec<&str> = lower
+        .split(['-', '_', ' '])
+        .filter(|word| !word.is_empty())
+        .collect();
+    // Names of media by ISO 10175 and PWG 5101.1 begin with who defined the size.
+    if words.len() > 1
+        && matches!(
+            words[0],
+            "iso" | "na" | "jis" | "jpn" | "om" | "oe" | "custom"
+        )
+    {
+        words.remove(0);
+    }
+    let Some((size, others)) = words.split_first() else {
+        return String::new();
+    };
+    // A name that is no such list of words is the device's own text.
+    if !lower.contains('-') && !lower.contains('_') {
+        return raw.trim().to_owned();
+    }
+    let mut said = vec![paper_size(size)];
+    said.extend(
+        others
+            .iter()
+            // The measures of the size, as in `iso_a4_210x297mm`, say nothing more.
+            .filter(|word| !word.starts_with(|first: char| first.is_ascii_digit()))
+            .map(|word| media_word(lang, word).to_owned()),
+    );
+    said.join(", ")
+}
+
+fn media_word(lang: Lang, word: &str) -> &str {
+    match word {
+        "white" => lang.pick("white", "weiß"),
+        "colored" | "coloured" => lang.pick("coloured", "farbig"),
+        "transparent" | "transparency" => lang.pick("transparency", "Folie"),
+        "plain" => lang.pick("plain", "Normalpapier"),
+        "recycled" => lang.pick("recycled", "Recyclingpapier"),
+        "thick" => lang.pick("thick", "dick"),
+        "envelope" => lang.pick("envelope", "Umschlag"),
+        "labels" => lang.pick("labels", "Etiketten"),
+        "letterhead" => lang.pick("letterhead", "Briefkopf"),
+        "preprinted" => lang.pick("preprinted", "vorgedruckt"),
+        other => other,
     }
 }
 

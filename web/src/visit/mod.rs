@@ -21,6 +21,7 @@ use codec::time::Timestamp;
 use registry::{Language, Session};
 
 use crate::failure::Failure;
+use crate::limits::REQUEST_TIMEOUT;
 use crate::pages;
 use crate::state::State;
 use crate::text::Lang;
@@ -46,16 +47,16 @@ pub(crate) struct Visit {
 
 /// Works out the [`Visit`] and hands it to the pages; writes the page of a failure, and the cookie that a guest's forms need.
 pub(crate) async fn visit(Held(state): Held<State>, mut request: Request, next: Next) -> Response {
-    let (visit, fresh_form_key) = match recognise(
+    let recognised = recognise(
         &state,
         request.headers(),
         request.extensions(),
         request.uri(),
-    )
-    .await
-    {
-        Ok(known) => known,
-        Err(failure) => return pages::error::bare(&state.config, &failure),
+    );
+    let (visit, fresh_form_key) = match tokio::time::timeout(REQUEST_TIMEOUT, recognised).await {
+        Ok(Ok(known)) => known,
+        Ok(Err(failure)) => return pages::error::bare(&state.config, &failure),
+        Err(_) => return pages::error::bare(&state.config, &Failure::busy()),
     };
     request.extensions_mut().insert(visit.clone());
     let method = request.method().clone();

@@ -38,7 +38,12 @@ pub fn device(prefix: &str, n: u64, step: u64, at: Timestamp) -> DeviceReport {
             model: Some(model.to_owned()),
             hostname: Some(format!("{}-{n:03}", prefix.to_lowercase())),
             dns_name: Some(format!("{}-{n:03}.druck.example", prefix.to_lowercase())),
-            address: Some(format!("10.20.{}.{}", n / 250, n % 250 + 1)),
+            address: Some(format!(
+                "10.20.{}.{}{}",
+                n / 250,
+                n % 250 + 1,
+                if n % 10 == 4 { ":16161" } else { "" }
+            )),
             mac: Some(format!("00:20:6b:4a:{:02x}:{:02x}", n / 256, n % 256)),
             location: Some(location.to_owned()),
             firmware: Some(format!("{}.{:02}", 2 + n % 4, n % 60)),
@@ -70,6 +75,12 @@ fn status(n: u64) -> Status {
             DeviceStatus::Down,
             PrinterStatus::Other,
             vec![ErrorState::Jammed, ErrorState::LowPaper],
+        ),
+        1 => (DeviceStatus::Running, PrinterStatus::Other, Vec::new()),
+        6 => (
+            DeviceStatus::Warning,
+            PrinterStatus::Idle,
+            vec![ErrorState::ServiceRequested],
         ),
         7 => (DeviceStatus::Running, PrinterStatus::Printing, Vec::new()),
         _ => (DeviceStatus::Running, PrinterStatus::Idle, Vec::new()),

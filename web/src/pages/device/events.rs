@@ -76,7 +76,8 @@ fn change(lang: Lang, tenants: &Tenants, event: &Event) -> String {
     };
     let values = match (&event.before, &event.after) {
         (Some(before), Some(after)) => format!("{} → {}", name(before), name(after)),
-        (Some(value), None) | (None, Some(value)) => name(value),
+        (Some(before), None) => format!("{} → –", name(before)),
+        (None, Some(after)) => format!("– → {}", name(after)),
         (None, None) => String::new(),
     };
     match (&event.subject, values.is_empty()) {

@@ -11,8 +11,10 @@ use crate::chart::{self, LINES_MAX, Line, POINTS_MAX};
 use crate::failure::Failure;
 use crate::format::{self, DAY_MS};
 use crate::state::Inner;
-use crate::text::{Lang, words};
+use crate::text::{Lang, fill, words};
 
+/// Data that begin later than this after the time asked for are said to.
+const SINCE_MS_MIN: i64 = 300_000;
 /// Rows of the table: what a screen shows; the rest is in the CSV.
 const TABLE_ROWS_MAX: usize = 40;
 
@@ -71,6 +73,7 @@ impl Span {
 
 /// The courses of the meters that are drawn.
 pub(super) struct History {
+    from: Timestamp,
     meters: Vec<(Reading, MeterHistory)>,
 }
 
@@ -103,7 +106,32 @@ pub(super) fn ask(
             Ok((reading.clone(), course))
         })
         .collect::<Result<_, Failure>>()?;
-    Ok(History { meters })
+    Ok(History {
+        from: query.from,
+        meters: distinct(meters),
+    })
+}
+
+/// Without the meters whose course one before them has: on a device that only prints, "print" is "total".
+fn distinct(meters: Vec<(Reading, MeterHistory)>) -> Vec<(Reading, MeterHistory)> {
+    let course = |history: &MeterHistory| {
+        let base = history.points.first().map_or(0, |point| point.continuous);
+        history
+            .points
+            .iter()
+            .map(|point| (point.observed_at, point.continuous.saturating_sub(base)))
+            .collect::<Vec<_>>()
+    };
+    let mut kept: Vec<(Reading, MeterHistory)> = Vec::new();
+    for (reading, history) in meters {
+        let known = kept
+            .iter()
+            .any(|(_, other)| course(other) == course(&history));
+        if !known || history.points.is_empty() {
+            kept.push((reading, history));
+        }
+    }
+    kept
 }
 
 /// The meters worth drawing: impressions that are billed, the total first, then mono and colour, then the works. A device without a
@@ -158,6 +186,28 @@ impl History {
                 )
             })
             .collect()
+    }
+
+    /// Since when there is something, where that is later than the time asked for: `seit 10:41`.
+    pub(super) fn since(&self, lang: Lang, zone: &TimeZone, now: Timestamp) -> String {
+        let first = self
+            .meters
+            .iter()
+            .filter_map(|(_, course)| course.points.first())
+            .map(|point| point.observed_at)
+            .min();
+        // A run that had begun before is cut off where the time asked for begins.
+        first
+            .filter(|first| first.ms_since(self.from) > SINCE_MS_MIN)
+            .map(|first| {
+                let time = if now.ms_since(first) < DAY_MS {
+                    format::time(zone, first)
+                } else {
+                    format::moment(lang, zone, first, now)
+                };
+                fill(lang.texts().device_history_since, &[("time", &time)])
+            })
+            .unwrap_or_default()
     }
 
     /// The chart; empty when there is nothing to draw between.

@@ -25,7 +25,8 @@ pub(super) struct MeterRow {
     pub(super) source: String,
     pub(super) source_short: String,
     pub(super) profile: String,
-    pub(super) parts: Vec<(String, String)>,
+    /// The OID, its end, the value.
+    pub(super) parts: Vec<(String, String, String)>,
     pub(super) parts_text: String,
     pub(super) read: Ago,
     pub(super) quality: &'static str,
@@ -72,7 +73,10 @@ pub(super) fn meters(
             parts: reading
                 .parts
                 .iter()
-                .map(|part| (part.oid.clone(), format::number(lang, part.value)))
+                .map(|part| {
+                    let value = format::number(lang, part.value);
+                    (part.oid.clone(), shortened(&part.oid), value)
+                })
                 .collect(),
             parts_text: match reading.parts.len() {
                 0 => String::new(),
@@ -88,17 +92,15 @@ pub(super) fn meters(
         .collect()
 }
 
-/// An OID without the arcs that all of its kind share, for a narrow column.
+/// So many arcs of an OID fit into the column; the whole of it is the tool tip.
+const ARCS_SHOWN: usize = 5;
+
+/// The end of an OID, which is what tells a device's meters apart.
 fn shortened(oid: &str) -> String {
-    let oid = oid.trim_start_matches('.');
-    [
-        ("1.3.6.1.4.1.", "…"),
-        ("1.3.6.1.2.1.43.", "43."),
-        ("1.3.6.1.2.1.", "mib-2."),
-    ]
-    .into_iter()
-    .find_map(|(prefix, short)| Some(format!("{short}{}", oid.strip_prefix(prefix)?)))
-    .unwrap_or_else(|| oid.to_owned())
+    match oid.rmatch_indices('.').nth(ARCS_SHOWN - 1) {
+        Some((at, _)) if at > 0 => format!("…{}", &oid[at + 1..]),
+        _ => oid.to_owned(),
+    }
 }
 
 pub(super) struct SupplyRow {
@@ -111,20 +113,15 @@ pub(super) struct SupplyRow {
     pub(super) low: bool,
 }
 
-/// The lowest first among what is consumed; receptacles and what reports no level after it.
+/// What is consumed first, its colours as everywhere: black, cyan, magenta, yellow, then the others, then what has none.
 pub(super) fn supplies(lang: Lang, supplies: &[Supply]) -> Vec<SupplyRow> {
     let mut sorted: Vec<_> = supplies.iter().collect();
     sorted.sort_by_key(|supply| {
         (
-            !matches!(
-                supply.kind,
-                codec::model::SupplyType::Toner
-                    | codec::model::SupplyType::Ink
-                    | codec::model::SupplyType::Ribbon
-                    | codec::model::SupplyType::Wax
-            ),
-            supply.percent().is_none(),
-            supply.percent(),
+            !words::paints(supply.kind),
+            supply.class != SupplyClass::Consumed,
+            supply.colorant.is_none(),
+            supply.colorant,
             supply.index,
         )
     });
@@ -163,7 +160,11 @@ fn supply_row(lang: Lang, supply: &Supply) -> SupplyRow {
     SupplyRow {
         name: words::supply(lang, supply.kind, supply.colorant),
         detail: supply.description.clone(),
-        part: supply.part.clone().unwrap_or_default(),
+        part: supply
+            .part
+            .clone()
+            .filter(|part| !supply.description.contains(part.as_str()))
+            .unwrap_or_default(),
         bar: percent
             .map(|percent| draw::bar(percent, draw::class(supply.colorant)))
             .unwrap_or_default(),
@@ -194,6 +195,8 @@ fn amounts(lang: Lang, amount: u32, capacity: Option<u32>, unit: CapacityUnit) -
 pub(super) struct TrayRow {
     pub(super) name: String,
     pub(super) media: String,
+    /// As the device names it.
+    pub(super) media_raw: String,
     pub(super) bar: String,
     pub(super) level: String,
     pub(super) empty: bool,
@@ -217,12 +220,14 @@ pub(super) fn trays(lang: Lang, trays: &[Tray]) -> Vec<TrayRow> {
             } else {
                 tray.name.clone()
             };
+            let media_raw = tray.media.clone().unwrap_or_default();
             let media = [
-                tray.media.as_deref().unwrap_or_default(),
-                words::tray_type(lang, tray.kind),
+                words::media(lang, &media_raw),
+                words::tray_type(lang, tray.kind).to_owned(),
             ];
             TrayRow {
                 name,
+                media_raw,
                 media: media
                     .into_iter()
                     .filter(|text| !text.is_empty())
@@ -344,9 +349,34 @@ mod tests {
     }
 
     #[test]
-    fn an_oid_is_short_where_its_arcs_are_known() {
-        assert_eq!(shortened("1.3.6.1.2.1.43.10.2.1.4.1.1"), "43.10.2.1.4.1.1");
-        assert_eq!(shortened(".1.3.6.1.4.1.1347.42.2"), "…1347.42.2");
+    fn an_oid_is_told_by_its_end() {
+        assert_eq!(shortened("1.3.6.1.2.1.43.10.2.1.4.1.1"), "…2.1.4.1.1");
+        assert_eq!(shortened("1.2.3.4.5"), "1.2.3.4.5");
+        assert_eq!(shortened(".1.2.3.4.5"), ".1.2.3.4.5");
         assert_eq!(shortened("pjl"), "pjl");
+    }
+
+    #[test]
+    fn supplies_stand_in_the_order_of_the_columns() {
+        let of = |index, kind, colorant| Supply {
+            index,
+            kind,
+            colorant,
+            ..supply(SupplyClass::Consumed, Level::Percent(50), None)
+        };
+        let rows = supplies(
+            Lang::En,
+            &[
+                of(1, SupplyType::Toner, Some(Colorant::Yellow)),
+                of(2, SupplyType::Drum, Some(Colorant::Black)),
+                of(3, SupplyType::Toner, Some(Colorant::Black)),
+                of(4, SupplyType::Toner, Some(Colorant::Cyan)),
+            ],
+        );
+        let names: Vec<_> = rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["Black toner", "Cyan toner", "Yellow toner", "Black drum"]
+        );
     }
 }
