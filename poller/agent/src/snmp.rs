@@ -1,19 +1,20 @@
-//! The SNMP source: finds printers in the configured ranges and polls each by its schedule.
+ `snapshot` The SNMP source: finds printers in the configured ranges and polls each by its schedule.
 //!
-//! | module | what it holds |
-//! |---|---|
-//! | [`devices`] | what is known of each device, by its handle and its address |
-//! | [`schedule`] | when a device is read next, and how much of it |
-//! | `snapshot` | what is kept over restarts |
-//! | [`sweep`] | discovery: the addresses still to ask |
+ `snapshot` | module | what it holds |
+ `snapshot` |---|---|
+ `snapshot` | [`devices`] | what is known of each device, by its handle and its address |
+ `snapshot` | [`schedule`] | when a device is read next, and how much of it |
+ `snapshot` | `snapshot` | what is kept over restarts |
+ `snapshot` | [`sweep`] | discovery: the addresses still to ask |
 //!
-//! What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
-//! `schedule.dead_retry_max` once it answers; one device under two addresses is one device.
+ `snapshot` What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
+ `snapshot` `schedule.dead_retry_max` once it answers; one device under two addresses is one device.
 
 pub mod devices;
 pub mod schedule;
 mod snapshot;
 pub mod sweep;
+mod who;
 
 use std::io;
 use std::net::SocketAddr;
@@ -365,7 +366,8 @@ impl SnmpSource {
         };
         add(&counters.polls, 1);
         let report = self.finished_report(report, now);
-        match self.devices.note(id, &report, now) {
+        let whole = error.is_none() && outcome.failure.is_none();
+        match self.devices.note(id, &report, whole, now) {
             Noted::Same => {}
             Noted::Other => {
                 let device = self.devices.get(id);

@@ -1,7 +1,8 @@
 //! What is known of each device: where it is, what earlier polls learned, when it is due.
 //!
-//! A device is known by its handle, which comes from what it is (serial number, else MAC, else address), so that it keeps it when
-//! its address changes. What always holds: one handle has one device, and one address has one device.
+//! A device is known by its handle, which comes from what it is (serial number, else MAC, else address and model), so that it keeps
+//! it when its address changes. What always holds: one handle has one device, and one address has one device; and who answers
+//! with another serial number, else another MAC, else as another model, is never taken for the device that was there before.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -15,6 +16,7 @@ use poller::engine::Memory;
 
 use super::schedule::Dues;
 use super::snapshot::Saved;
+use super::who::Who;
 
 /// A device's place in the table; used again after the device is gone.
 pub type Id = usize;
@@ -40,7 +42,7 @@ pub struct Device {
     pub wants_full: bool,
     failures: u32,
     answered_at: Instant,
-    serial: Option<String>,
+    who: Who,
     polling: bool,
     /// Only the newest entry in the timeline counts.
     stamp: u64,
@@ -227,6 +229,11 @@ impl Devices {
                 self.by_target.insert(target, known);
                 Some(known)
             }
+            // It says less of itself than it once did, or more, and nothing else: it keeps its name.
+            (None, Some(here)) if self.get(here).who.may_be(&report.identity) => {
+                self.get_mut(here).who.learn(&report.identity);
+                Some(here)
+            }
             (None, here) => {
                 if let Some(here) = here {
                     self.remove(here);
@@ -242,7 +249,7 @@ impl Devices {
                     dues: Dues::default(),
                     wants_steady: false,
                     wants_full: false,
-                    serial: report.identity.serial.clone(),
+                    who: Who::of(&report.identity),
                     polling: false,
                     stamp: 0,
                 }))
@@ -250,14 +257,22 @@ impl Devices {
         }
     }
 
-    /// Looks at who answered the poll of a device.
-    pub fn note(&mut self, id: Id, report: &DeviceReport, now: Instant) -> Noted {
+    /// Looks at who answered the poll of a device. `whole`: the poll read all that it asked for; the model of one that broke off
+    /// may be made up of less than usual, and says nothing.
+    pub fn note(&mut self, id: Id, report: &DeviceReport, whole: bool, now: Instant) -> Noted {
         let device = self.get_mut(id);
-        let Some(serial) = &report.identity.serial else {
-            return Noted::Same;
+        let stripped;
+        let identity = if whole {
+            &report.identity
+        } else {
+            stripped = Identity {
+                model: None,
+                ..report.identity.clone()
+            };
+            &stripped
         };
-        if device.serial.as_ref().is_none_or(|known| known == serial) {
-            device.serial = Some(serial.clone());
+        if device.who.may_be(identity) {
+            device.who.learn(identity);
             return Noted::Same;
         }
         let handle = handle_of(&report.identity, device.target);
@@ -272,7 +287,7 @@ impl Devices {
         }
         let device = self.get_mut(id);
         let before = std::mem::replace(&mut device.handle, handle.clone());
-        device.serial = Some(serial.clone());
+        device.who = Who::of(identity);
         device.plan = None;
         device.dues = Dues::default();
         device.answered_at = now;
@@ -308,7 +323,7 @@ impl Devices {
             wants_full: false,
             failures: 0,
             answered_at,
-            serial: saved.serial,
+            who: saved.who,
             polling: false,
             stamp: 0,
         });
@@ -329,7 +344,7 @@ impl Devices {
                 let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
                 Saved::new(
                     &device.handle,
-                    device.serial.as_ref(),
+                    &device.who,
                     device.target,
                     range_name(device.range),
                     now_unix_ms.saturating_sub(age_ms),
@@ -365,96 +380,20 @@ impl Devices {
     }
 }
 
-/// The handle of what answered: from the serial number with its maker, else the MAC, else the address.
+/// The handle of what answered: from the serial number with its maker, else the MAC, else the address and what answers there.
 fn handle_of(identity: &Identity, target: SocketAddr) -> String {
     let maker = identity.manufacturer.as_deref().unwrap_or_default();
     match (&identity.serial, &identity.mac) {
         (Some(serial), _) => DeviceId::derive("serial", &[maker, serial]),
         (None, Some(mac)) => DeviceId::derive("mac", &[mac]),
-        (None, None) => DeviceId::derive("address", &[&target.to_string()]),
+        (None, None) => {
+            let kind = identity.object_id.as_deref().unwrap_or_default();
+            let model = identity.model.as_deref().unwrap_or_default();
+            DeviceId::derive("address", &[&target.to_string(), kind, model])
+        }
     }
     .to_string()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn report(serial: &str) -> DeviceReport {
-        DeviceReport {
-            identity: Identity {
-                serial: Some(serial.to_owned()),
-                ..Identity::default()
-            },
-            ..DeviceReport::default()
-        }
-    }
-
-    fn target(n: u8) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, n], 161))
-    }
-
-    #[test]
-    fn the_device_that_is_due_first_comes_first_and_not_while_it_is_polled() {
-        let now = Instant::now();
-        let mut devices = Devices::default();
-        let a = devices.found(0, target(1), &report("A"), now).unwrap();
-        let b = devices.found(0, target(2), &report("B"), now).unwrap();
-        devices.end(a, now + Duration::from_secs(2));
-        devices.end(b, now + Duration::from_secs(1));
-        assert_eq!(devices.next_due(), Some((now + Duration::from_secs(1), b)));
-        devices.begin(b);
-        assert_eq!(devices.next_due(), Some((now + Duration::from_secs(2), a)));
-        devices.put_off(a, now + Duration::from_secs(9));
-        devices.end(b, now + Duration::from_secs(5));
-        assert_eq!(devices.next_due(), Some((now + Duration::from_secs(5), b)));
-        devices.remove(b);
-        assert_eq!(devices.next_due(), Some((now + Duration::from_secs(9), a)));
-    }
-
-    #[test]
-    fn a_silent_device_that_answers_elsewhere_has_moved_and_keeps_its_handle() {
-        let now = Instant::now();
-        let mut devices = Devices::default();
-        let id = devices.found(0, target(1), &report("A"), now).unwrap();
-        devices.end(id, now);
-        let handle = devices.get(id).handle.clone();
-        assert_eq!(
-            devices.found(0, target(2), &report("A"), now),
-            None,
-            "it answers at the first"
-        );
-        devices.failed(id);
-        assert_eq!(devices.found(0, target(2), &report("A"), now), Some(id));
-        assert_eq!(devices.get(id).target, target(2));
-        assert_eq!(devices.get(id).handle, handle);
-        assert_eq!((devices.len(), devices.answering()), (1, 0));
-        devices.answered(id, now);
-        assert_eq!(devices.answering(), 1);
-    }
-
-    #[test]
-    fn an_address_that_changed_hands_is_another_device() {
-        let now = Instant::now();
-        let mut devices = Devices::default();
-        let a = devices.found(0, target(1), &report("A"), now).unwrap();
-        let b = devices.found(0, target(2), &report("B"), now).unwrap();
-        assert_eq!(devices.note(a, &report("A"), now), Noted::Same);
-        assert_eq!(
-            devices.note(a, &report("B"), now),
-            Noted::Twin,
-            "B answers at the second"
-        );
-        devices.failed(b);
-        let before = devices.get(a).handle.clone();
-        assert_eq!(devices.note(a, &report("B"), now), Noted::Other);
-        assert_ne!(devices.get(a).handle, before);
-        assert_eq!(
-            devices.len(),
-            1,
-            "the silent one is the one that moved here"
-        );
-    }
-}
+mod tests;

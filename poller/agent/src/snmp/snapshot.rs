@@ -21,10 +21,11 @@ use poller::engine::Memory;
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
+use super::who::Who;
 use crate::spool::write_atomically;
 
 /// The format that is written: raised when [`Saved`] changes. (Plans have a format of their own inside.)
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const MAGIC: [u8; 8] = *b"PLATENDV";
 const HEADER_BYTES: usize = 16;
 /// Ten thousand devices take some 30 MB; what is larger is no snapshot of ours.
@@ -34,7 +35,7 @@ const SNAPSHOT_BYTES_MAX: u64 = 512 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Saved {
     pub handle: String,
-    pub serial: Option<String>,
+    pub who: Who,
     address: Vec<u8>,
     port: u16,
     /// The name of the range it was found in.
@@ -57,7 +58,7 @@ impl Saved {
     /// What is kept of a device.
     pub fn new(
         handle: &str,
-        serial: Option<&String>,
+        who: &Who,
         target: SocketAddr,
         range: &str,
         answered_at_unix_ms: i64,
@@ -67,7 +68,7 @@ impl Saved {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(0);
         Self {
             handle: handle.to_owned(),
-            serial: serial.cloned(),
+            who: who.clone(),
             address: match target.ip() {
                 IpAddr::V4(address) => address.octets().to_vec(),
                 IpAddr::V6(address) => address.octets().to_vec(),
@@ -179,7 +180,15 @@ mod tests {
             ..Memory::default()
         };
         let target = SocketAddr::from(([10, 0, 0, n], 161));
-        Saved::new(&format!("h{n}"), None, target, "office", 1, None, &memory)
+        Saved::new(
+            &format!("h{n}"),
+            &Who::default(),
+            target,
+            "office",
+            1,
+            None,
+            &memory,
+        )
     }
 
     #[test]
