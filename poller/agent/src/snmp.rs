@@ -1,14 +1,15 @@
- `snapshot` The SNMP source: finds printers in the configured ranges and polls each by its schedule.
+//! The SNMP source: finds printers in the configured ranges and polls each by its schedule.
 //!
- `snapshot` | module | what it holds |
- `snapshot` |---|---|
- `snapshot` | [`devices`] | what is known of each device, by its handle and its address |
- `snapshot` | [`schedule`] | when a device is read next, and how much of it |
- `snapshot` | `snapshot` | what is kept over restarts |
- `snapshot` | [`sweep`] | discovery: the addresses still to ask |
+//! | module | what it holds |
+//! |---|---|
+//! | [`devices`] | what is known of each device, by its handle and its address |
+//! | [`schedule`] | when a device is read next, and how much of it |
+//! | `snapshot` | what is kept over restarts |
+//! | [`sweep`] | discovery: the addresses still to ask |
+//! | `who` | whether who answers is who answered before |
 //!
- `snapshot` What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
- `snapshot` `schedule.dead_retry_max` once it answers; one device under two addresses is one device.
+//! What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
+//! `schedule.dead_retry_max` once it answers; one device under two addresses is one device.
 
 pub mod devices;
 pub mod schedule;
