@@ -1,6 +1,6 @@
 //! One poll of one printer: what to ask, and what the answers mean.
 //!
-//! [`DevicePoll`] is a [`Conversation`]: no socket, no clock. The first poll identifies the device, walks its tables and
+//! [`DevicePoll`] is a [`Conversation`](crate::conversation::Conversation): no socket, no clock. The first poll identifies the device, walks its tables and
 //! learns a [`Plan`]; given that plan, later polls are one packed Get of what changes, with the serial number in
 //! the same PDU as proof of whose values they are.
 //!
@@ -9,6 +9,7 @@
 //! | [`plan`] | what is remembered from one poll to the next |
 //! | `context` | what a poll has to know, and what it yields |
 //! | `learn` | the asks of each kind of poll |
+//! | `hearing` | what comes back, and what it means when it does not come in full |
 //! | `report` | what was heard, as report and plan |
 //! | `facts`, `view` | what is known by OID; sources of a profile looked up in it |
 //! | `identity`, `status`, `meters`, `supplies`, `trays`, `alerts` | facts to sections of the report |
@@ -17,6 +18,7 @@
 mod alerts;
 mod context;
 mod facts;
+mod hearing;
 mod identity;
 mod learn;
 mod meters;
@@ -37,11 +39,11 @@ pub use context::{Depth, PollContext, PollOutcome};
 pub use mib::allowed as standard_subtrees;
 pub use plan::Plan;
 
-use crate::conversation::{Ask, Conversation, Failure};
+use crate::conversation::{Ask, Failure};
 use crate::oid::Oid;
 use crate::profile::{Evidence, Profile, ProfileSet, Rule};
-use crate::value::ValueRef;
 use facts::Facts;
+use hearing::Hearing;
 use learn::{Part, Step};
 use plan::Known;
 use view::View;
@@ -68,7 +70,7 @@ pub struct DevicePoll {
     stage: Stage,
     depth: Depth,
     queue: VecDeque<Step>,
-    current: Option<Step>,
+    hearing: Hearing,
     /// What this poll heard, and, in a poll by plan, what the plan remembers.
     facts: Facts,
     /// The plan, unpacked.
@@ -77,7 +79,6 @@ pub struct DevicePoll {
     device: Option<u32>,
     /// The instances that this stage heard a value of.
     heard: BTreeSet<Oid>,
-    heard_in_step: usize,
     profile: Arc<Profile>,
     /// The maker that the rule names which found the profile.
     rule_maker: Option<String>,
@@ -88,8 +89,9 @@ pub struct DevicePoll {
     refused: BTreeSet<Part>,
     /// Parts of which something was heard.
     spoken: BTreeSet<Part>,
-    /// A silence was forgiven.
-    forgiven: bool,
+    /// How many asks of this poll were met with silence, and how many of them since it last answered.
+    silences: u32,
+    silences_in_a_row: u32,
     failure: Option<Failure>,
     answered_once: bool,
     do_not_touch: bool,
@@ -109,19 +111,19 @@ impl DevicePoll {
             stage: Stage::Start,
             depth,
             queue: VecDeque::new(),
-            current: None,
+            hearing: Hearing::default(),
             facts: Facts::default(),
             known: Known::default(),
             device: None,
             heard: BTreeSet::new(),
-            heard_in_step: 0,
             profile,
             rule_maker: None,
             asked: BTreeSet::new(),
             broken: BTreeSet::new(),
             refused: BTreeSet::new(),
             spoken: BTreeSet::new(),
-            forgiven: false,
+            silences: 0,
+            silences_in_a_row: 0,
             failure: None,
             answered_once: false,
             do_not_touch: false,
@@ -129,17 +131,11 @@ impl DevicePoll {
         }
     }
 
-    /// What came out, once [`Conversation::next_ask`] has given `None` (or the caller has had enough).
+    /// What came out, once [`Conversation::next_ask`](crate::conversation::Conversation::next_ask) has given `None` (or the caller has had enough).
     #[must_use]
     pub fn into_outcome(mut self) -> PollOutcome {
         // Whatever was still to be asked was not read.
-        let rest = self
-            .queue
-            .drain(..)
-            .chain(self.current.take())
-            .map(|step| step.part)
-            .collect::<Vec<_>>();
-        self.broken.extend(rest);
+        self.break_off(None);
         let is_printer = self.is_printer();
         let report = self
             .answered_once
@@ -150,8 +146,10 @@ impl DevicePoll {
         } else {
             self.plan.clone()
         };
+        let not_read = self.not_read(report.as_ref());
         PollOutcome {
             report,
+            not_read,
             plan,
             depth: self.depth,
             failure: self.failure,
@@ -269,6 +267,8 @@ impl DevicePoll {
         self.refused.clear();
         self.spoken.clear();
         self.queue.clear();
+        self.silences = 0;
+        self.silences_in_a_row = 0;
         self.depth = Depth::Learn;
         self.profile = Arc::clone(self.profiles.standard());
         self.stage = Stage::Identify;
@@ -411,89 +411,6 @@ impl DevicePoll {
                     rows_max,
                 })
             }
-        }
-    }
-}
-
-impl Conversation for DevicePoll {
-    fn next_ask(&mut self) -> Option<Ask> {
-        loop {
-            while let Some(step) = self.queue.pop_front() {
-                self.asked.insert(step.part);
-                if let Some(ask) = self.permitted(step.ask.clone()) {
-                    self.heard_in_step = 0;
-                    self.current = Some(Step {
-                        ask: ask.clone(),
-                        ..step
-                    });
-                    return Some(ask);
-                }
-            }
-            if self.stage == Stage::Done {
-                return None;
-            }
-            self.advance();
-        }
-    }
-
-    fn variable(&mut self, ask_index: usize, oid: &Oid, value: ValueRef<'_>) {
-        // What was not asked for is not taken, whatever a device sends.
-        let wanted = match self.current.as_ref().map(|step| &step.ask) {
-            Some(Ask::Get(oids)) => oids.get(ask_index) == Some(oid) || oids.contains(oid),
-            Some(Ask::Walk { columns, .. }) => columns
-                .iter()
-                .any(|column| oid.suffix_of(column).is_some_and(|index| !index.is_empty())),
-            None => false,
-        };
-        if !wanted {
-            return;
-        }
-        self.answered_once = true;
-        self.heard_in_step += 1;
-        self.spoken
-            .extend(self.current.as_ref().map(|step| step.part));
-        match value.to_value() {
-            Some(value) => {
-                self.facts.insert(oid.clone(), value);
-                self.heard.insert(oid.clone());
-            }
-            None => self.facts.forget(oid),
-        }
-    }
-
-    fn answered(&mut self, failure: Option<Failure>) {
-        let step = self.current.take();
-        let Some(failure) = failure else {
-            self.answered_once = true;
-            return;
-        };
-        self.failure = Some(failure);
-        let gone = matches!(failure, Failure::Timeout | Failure::Authentication);
-        // A device may be silent about the vendor's own, once, and still answer the rest.
-        let forgiven =
-            self.answered_once && !self.forgiven && step.as_ref().is_some_and(|step| step.own);
-        if !gone || forgiven {
-            self.forgiven |= gone;
-            if self.heard_in_step == 0 {
-                self.refused.extend(step.map(|step| step.part));
-            }
-            return;
-        }
-        // Else the first time-out ends the poll: a dead device is not asked for every table (quirk N13).
-        let rest = self
-            .queue
-            .drain(..)
-            .map(|step| step.part)
-            .chain(step.map(|step| step.part));
-        for part in rest.collect::<Vec<_>>() {
-            self.asked.insert(part);
-            self.broken.insert(part);
-        }
-        if !matches!(self.stage, Stage::Tables | Stage::Signs) {
-            self.broken.insert(Part::Identity);
-        }
-        if self.stage != Stage::Steady {
-            self.stage = Stage::Done;
         }
     }
 }

@@ -54,6 +54,9 @@ impl PollContext {
 pub struct PollOutcome {
     /// The report; `None` when the device did not answer, or (of a heartbeat) when something moved.
     pub report: Option<DeviceReport>,
+    /// What was asked for and not read, by the names of the report's sections (`identity`, `status`, `meters`, `supplies`, `trays`, `alerts`):
+    /// the device was silent, or its answers are too incomplete to be told.
+    pub not_read: Vec<&'static str>,
     /// The plan for the next poll; `None` when there is nothing to build one on. It replaces the one that was given.
     pub plan: Option<Plan>,
     /// How much was read indeed: a steady poll becomes a learning one when the plan no longer fits.

@@ -4,7 +4,7 @@
 //! digits first), kind (1 byte), and the value (an integer, or a length and octets). Some 12 bytes a variable of a table.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::oid::{ARCS_MAX, Oid};
 use crate::value::Value;
@@ -15,38 +15,64 @@ pub const VARIABLES_MAX: usize = 8000;
 /// The longest string kept, in bytes: what is longer (raster lists, command sets) is no text of use here. A 1284 id may have 1023.
 const OCTETS_MAX: usize = 1024;
 
-/// Variables by OID.
+/// What stands, packed, before the names of what could not be read: no variable of a device is there.
+const UNREAD: [u32; 2] = [0, 0];
+
+/// Variables by OID, and what could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts(BTreeMap<Oid, Value>);
+pub struct Facts {
+    known: BTreeMap<Oid, Value>,
+    /// Instances and columns that were asked for and not told in full.
+    unread: BTreeSet<Oid>,
+}
 
 impl Facts {
-    /// Keeps a variable; one that would exceed the limits is dropped.
-    pub fn insert(&mut self, oid: Oid, value: Value) {
+    /// Keeps a variable. One that is too long is dropped, and so is one too many: then `false`.
+    pub fn insert(&mut self, oid: Oid, value: Value) -> bool {
         let fits = match &value {
             Value::OctetString(octets) | Value::Opaque(octets) => octets.len() <= OCTETS_MAX,
             _ => true,
         };
-        if fits && (self.0.len() < VARIABLES_MAX || self.0.contains_key(&oid)) {
-            self.0.insert(oid, value);
+        let room = self.known.len() < VARIABLES_MAX || self.known.contains_key(&oid);
+        if fits && room {
+            self.known.insert(oid, value);
         }
+        room
+    }
+
+    /// Notes that an instance or a column was asked for and not told in full.
+    pub fn mark_unread(&mut self, oid: Oid) {
+        self.unread.insert(oid);
+    }
+
+    /// Whether an instance or a column was asked for and not told in full.
+    #[must_use]
+    pub fn is_unread(&self, oid: &Oid) -> bool {
+        self.unread.contains(oid)
+    }
+
+    /// The subtree in which packed facts hold what could not be read.
+    #[must_use]
+    pub fn unread_subtree() -> Oid {
+        Oid::new(&UNREAD)
     }
 
     /// The value of an instance.
     #[must_use]
     pub fn get(&self, oid: &Oid) -> Option<&Value> {
-        self.0.get(oid)
+        self.known.get(oid)
     }
 
     /// The integer of an instance, whatever its type.
     #[must_use]
     pub fn integer(&self, oid: &Oid) -> Option<i64> {
-        integer(self.0.get(oid)?)
+        integer(self.known.get(oid)?)
     }
 
     /// The octets of an instance.
     #[must_use]
     pub fn octets(&self, oid: &Oid) -> Option<&[u8]> {
-        match self.0.get(oid)? {
+        match self.known.get(oid)? {
             Value::OctetString(octets) | Value::Opaque(octets) => Some(octets),
             _ => None,
         }
@@ -55,7 +81,7 @@ impl Facts {
     /// The rows of a column: index and value.
     pub fn rows<'a>(&'a self, column: &'a Oid) -> impl Iterator<Item = (&'a [u32], &'a Value)> {
         let below = self
-            .0
+            .known
             .range(column..)
             .take_while(|(oid, _)| oid.suffix_of(column).is_some());
         below
@@ -66,7 +92,7 @@ impl Facts {
     /// Whether anything is known at or below `prefix`.
     #[must_use]
     pub fn any_below(&self, prefix: &Oid) -> bool {
-        self.0
+        self.known
             .range(prefix..)
             .next()
             .is_some_and(|(oid, _)| oid.suffix_of(prefix).is_some())
@@ -74,13 +100,13 @@ impl Facts {
 
     /// Forgets everything at or below `prefix`.
     pub fn forget(&mut self, prefix: &Oid) {
-        self.0.retain(|oid, _| oid.suffix_of(prefix).is_none());
+        self.known.retain(|oid, _| oid.suffix_of(prefix).is_none());
     }
 
     /// The variables, in order.
     #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&Oid, &Value)> {
-        self.0.iter()
+        self.known.iter()
     }
 
     /// Packs the variables that `keep` wants.
@@ -88,7 +114,16 @@ impl Facts {
     pub fn pack(&self, keep: impl Fn(&Oid) -> bool) -> Vec<u8> {
         let mut out = Vec::new();
         let mut previous: &[u32] = &[];
-        for (oid, value) in &self.0 {
+        let unread = self
+            .unread
+            .iter()
+            .map(|oid| (Self::unread_subtree().child(oid.arcs()), Value::Integer(0)))
+            .collect::<Vec<_>>();
+        for (oid, value) in unread
+            .iter()
+            .map(|(oid, value)| (oid, value))
+            .chain(&self.known)
+        {
             if keep(oid)
                 && let Some((kind, number, content)) = parts(value)
             {
@@ -138,7 +173,14 @@ impl Facts {
                 7 => Value::Counter64(number),
                 _ => return None,
             };
-            facts.insert(Oid::new(&arcs), value);
+            match arcs.strip_prefix(&UNREAD) {
+                Some(unread) if !unread.is_empty() => {
+                    facts.mark_unread(Oid::new(unread));
+                }
+                _ => {
+                    facts.insert(Oid::new(&arcs), value);
+                }
+            }
         }
         Some(facts)
     }

@@ -23,6 +23,20 @@ pub enum Part {
     Alerts,
 }
 
+impl Part {
+    /// The name of the report's section.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Status => "status",
+            Self::Meters => "meters",
+            Self::Supplies => "supplies",
+            Self::Trays => "trays",
+            Self::Alerts => "alerts",
+        }
+    }
+}
+
 /// An ask and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -13,6 +13,21 @@ pub struct Meters {
     pub list: Vec<Meter>,
     /// What the checks of the profile found.
     pub set: MeterSet,
+    /// Billing meters went unread, and none is left: the engine's count alone would pass for all there is.
+    pub lost: bool,
+}
+
+/// Whether the billing total is missing because something went unread.
+#[must_use]
+pub fn total_unread(view: &View<'_>) -> bool {
+    any_unread(view) && named(&meters(view).list, "total.total").next().is_none()
+}
+
+/// Whether anything went unread that a meter is read from, or a check.
+fn any_unread(view: &View<'_>) -> bool {
+    let rules = view.profile.meters.iter().map(|rule| &rule.from);
+    let others = view.profile.checks.iter().flat_map(|check| &check.others);
+    rules.chain(others).any(|source| view.is_unread(source))
 }
 
 /// Reads the meters.
@@ -40,9 +55,16 @@ pub fn meters(view: &View<'_>) -> Meters {
     // Two rules or two rows that count the same thing: the first is what the profile prefers.
     let mut codes = std::collections::BTreeSet::new();
     list.retain(|meter| codes.insert(meter.code()));
-    let set = check(view, &list);
+    let unread = any_unread(view);
+    // Sums over what is left say nothing about the device.
+    let set = if unread {
+        MeterSet::Unverified
+    } else {
+        check(view, &list)
+    };
+    let lost = unread && list.is_empty();
     list.extend(engine(view));
-    Meters { list, set }
+    Meters { list, set, lost }
 }
 
 /// The instances that the meters of a steady poll were read from.

@@ -397,6 +397,7 @@ fn fixed(view: &View<'_>) -> Vec<Oid> {
         mib::ip_if_index(),
         mib::charset(),
         mib::colorant_value(),
+        Facts::unread_subtree(),
     ];
     prefixes.extend([1, 2, 4, 5, 6].map(mib::system));
     prefixes.extend([mib::hr_device(2), mib::hr_device(3)]);

@@ -7,10 +7,34 @@ use super::plan::Plan;
 use super::{Depth, DevicePoll, alerts, identity, meters, status, supplies, trays};
 
 impl DevicePoll {
+    /// What was asked for and not read.
+    pub(super) fn not_read(&self, report: Option<&DeviceReport>) -> Vec<&'static str> {
+        let meters_lost = self.depth != Depth::Heartbeat
+            && self.asked.contains(&Part::Meters)
+            && report.is_some_and(|report| report.meters.is_not_read());
+        let parts = [
+            Part::Identity,
+            Part::Status,
+            Part::Meters,
+            Part::Supplies,
+            Part::Trays,
+            Part::Alerts,
+        ];
+        let lost = |part: &Part| {
+            self.broken.contains(part)
+                || self.is_refused(*part)
+                || (*part == Part::Meters && meters_lost)
+        };
+        parts.into_iter().filter(lost).map(Part::name).collect()
+    }
+
+    fn is_refused(&self, part: Part) -> bool {
+        self.refused.contains(&part) && !self.spoken.contains(&part)
+    }
+
     /// A section is read when its asks were made, and none was left unanswered.
     fn section<T>(&self, part: Part, read: impl FnOnce() -> T) -> Section<T> {
-        let refused = self.refused.contains(&part) && !self.spoken.contains(&part);
-        if self.asked.contains(&part) && !self.broken.contains(&part) && !refused {
+        if self.asked.contains(&part) && !self.broken.contains(&part) && !self.is_refused(part) {
             Section::Read(read())
         } else {
             Section::NotRead
@@ -36,18 +60,23 @@ impl DevicePoll {
             return report;
         }
         report.status = self.section(Part::Status, || status::status(&view));
-        let meters = self.section(Part::Meters, || meters::meters(&view));
-        report.meter_set = meters.read().map(|meters| meters.set);
-        report.meters = match meters {
-            Section::Read(meters) => Section::Read(meters.list),
-            _ => Section::NotRead,
-        };
+        if let Section::Read(meters) = self.section(Part::Meters, || meters::meters(&view))
+            && !meters.lost
+        {
+            report.meter_set = Some(meters.set);
+            report.meters = Section::Read(meters.list);
+        }
         report.supplies = self.section(Part::Supplies, || supplies::supplies(&view));
         report.trays = self.section(Part::Trays, || trays::trays(&view));
         report.alerts = self.section(Part::Alerts, || {
             alerts::alerts(&view, self.context.observed_at)
         });
         report
+    }
+
+    /// Whether something is missing that a plan would miss too.
+    fn is_incomplete(&self) -> bool {
+        !self.broken.is_empty() || self.silences > 0 || meters::total_unread(&self.view())
     }
 
     pub(super) fn next_plan(&self) -> Option<Plan> {
@@ -66,9 +95,9 @@ impl DevicePoll {
                     plan
                 })
             }
-            Depth::Full if !self.broken.is_empty() => self.plan.clone(),
-            // Silence that was forgiven may have been chance: the next poll learns again.
-            Depth::Learn if !self.broken.is_empty() || self.forgiven => None,
+            Depth::Full if self.is_incomplete() => self.plan.clone(),
+            // Silence that was forgiven, or an error amid the meters, may have been chance: the next poll learns again.
+            Depth::Learn if self.is_incomplete() => None,
             Depth::Full | Depth::Learn => {
                 let learned_at = self
                     .plan

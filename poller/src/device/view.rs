@@ -144,9 +144,35 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The number that a source finds.
+    /// Whether anything that a source looks at was asked for and not told in full: what it finds then is not what there is.
+    #[must_use]
+    pub fn is_unread(&self, source: &Source) -> bool {
+        let mut unread = false;
+        let mut look = |oid: &Oid| unread |= self.facts.is_unread(oid);
+        source.each(&mut |source| match source {
+            Source::Scalar { oid, guard, .. } => {
+                look(oid);
+                guard.iter().for_each(|(oid, _)| look(oid));
+            }
+            Source::Row { table, column, .. } => {
+                let table = self.profile.table.get(table);
+                let columns = table
+                    .iter()
+                    .flat_map(|table| [&table.code, &table.name, &table.value]);
+                columns.flatten().chain(column).for_each(&mut look);
+            }
+            Source::Column(column) => look(column),
+            Source::Sum { .. } | Source::First(_) => {}
+        });
+        unread
+    }
+
+    /// The number that a source finds; none where a part of it went unread, since a sum or a choice of the rest is another number.
     #[must_use]
     pub fn number(&self, source: &Source) -> Option<Counted> {
+        if self.is_unread(source) {
+            return None;
+        }
         match source {
             Source::Scalar { oid, form, guard } => self
                 .guarded(guard.as_ref())
@@ -185,6 +211,9 @@ impl<'a> View<'a> {
     /// The number that columns have in the row at `index`.
     #[must_use]
     pub fn number_in_row(&self, source: &Source, index: &[u32]) -> Option<Counted> {
+        if self.is_unread(source) {
+            return None;
+        }
         match source {
             Source::Column(column) => self.counted(&column.child(index), Form::Number),
             Source::Sum { parts, any } => {
