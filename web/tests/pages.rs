@@ -276,6 +276,62 @@ fn what_is_not_there_is_a_page_and_not_a_blank() {
 }
 
 #[test]
+fn what_exists_already_is_said_in_the_form_that_was_sent() {
+    let house = house_with(0);
+    let mut browser = Browser::logged_in(&house, "chef");
+    browser.get("/account");
+    browser.submit("/language", &[("language", "de"), ("next", "/")]);
+    browser.get("/accounts");
+    let page = browser.submit(
+        "/accounts",
+        &[
+            ("login", "chef"),
+            ("name", "Zweiter Chef"),
+            ("role", "erp"),
+            ("password", PASSWORD),
+        ],
+    );
+    assert_eq!(page.status, 409);
+    for text in [
+        "Das gibt es schon.",
+        "value=\"Zweiter Chef\"",
+        "<option value=\"erp\" selected>",
+    ] {
+        assert!(page.body.contains(text), "{text}");
+    }
+    assert!(!page.body.contains(PASSWORD));
+
+    let dealer = [("level", "dealer"), ("name", "Bürotechnik \"Nord\"")];
+    browser.get("/tenants");
+    assert_eq!(browser.submit("/tenants", &dealer).status, 303);
+    browser.get("/tenants");
+    let page = browser.submit("/tenants", &dealer);
+    assert_eq!(page.status, 409);
+    assert!(page.body.contains("Das gibt es schon."));
+    assert!(page.body.contains("value=\"Bürotechnik &#34;Nord&#34;\""));
+}
+
+#[test]
+fn a_device_without_toner_levels_says_what_is_left() {
+    let house = house_with(11);
+    let mut browser = Browser::logged_in(&house, "chef");
+    let row = |body: &str, name: &str| {
+        body.split("<tr>")
+            .find(|row| row.contains(&format!("<b>{name}</b>")))
+            .expect("a row")
+            .to_owned()
+    };
+    let body = browser.get("/devices").body;
+    let some = row(&body, "mey-004");
+    assert!(some.contains("some left") && some.contains("Black drum 71 %"));
+    let none = row(&body, "mey-008");
+    assert!(none.contains("71 %") && !none.contains("some left"));
+    assert!(!body.contains("no levels"));
+    assert!(row(&body, "mey-001").contains("asleep"));
+    assert!(row(&body, "mey-006").contains("dot care\"><span>needs service"));
+}
+
+#[test]
 fn an_agent_added_on_the_page_can_deliver_at_once() {
     let house = house_with(0);
     let mut browser = Browser::logged_in(&house, "chef");

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, Query, State as Held};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use codec::id::TenantId;
 use jiff::tz::TimeZone;
@@ -40,6 +41,9 @@ struct Row {
 struct AccountsView {
     page: Chrome,
     notice: String,
+    fault: bool,
+    /// What was typed into a form that was refused.
+    typed: Fields,
     rows: Vec<Row>,
     roles: Vec<(&'static str, &'static str)>,
     branches: Vec<(String, String)>,
@@ -57,6 +61,16 @@ pub(crate) const fn role_name(lang: Lang, role: Role) -> &'static str {
     }
 }
 
+impl AccountsView {
+    /// The role to begin with.
+    fn role(&self) -> &str {
+        match self.typed.get("role") {
+            "" => "viewer",
+            typed => typed,
+        }
+    }
+}
+
 /// `GET /accounts`.
 pub(crate) async fn show(
     Held(state): Held<State>,
@@ -65,11 +79,17 @@ pub(crate) async fn show(
 ) -> Result<Response, Failure> {
     member.administers()?;
     state
-        .blocking(move |parts| render(parts, &member, &params))
+        .blocking(move |parts| render(parts, &member, &params, None))
         .await
 }
 
-fn render(parts: &Inner, member: &Member, params: &Params) -> Result<Response, Failure> {
+/// The page: after what `params` say was done, or after a form that was `refused` because there is such a login already.
+fn render(
+    parts: &Inner,
+    member: &Member,
+    params: &Params,
+    refused: Option<Fields>,
+) -> Result<Response, Failure> {
     let scope = member.scope(parts);
     let (lang, now) = (member.visit.lang, member.visit.now);
     let texts = lang.texts();
@@ -108,20 +128,26 @@ fn render(parts: &Inner, member: &Member, params: &Params) -> Result<Response, F
             branches.push((tenant.id.to_string(), name));
         }
     }
+    let fault = refused.is_some();
     let notice = match (params.made.as_str(), params.changed.as_str()) {
+        _ if fault => texts.error_taken.to_owned(),
         ("", "") => String::new(),
         ("", changed) => fill(texts.accounts_changed, &[("name", changed)]),
         (made, _) => fill(texts.accounts_created, &[("name", made)]),
     };
     let counts = parts.counts(member.account.branch, now)?;
+    let mut page = Chrome::of(
+        &parts.config,
+        member,
+        Place::Accounts,
+        texts.accounts_title,
+        counts,
+    );
+    page.here = "/accounts".to_owned();
     html(&AccountsView {
-        page: Chrome::of(
-            &parts.config,
-            member,
-            Place::Accounts,
-            texts.accounts_title,
-            counts,
-        ),
+        page,
+        fault,
+        typed: refused.unwrap_or(Fields::none()),
         notice,
         rows,
         roles: Role::ALL
@@ -140,7 +166,7 @@ pub(crate) async fn create(
     fields: Fields,
 ) -> Result<Response, Failure> {
     member.administers()?;
-    let login = state
+    state
         .blocking(move |parts| {
             let branch = match fields.some("branch") {
                 None => Branch::House,
@@ -155,7 +181,7 @@ pub(crate) async fn create(
                 Failure::Invalid("role: admin, operator, viewer or erp".to_owned())
             })?;
             let login = fields.get("login");
-            let made = parts.registry.create_account(
+            let made = match parts.registry.create_account(
                 &NewAccount {
                     login,
                     name: fields.some("name").unwrap_or(login),
@@ -165,12 +191,20 @@ pub(crate) async fn create(
                     language: Language::from(member.visit.lang),
                 },
                 member.visit.now,
-            )?;
+            ) {
+                Ok(made) => made,
+                Err(registry::Error::Taken { .. }) => {
+                    let mut page = render(parts, &member, &Params::default(), Some(fields))?;
+                    *page.status_mut() = StatusCode::CONFLICT;
+                    return Ok(page);
+                }
+                Err(error) => return Err(error.into()),
+            };
             note(parts, &member, "account.create", &made, role.word())?;
-            Ok(made.login)
+            let address = format!("/accounts?made={}", encode_component(&made.login));
+            Ok(Redirect::to(&address).into_response())
         })
-        .await?;
-    Ok(Redirect::to(&format!("/accounts?made={}", encode_component(&login))).into_response())
+        .await
 }
 
 /// `POST /accounts/{id}/state`: bars an account or lets it in again.

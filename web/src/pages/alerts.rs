@@ -8,7 +8,7 @@ use olap::ask::{AlertsQuery, DeviceBrief};
 use olap::cursor::Cursor;
 use serde::Deserialize;
 
-use super::device::{alert_text, severity_class};
+use super::device::{AlertWords, severity_class};
 use super::people::{self, Tenants};
 use super::{Ago, Chrome, Place, html};
 use crate::failure::Failure;
@@ -28,8 +28,7 @@ pub(crate) struct Params {
 struct Row {
     class: &'static str,
     severity: &'static str,
-    text: String,
-    code: String,
+    words: AlertWords,
     address: String,
     device: String,
     place: String,
@@ -84,8 +83,7 @@ fn render(
         .map(|item| Row {
             class: severity_class(item.alert.severity),
             severity: words::severity(lang, item.alert.severity),
-            text: alert_text(item),
-            code: format!("{} · {}", item.alert.group, item.alert.code),
+            words: AlertWords::of(lang, item),
             address: format!("/devices/{}", item.device),
             device: answer.devices.get(&item.device).map_or_else(
                 || item.device.to_string(),

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::format;
 use crate::limits::PAGE_ROWS_DEFAULT;
 use crate::state::State;
+use crate::text::Lang;
 use crate::visit::guard::Member;
 
 #[derive(Debug, Default, Deserialize)]
@@ -23,7 +24,10 @@ pub(crate) struct Params {
 struct Row {
     time: String,
     who: String,
+    /// What was done, in words where it is known.
     action: String,
+    /// As the log has it.
+    word: String,
     subject: String,
     detail: String,
 }
@@ -70,7 +74,8 @@ pub(crate) async fn show(
                     .map(|entry| Row {
                         time: format::moment_full(lang, &TimeZone::UTC, entry.at),
                         who: entry.who,
-                        action: entry.action,
+                        action: action(lang, &entry.action).to_owned(),
+                        word: entry.action,
                         subject: entry.subject,
                         detail: entry.detail,
                     })
@@ -79,4 +84,21 @@ pub(crate) async fn show(
             })
         })
         .await
+}
+
+/// What an action of the log means.
+fn action(lang: Lang, word: &str) -> &str {
+    let texts = lang.texts();
+    match word {
+        "session.begin" => texts.audit_session_begin,
+        "account.password" => texts.audit_account_password,
+        "account.create" => texts.audit_account_create,
+        "account.change" => texts.audit_account_change,
+        "tenant.create" => texts.audit_tenant_create,
+        "agent.add" => texts.audit_agent_add,
+        "agent.token" => texts.audit_agent_token,
+        "token.create" => texts.audit_token_create,
+        "token.revoke" => texts.audit_token_revoke,
+        other => other,
+    }
 }

@@ -24,7 +24,7 @@ use crate::visit::guard::Member;
 
 use history::Span;
 use parts::{AlertRow, MeterRow, SupplyRow, TrayRow};
-pub(crate) use parts::{alert_text, severity_class};
+pub(crate) use parts::{AlertWords, severity_class};
 
 /// Half the width of the identity holds so much beside a label without breaking a word.
 const HALF_CHARS_MAX: usize = 13;

@@ -57,9 +57,11 @@ fn sentence(texts: &Texts, failure: &Failure) -> (String, String) {
         ),
         Failure::Forbidden | Failure::Login => (texts.error_forbidden.to_owned(), String::new()),
         Failure::Csrf => (texts.error_csrf.to_owned(), String::new()),
-        Failure::Invalid(sentence) | Failure::Conflict(sentence) => {
-            (texts.error_invalid.to_owned(), sentence.clone())
-        }
+        Failure::Invalid(sentence) => (texts.error_invalid.to_owned(), sentence.clone()),
+        Failure::Conflict(_) => (
+            texts.error_conflict.to_owned(),
+            texts.error_conflict_hint.to_owned(),
+        ),
         Failure::Wait { .. } => (texts.error_busy.to_owned(), String::new()),
         Failure::Method => (texts.error_method.to_owned(), String::new()),
         Failure::TooLarge => (texts.error_too_large.to_owned(), String::new()),

@@ -81,14 +81,6 @@ fn render(parts: &Inner, member: &Member) -> Result<Response, Failure> {
             texts.no
         };
         figures.push((texts.health_caught_up, caught_up.to_owned()));
-        let positions = parts.store.positions()?;
-        let shards = positions
-            .shards
-            .iter()
-            .map(|(shard, position)| format!("{shard}: {}", format::number(lang, *position)))
-            .collect::<Vec<_>>()
-            .join("   ");
-        figures.push((texts.health_positions, shards));
     }
     let counts = parts.counts(member.account.branch, now)?;
     let (before, after) = texts.health_metrics.split_once("{url}").unwrap_or_default();

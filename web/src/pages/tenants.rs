@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::{Query, State as Held};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use codec::id::TenantId;
 use registry::audit::Entry;
@@ -40,10 +41,32 @@ struct TenantsView {
     page: Chrome,
     sub: String,
     notice: String,
+    fault: bool,
+    /// What was typed into a form that was refused.
+    typed: Fields,
     rows: Vec<Row>,
     dealers: Vec<(String, String)>,
     customers: Vec<(String, String)>,
     may_add_dealers: bool,
+}
+
+impl TenantsView {
+    /// What was typed into a field of the form of this level.
+    fn typed(&self, level: &str, field: &str) -> &str {
+        if self.typed.get("level") == level {
+            self.typed.get(field)
+        } else {
+            ""
+        }
+    }
+
+    /// The time zone to begin with.
+    fn zone(&self) -> &str {
+        match self.typed("site", "time_zone") {
+            "" => "Europe/Berlin",
+            typed => typed,
+        }
+    }
 }
 
 /// `GET /tenants`.
@@ -53,11 +76,17 @@ pub(crate) async fn show(
     Query(params): Query<Params>,
 ) -> Result<Response, Failure> {
     state
-        .blocking(move |parts| render(parts, &member, &params))
+        .blocking(move |parts| render(parts, &member, &params.made, None))
         .await
 }
 
-fn render(parts: &Inner, member: &Member, params: &Params) -> Result<Response, Failure> {
+/// The page: after a form that made `made`, or after one that was `refused` because there is such a thing already.
+fn render(
+    parts: &Inner,
+    member: &Member,
+    made: &str,
+    refused: Option<Fields>,
+) -> Result<Response, Failure> {
     let scope = member.scope(parts);
     let lang = member.visit.lang;
     let texts = lang.texts();
@@ -119,14 +148,19 @@ fn render(parts: &Inner, member: &Member, params: &Params) -> Result<Response, F
             .collect()
     };
     let counts = parts.counts(member.account.branch, member.visit.now)?;
+    let mut page = Chrome::of(
+        &parts.config,
+        member,
+        Place::Tenants,
+        texts.tenants_title,
+        counts,
+    );
+    page.here = "/tenants".to_owned();
+    let fault = refused.is_some();
     html(&TenantsView {
-        page: Chrome::of(
-            &parts.config,
-            member,
-            Place::Tenants,
-            texts.tenants_title,
-            counts,
-        ),
+        page,
+        fault,
+        typed: refused.unwrap_or(Fields::none()),
         sub: format!(
             "{}, {}",
             count(
@@ -136,10 +170,10 @@ fn render(parts: &Inner, member: &Member, params: &Params) -> Result<Response, F
             ),
             count(Level::Site, texts.tenants_sites_one, texts.tenants_sites)
         ),
-        notice: if params.made.is_empty() {
-            String::new()
-        } else {
-            fill(texts.tenants_created, &[("name", &params.made)])
+        notice: match (fault, made) {
+            (true, _) => texts.error_taken.to_owned(),
+            (false, "") => String::new(),
+            (false, made) => fill(texts.tenants_created, &[("name", made)]),
         },
         rows,
         dealers: choices(Level::Dealer),
@@ -165,7 +199,7 @@ pub(crate) async fn create(
     let name = fields.get("name").to_owned();
     let number = fields.some("number").map(ToOwned::to_owned);
     let zone = fields.some("time_zone").map(ToOwned::to_owned);
-    let made = state
+    state
         .blocking(move |parts| {
             let new = NewTenant {
                 level,
@@ -174,10 +208,20 @@ pub(crate) async fn create(
                 number: number.as_deref(),
                 time_zone: zone.as_deref(),
             };
-            create_in_branch(parts, &member, &new)
+            match create_in_branch(parts, &member, &new) {
+                Ok(made) => {
+                    let address = format!("/tenants?made={}", encode_component(&made.name));
+                    Ok(Redirect::to(&address).into_response())
+                }
+                Err(Failure::Conflict(_)) => {
+                    let mut page = render(parts, &member, "", Some(fields))?;
+                    *page.status_mut() = StatusCode::CONFLICT;
+                    Ok(page)
+                }
+                Err(failure) => Err(failure),
+            }
         })
-        .await?;
-    Ok(Redirect::to(&format!("/tenants?made={}", encode_component(&made.name))).into_response())
+        .await
 }
 
 /// Makes a tenant below one that the member may see; only the house makes dealers, only who sees a whole branch adds to it.

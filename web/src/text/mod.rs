@@ -3,6 +3,7 @@
 //! [`table`] is the one list of sentences: a key, the English, the German. [`words`] names the vocabulary of the reports. A text may hold
 //! named places such as `{n}`, which [`fill`] fills; a test proves that both languages have the same ones.
 
+pub(crate) mod alerts;
 pub(crate) mod table;
 pub(crate) mod words;
 

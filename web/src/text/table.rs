@@ -57,6 +57,9 @@ texts! {
     error_forbidden: "Your account may not do this.", "Ihr Konto darf das nicht.";
     error_csrf: "The form had expired or came from elsewhere. Go back, reload the page and send it again.", "Das Formular war abgelaufen oder kam von fremder Stelle. Bitte zurückgehen, die Seite neu laden und erneut absenden.";
     error_invalid: "This request cannot be understood.", "Diese Anfrage ist nicht verständlich.";
+    error_conflict: "That exists already.", "Das gibt es schon.";
+    error_conflict_hint: "Nothing was changed. Go back and choose another name.", "Es wurde nichts geändert. Bitte zurückgehen und einen anderen Namen wählen.";
+    error_taken: "That exists already. Nothing was changed: choose another name or number.", "Das gibt es schon. Es wurde nichts geändert: bitte einen anderen Namen oder eine andere Nummer wählen.";
     error_method: "This address does not take that kind of request.", "Diese Adresse nimmt diese Art von Anfrage nicht an.";
     error_busy: "The manager is busy. Please try again in a few seconds.", "Der Manager ist ausgelastet. Bitte in einigen Sekunden erneut versuchen.";
     error_internal: "Something failed inside the manager. The log has the details under this number: {n}", "Im Manager ist etwas fehlgeschlagen. Näheres steht im Log unter dieser Nummer: {n}";
@@ -283,9 +286,8 @@ texts! {
     health_figures: "Figures", "Zahlen";
     health_quarantine: "Refused reports kept for inspection", "Abgelehnte Berichte zur Ansicht";
     health_caught_up: "All that came in is in the store", "Alles Eingegangene ist im Datenspeicher";
-    health_positions: "Applied positions", "Angewandte Positionen";
     health_uptime: "Running for", "Läuft seit";
-    health_memory: "Memory", "Speicher";
+    health_memory: "Memory in use", "Arbeitsspeicher";
     health_version: "Version", "Version";
     health_metrics: "All figures for a monitoring system: {url}", "Alle Zahlen für ein Überwachungssystem: {url}";
 
@@ -297,6 +299,15 @@ texts! {
     audit_action: "What", "Was";
     audit_subject: "To what", "Woran";
     audit_detail: "Detail", "Näheres";
+    audit_session_begin: "logged in", "angemeldet";
+    audit_account_password: "changed the password", "Passwort geändert";
+    audit_account_create: "created an account", "Konto angelegt";
+    audit_account_change: "changed an account", "Konto geändert";
+    audit_tenant_create: "created a customer or site", "Kunde oder Standort angelegt";
+    audit_agent_add: "added an agent", "Agent hinzugefügt";
+    audit_agent_token: "renewed an agent's token", "Token eines Agenten erneuert";
+    audit_token_create: "created an API token", "API-Token angelegt";
+    audit_token_revoke: "revoked an API token", "API-Token widerrufen";
     settings_title: "Settings", "Einstellungen";
     settings_sub: "as this manager runs now", "wie dieser Manager gerade läuft";
     settings_key: "Setting", "Einstellung";

@@ -126,6 +126,11 @@ pub(crate) fn encode_component(text: &str) -> String {
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// Nothing was sent.
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// The value of a field, trimmed; empty when it is not there.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.raw(name).trim()

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use olap::ask::{DeviceDetail, Event};
 use olap::words::EventKind;
 
-use super::parts::alert_text;
+use super::parts::AlertWords;
 use crate::format;
 use crate::pages::people::Tenants;
 use crate::text::Lang;
@@ -45,7 +45,7 @@ pub(super) fn items(
         at: item.observed_since,
         time: moment(item.observed_since),
         what: lang.texts().event_alert.to_owned(),
-        detail: alert_text(item),
+        detail: AlertWords::of(lang, item).line(),
     }));
     if !detail
         .events

@@ -246,8 +246,7 @@ pub(super) fn trays(lang: Lang, trays: &[Tray]) -> Vec<TrayRow> {
 pub(super) struct AlertRow {
     pub(super) class: &'static str,
     pub(super) severity: &'static str,
-    pub(super) text: String,
-    pub(super) code: String,
+    pub(super) words: AlertWords,
     pub(super) since: Ago,
 }
 
@@ -263,8 +262,7 @@ pub(super) fn alerts(
         .map(|item| AlertRow {
             class: severity_class(item.alert.severity),
             severity: words::severity(lang, item.alert.severity),
-            text: alert_text(item),
-            code: format!("{} · {}", item.alert.group, item.alert.code),
+            words: AlertWords::of(lang, item),
             since: Ago::new(
                 lang,
                 zone,
@@ -275,12 +273,40 @@ pub(super) fn alerts(
         .collect()
 }
 
-/// What the device says of an alert; its code when it says nothing.
-pub(crate) fn alert_text(item: &AlertItem) -> String {
-    if item.alert.description.is_empty() {
-        item.alert.code.clone()
-    } else {
-        item.alert.description.clone()
+/// What an alert says: what its code means, then what the device calls it; of a code without a meaning here, the device's words alone.
+pub(crate) struct AlertWords {
+    pub(crate) text: String,
+    /// Empty when it says no more than `text`.
+    pub(crate) device: String,
+    /// Group and code as they were read.
+    pub(crate) raw: String,
+}
+
+impl AlertWords {
+    pub(crate) fn of(lang: Lang, item: &AlertItem) -> Self {
+        let alert = &item.alert;
+        let raw = format!("{} · {}", alert.group, alert.code);
+        let said = alert.description.trim();
+        let (text, device) = match (crate::text::alerts::meaning(lang, &alert.code), said) {
+            (Some(meaning), said) if said.eq_ignore_ascii_case(meaning) => (meaning, ""),
+            (Some(meaning), said) => (meaning, said),
+            (None, "") => (alert.code.as_str(), ""),
+            (None, said) => (said, ""),
+        };
+        Self {
+            text: text.to_owned(),
+            device: device.to_owned(),
+            raw,
+        }
+    }
+
+    /// All of it in one line.
+    pub(crate) fn line(&self) -> String {
+        if self.device.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{} ({})", self.text, self.device)
+        }
     }
 }
 
