@@ -5,9 +5,9 @@ mod simulated;
 use std::path::Path;
 use std::sync::Arc;
 
-use codec::model::{DeviceReport, Level, MeterSet};
+use codec::model::{Basis, DeviceReport, Level, Meter, MeterSet};
 use poller::conversation::{Ask, Conversation, Failure};
-use poller::device::{Depth, DevicePoll, PollContext};
+use poller::device::{Depth, DevicePoll, PollContext, PollOutcome};
 use poller::oid::Oid;
 use poller::recording::Recording;
 use poller::value::{Value, ValueRef};
@@ -187,7 +187,7 @@ fn one_bad_row_never_costs_the_others() {
             .read()
             .unwrap()
             .iter()
-            .map(codec::model::Meter::code)
+            .map(Meter::code)
             .collect::<Vec<_>>()
     };
     let lost = codes(&whole)
@@ -264,4 +264,194 @@ proptest::proptest! {
             }
         }
     }
+}
+
+/// Loses one ask: after some of its answers, it fails.
+struct Lossy {
+    poll: DevicePoll,
+    lost: std::ops::Range<usize>,
+    answers: usize,
+    failure: Failure,
+    asks: Vec<Ask>,
+    heard: usize,
+}
+
+impl Lossy {
+    fn is_lost(&self) -> bool {
+        self.lost.contains(&(self.asks.len() - 1))
+    }
+}
+
+impl Conversation for Lossy {
+    fn next_ask(&mut self) -> Option<Ask> {
+        let ask = self.poll.next_ask()?;
+        self.asks.push(ask.clone());
+        self.heard = 0;
+        Some(ask)
+    }
+
+    fn variable(&mut self, ask_index: usize, oid: &Oid, value: ValueRef<'_>) {
+        self.heard += 1;
+        if !self.is_lost() || self.heard <= self.answers {
+            self.poll.variable(ask_index, oid, value);
+        }
+    }
+
+    fn answered(&mut self, _failure: Option<Failure>) {
+        let failure = self.is_lost().then_some(self.failure);
+        self.poll.answered(failure);
+    }
+}
+
+fn lossy(
+    device: &Device,
+    lost: std::ops::Range<usize>,
+    answers: usize,
+    failure: Failure,
+) -> (PollOutcome, Vec<Ask>) {
+    let context = PollContext::new("192.0.2.10", START, 0);
+    let mut lossy = Lossy {
+        poll: DevicePoll::new(Arc::clone(&device.profiles), None, context),
+        lost,
+        answers,
+        failure,
+        asks: Vec::new(),
+        heard: 0,
+    };
+    Recording::of(device.variables.clone()).answer(&mut lossy);
+    (lossy.poll.into_outcome(), lossy.asks)
+}
+
+fn is_vendors(ask: &Ask) -> bool {
+    let (Ask::Get(oids) | Ask::Walk { columns: oids, .. }) = ask;
+    oids.iter()
+        .any(|oid| oid.arcs().starts_with(&[1, 3, 6, 1, 4, 1]))
+}
+
+fn fixtures() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let names = std::fs::read_dir(folder).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".snmprec")).collect()
+}
+
+#[test]
+fn whatever_answers_are_lost_no_meter_is_another_number() {
+    for name in fixtures() {
+        let device = Device::new(&name);
+        let (outcome, asks) = lossy(&device, 0..0, 0, Failure::Timeout);
+        assert_eq!(outcome.not_read, [""; 0], "{name}");
+        let whole = report(outcome);
+        let whole_meters = whole.meters.read().unwrap();
+        let failures = [
+            Failure::Timeout,
+            Failure::Malformed,
+            Failure::ErrorStatus(5),
+        ];
+        for (at, answers, failure) in (0..asks.len())
+            .flat_map(|at| [0, 1, 4, 9, 20].map(|answers| (at, answers)))
+            .flat_map(|(at, answers)| failures.map(|failure| (at, answers, failure)))
+        {
+            let (outcome, _) = lossy(&device, at..at + 1, answers, failure);
+            let case = format!("{name}: ask {at}, {answers} answers, then {failure:?}");
+            let not_read = outcome.not_read.clone();
+            let Some(report) = outcome.report else {
+                assert_eq!(at, 0, "{case}");
+                continue;
+            };
+            if report.identity.profile != whole.identity.profile {
+                continue; // the loss was what identifies it
+            }
+            let Some(meters) = report.meters.read() else {
+                assert!(not_read.contains(&"meters"), "{case}: {not_read:?}");
+                assert_eq!(report.meter_set, None, "{case}");
+                continue;
+            };
+            for meter in meters {
+                assert!(whole_meters.contains(meter), "{case}: {}", meter.code());
+            }
+            let all = meters.len() == whole_meters.len();
+            let vendors = is_vendors(&asks[at]);
+            assert!(all || !vendors || failure != Failure::Timeout, "{case}");
+            let billing = |meter: &Meter| meter.basis == Basis::Billing;
+            let engine_alone = whole_meters.iter().any(billing) && !meters.iter().any(billing);
+            assert!(!engine_alone, "{case}: the engine's alone");
+            assert!(
+                all || report.meter_set != Some(MeterSet::Verified) || !vendors,
+                "{case}: verified"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_silent_table_costs_its_part_alone_and_two_in_a_row_end_the_poll() {
+    for name in ["kyocera_colour_mfp.snmprec", "sharp_mx.snmprec"] {
+        let device = Device::new(name);
+        let (outcome, asks) = lossy(&device, 0..0, 0, Failure::Timeout);
+        let whole = report(outcome);
+        let first = asks
+            .iter()
+            .position(|ask| matches!(ask, Ask::Walk { .. }))
+            .unwrap();
+        for at in first..asks.len() {
+            let (outcome, asked) = lossy(&device, at..at + 1, 0, Failure::Timeout);
+            assert_eq!(asked.len(), asks.len(), "{name}: ask {at}");
+            assert!(
+                outcome.plan.is_none(),
+                "what was silent by chance is asked again"
+            );
+            let not_read = outcome.not_read.clone();
+            assert!((1..=2).contains(&not_read.len()), "{name}: {not_read:?}");
+            let report = report(outcome);
+            assert_eq!(report.identity.serial, whole.identity.serial);
+            let lost = |section| not_read.contains(&section);
+            assert_eq!(report.status.is_not_read(), lost("status"));
+            assert_eq!(report.meters.is_not_read(), lost("meters"));
+            assert_eq!(report.supplies.is_not_read(), lost("supplies"));
+            assert_eq!(report.trays.is_not_read(), lost("trays"));
+            assert_eq!(report.alerts.is_not_read(), lost("alerts"));
+            if at + 1 < asks.len() {
+                let (outcome, asked) = lossy(&device, at..asks.len(), 0, Failure::Timeout);
+                assert_eq!(asked.len(), at + 2, "{name}: dead from ask {at}");
+                assert!(outcome.not_read.len() >= not_read.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_vendor_table_that_breaks_off_or_fills_its_limit_yields_no_meters() {
+    let mut device = Device::new("sharp_mx.snmprec");
+    let (outcome, asks) = lossy(&device, 0..0, 0, Failure::Timeout);
+    assert_eq!(total(&report(outcome)), 1206);
+    let table = asks
+        .iter()
+        .position(|ask| matches!(ask, Ask::Walk { .. }) && is_vendors(ask))
+        .unwrap();
+    for failure in [
+        Failure::Timeout,
+        Failure::Malformed,
+        Failure::ErrorStatus(5),
+    ] {
+        for answers in 1..37 {
+            let (outcome, _) = lossy(&device, table..table + 1, answers, failure);
+            assert_eq!(outcome.not_read, ["meters"], "{answers} rows");
+            assert!(outcome.plan.is_none());
+            let report = report(outcome);
+            assert!(report.meters.is_not_read() && report.meter_set.is_none());
+            assert!(report.status.read().is_some() && report.supplies.read().is_some());
+            assert!(report.trays.read().is_some() && report.alerts.read().is_some());
+        }
+    }
+    // More rows than are taken of a table: the total may be behind the last.
+    for row in 0..2000 {
+        device.set(
+            &format!("1.3.6.1.4.1.2385.1.1.19.2.1.3.1.1.{row}"),
+            Value::Counter32(1),
+        );
+    }
+    let outcome = device.poll(Depth::Learn);
+    assert_eq!(outcome.not_read, ["meters"]);
+    assert!(report(outcome).meters.is_not_read());
 }

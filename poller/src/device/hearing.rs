@@ -157,6 +157,9 @@ impl Conversation for DevicePoll {
         if !matches!(self.stage, Stage::Tables | Stage::Signs) {
             self.broken.insert(Part::Identity);
         }
+        if matches!(self.stage, Stage::Identify | Stage::Probe) {
+            self.broken.extend(Part::ALL);
+        }
         if self.stage != Stage::Steady {
             self.stage = Stage::Done;
         }

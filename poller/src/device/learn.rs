@@ -24,6 +24,16 @@ pub enum Part {
 }
 
 impl Part {
+    /// All, in the order of the report.
+    pub const ALL: [Self; 6] = [
+        Self::Identity,
+        Self::Status,
+        Self::Meters,
+        Self::Supplies,
+        Self::Trays,
+        Self::Alerts,
+    ];
+
     /// The name of the report's section.
     pub const fn name(self) -> &'static str {
         match self {

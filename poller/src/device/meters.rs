@@ -27,7 +27,12 @@ pub fn total_unread(view: &View<'_>) -> bool {
 fn any_unread(view: &View<'_>) -> bool {
     let rules = view.profile.meters.iter().map(|rule| &rule.from);
     let others = view.profile.checks.iter().flat_map(|check| &check.others);
+    let tables = view.profile.table.values();
+    let mut columns = tables
+        .flat_map(|table| [&table.code, &table.name, &table.value])
+        .flatten();
     rules.chain(others).any(|source| view.is_unread(source))
+        || columns.any(|column| view.facts.is_unread(column))
 }
 
 /// Reads the meters.

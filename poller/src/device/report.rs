@@ -12,20 +12,17 @@ impl DevicePoll {
         let meters_lost = self.depth != Depth::Heartbeat
             && self.asked.contains(&Part::Meters)
             && report.is_some_and(|report| report.meters.is_not_read());
-        let parts = [
-            Part::Identity,
-            Part::Status,
-            Part::Meters,
-            Part::Supplies,
-            Part::Trays,
-            Part::Alerts,
-        ];
         let lost = |part: &Part| {
             self.broken.contains(part)
                 || self.is_refused(*part)
                 || (*part == Part::Meters && meters_lost)
         };
-        parts.into_iter().filter(lost).map(Part::name).collect()
+        Part::ALL
+            .iter()
+            .copied()
+            .filter(lost)
+            .map(Part::name)
+            .collect()
     }
 
     fn is_refused(&self, part: Part) -> bool {
