@@ -12,9 +12,11 @@
 //! | [`identity`] | who a device says it is |
 //! | [`late`], [`history`] | readings that arrive after later ones |
 //! | [`sections`] | status, supplies, trays, alerts |
+//! | [`progress`] | whether it gets on |
 //!
 //! What always holds: what the applier knows is what the store has plus the batch at hand, so that a restart, which loads it from the
-//! store, goes on as if nothing had been; a batch that the store refuses is offered again, unchanged, until it is taken.
+//! store, goes on as if nothing had been; a batch that the store refuses is offered again, unchanged, and after many refusals made anew
+//! from what the store has; a report that cannot be applied holds up no other.
 
 pub mod bases;
 pub mod clock;
@@ -25,10 +27,12 @@ pub mod identity;
 pub mod late;
 pub mod meter_key;
 pub mod meters;
+pub mod progress;
 pub mod sections;
 pub mod step;
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,11 +48,14 @@ use crate::feed::{Feed, Next, Order};
 use crate::metrics::IngestMetrics;
 use crate::shard::ShardShared;
 use engine::{ApplyError, Engine};
+use progress::Progress;
 
 /// The wait after the store or the registry refused something, growing to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest wait: a full disk that was cleared is noticed soon.
 const RETRY_MAX: Duration = Duration::from_secs(10);
+/// Attempts at one batch, some 6 s of them, until it is made anew: it may contradict the store, and would for ever.
+const ATTEMPTS_MAX: u32 = 6;
 /// Handles remembered per agent whose full report is wanted; what is over is asked for later.
 const NEEDS_PER_AGENT_MAX: usize = 1_000;
 
@@ -93,12 +100,27 @@ pub struct Applier {
     pub order: Arc<Order>,
     /// Set when it is to apply what there is and end.
     pub stopping: Arc<AtomicBool>,
+    /// Says that it gets on.
+    pub progress: Arc<Progress>,
     /// Bounds.
     pub config: IngestConfig,
     /// Counters.
     pub metrics: IngestMetrics,
     /// How far the batch at hand goes in each shard.
     pub covered: HashMap<u16, Position>,
+    /// Stamps of reports that this program cannot apply.
+    pub poison: BTreeSet<u64>,
+}
+
+/// How it goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Onward {
+    /// With the next report.
+    On,
+    /// From where the store is: the batch at hand was dropped.
+    Anew,
+    /// Not at all: what is not committed is applied after the next start.
+    End,
 }
 
 impl Applier {
@@ -110,36 +132,37 @@ impl Applier {
         loop {
             let rings = self.order.rings();
             let is_last_round = self.stopping.load(SeqCst);
-            match self.feed.next() {
+            let onward = match self.feed.next() {
                 Ok(Some(next)) => {
                     retry = RETRY_MIN;
                     if batch.is_empty() {
                         opened_at = Instant::now();
                     }
-                    if !self.take(&next, &mut batch) {
-                        return;
-                    }
+                    let taken = self.take(&next, &mut batch);
                     let is_due =
                         opened_at.elapsed().as_millis() >= u128::from(self.config.batch_linger_ms);
-                    if (is_due || batch.row_count() >= self.config.batch_rows_max)
-                        && !self.flush(&mut batch)
+                    if taken == Onward::On
+                        && (is_due || batch.row_count() >= self.config.batch_rows_max)
                     {
-                        return;
+                        self.flush(&mut batch)
+                    } else {
+                        taken
                     }
                 }
                 Ok(None) => {
                     let linger = Duration::from_millis(self.config.batch_linger_ms);
                     let left = linger.saturating_sub(opened_at.elapsed());
                     if batch.is_empty() && is_last_round {
-                        return;
+                        Onward::End
                     } else if batch.is_empty() {
+                        self.progress.note();
                         self.order.wait(rings, RETRY_MAX);
+                        Onward::On
                     } else if left.is_zero() || is_last_round {
-                        if !self.flush(&mut batch) {
-                            return;
-                        }
+                        self.flush(&mut batch)
                     } else {
                         self.order.wait(rings, left);
+                        Onward::On
                     }
                 }
                 Err(error) => {
@@ -148,31 +171,58 @@ impl Applier {
                         "reading the journal failed; trying again"
                     );
                     self.metrics.store_errors.inc();
-                    if !self.pause(&mut retry) {
-                        return;
+                    if self.pause(&mut retry) {
+                        Onward::On
+                    } else {
+                        Onward::End
                     }
                 }
+            };
+            let goes_on = match onward {
+                Onward::On => true,
+                Onward::Anew => self.begin_again(&mut batch),
+                Onward::End => false,
+            };
+            if !goes_on {
+                return;
             }
         }
     }
 
-    /// Adds a report to the batch, trying again while the registry fails. `false` to end.
-    fn take(&mut self, next: &Next, batch: &mut Batch) -> bool {
+    /// Adds a report to the batch, trying again while the registry fails.
+    fn take(&mut self, next: &Next, batch: &mut Batch) -> Onward {
         let mut retry = RETRY_MIN;
-        while let Err(error) = self.engine.apply(next, self.store.as_ref(), batch) {
-            if matches!(error, ApplyError::CommitFirst) {
-                if !self.flush(batch) {
-                    return false;
+        while !self.poison.contains(&next.stamp) {
+            let (engine, store) = (&mut self.engine, self.store.as_ref());
+            // What a panic leaves half done is dropped, with the whole batch.
+            let applied = catch_unwind(AssertUnwindSafe(|| engine.apply(next, store, batch)));
+            match applied {
+                Ok(Ok(())) => break,
+                Ok(Err(ApplyError::CommitFirst)) => match self.flush(batch) {
+                    Onward::On => {}
+                    other => return other,
+                },
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a report cannot be applied yet; trying again"
+                    );
+                    self.metrics.store_errors.inc();
+                    if !self.pause(&mut retry) {
+                        return Onward::End;
+                    }
                 }
-                continue;
-            }
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a report cannot be applied yet; trying again"
-            );
-            self.metrics.store_errors.inc();
-            if !self.pause(&mut retry) {
-                return false;
+                Err(_) => {
+                    let key = &next.meta.key;
+                    tracing::error!(
+                        agent = %key.agent, stream = key.stream.name(), sequence = key.sequence,
+                        shard = next.shard, position = %next.position,
+                        "a report cannot be applied by this program and is skipped; its bytes stay in the journal"
+                    );
+                    self.metrics.skip("applier-failed");
+                    self.poison.insert(next.stamp);
+                    return Onward::Anew;
+                }
             }
         }
         batch.covers(next.shard, next.from.packed(), next.next.packed());
@@ -180,14 +230,14 @@ impl Applier {
         self.metrics.applied_reports.inc();
         let lag_ms = Timestamp::now().ms_since(next.meta.received_at);
         self.metrics.apply_lag_seconds.set(lag_ms as f64 / 1000.0);
-        true
+        Onward::On
     }
 
-    /// Commits the batch, trying again until the store takes it. `false` to end without.
-    fn flush(&mut self, batch: &mut Batch) -> bool {
+    /// Commits the batch, trying again while the store does not take it; what it refuses so often is made anew.
+    fn flush(&mut self, batch: &mut Batch) -> Onward {
         let mut retry = RETRY_MIN;
         let rows = batch.row_count() as u64;
-        loop {
+        for attempt in 1.. {
             let started = Instant::now();
             match self.store.apply(batch) {
                 Ok(_) => {
@@ -199,7 +249,10 @@ impl Applier {
                 Err(error) => {
                     self.complain(&error);
                     if !self.pause(&mut retry) {
-                        return false;
+                        return Onward::End;
+                    }
+                    if attempt == ATTEMPTS_MAX {
+                        return Onward::Anew;
                     }
                 }
             }
@@ -207,12 +260,42 @@ impl Applier {
         self.metrics.applied_rows.inc_by(rows);
         batch.clear();
         self.engine.committed();
+        self.progress.note();
         for (shard, position) in self.covered.drain() {
             if let Some(shared) = self.shards.iter().find(|shared| shared.number == shard) {
                 shared.set_applied(position);
             }
         }
+        Onward::On
+    }
+
+    /// Drops the batch at hand and goes on from where the store is, as a start would. `false` to end.
+    fn begin_again(&mut self, batch: &mut Batch) -> bool {
+        batch.clear();
+        self.covered.clear();
+        let mut retry = RETRY_MIN;
+        while let Err(error) = self.load_again() {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "what the store has could not be loaded; trying again"
+            );
+            self.metrics.store_errors.inc();
+            if !self.pause(&mut retry) {
+                return false;
+            }
+        }
+        self.feed.begin_again();
         true
+    }
+
+    fn load_again(&mut self) -> Result<(), ApplyError> {
+        let positions = self.store.positions()?;
+        for shared in &self.shards {
+            if let Some(applied) = positions.shards.get(&shared.number) {
+                shared.set_applied(Position::unpacked(*applied));
+            }
+        }
+        self.engine.reload(self.store.as_ref())
     }
 
     fn complain(&self, error: &StoreError) {

@@ -2,14 +2,14 @@
 //!
 //! A decoder keeps its inflated buffer between reports; how many there are bounds the memory that hostile bodies can take.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use codec::envelope::{Encoding, EnvelopeError, Inflater};
 use codec::key::{ContentHash, Refusal, ReportKey};
 use codec::model::Report;
 use codec::sink::ReportBuilder;
 use codec::xml::push_rows;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A decoded report.
 #[derive(Debug)]
@@ -114,8 +114,9 @@ impl Decoder {
 
 /// The decoders of the door, each lent to one report at a time.
 pub struct Decoders {
-    free: Semaphore,
+    free: Arc<Semaphore>,
     idle: Mutex<Vec<Decoder>>,
+    count: usize,
     inflated_bytes_max: usize,
 }
 
@@ -123,17 +124,19 @@ impl Decoders {
     /// `count` decoders, made when first needed.
     #[must_use]
     pub fn new(count: usize, inflated_bytes_max: usize) -> Self {
+        let count = count.max(1);
         Self {
-            free: Semaphore::new(count.max(1)),
+            free: Arc::new(Semaphore::new(count)),
             idle: Mutex::new(Vec::new()),
+            count,
             inflated_bytes_max,
         }
     }
 
-    /// Waits until a decoder is free. Hold the permit while [`with`](Self::with) runs.
-    pub async fn permit(&self) -> SemaphorePermit<'_> {
-        self.free
-            .acquire()
+    /// Waits until a decoder is free. The permit goes with the work that calls [`with`](Self::with): who waits for the work may leave.
+    pub async fn permit(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.free)
+            .acquire_owned()
             .await
             .expect("the decoders' semaphore is never closed")
     }
@@ -143,7 +146,11 @@ impl Decoders {
         let idle = self.lock().pop();
         let mut decoder = idle.unwrap_or_else(|| Decoder::new(self.inflated_bytes_max));
         let result = work(&mut decoder);
-        self.lock().push(decoder);
+        let mut idle = self.lock();
+        if idle.len() < self.count {
+            idle.push(decoder);
+        }
+        drop(idle);
         result
     }
 
@@ -151,5 +158,17 @@ impl Decoders {
         self.idle
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_decoders_are_kept_than_were_asked_for() {
+        let decoders = Decoders::new(2, 1_024);
+        decoders.with(|_| decoders.with(|_| decoders.with(|_| ())));
+        assert_eq!(decoders.lock().len(), 2);
     }
 }

@@ -163,6 +163,16 @@ impl Feed {
         }
     }
 
+    /// Gives out again what each shard has not applied.
+    pub fn begin_again(&mut self) {
+        for shard in &mut self.shards {
+            shard.cursor = shard.shared.applied();
+            shard.covered = shard.cursor;
+            shard.head = None;
+            shard.reader = None;
+        }
+    }
+
     /// The next report; `None` when everything durable was given out.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use codec::key::{ContentHash, Receipt, Refusal};
 use olap::{ReadingId, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::apply::progress::Progress;
 use crate::config::IngestConfig;
 use crate::decode::{Decoded, Decoders, Undecodable};
 use crate::delivery::{Delivery, Rejection};
@@ -25,6 +26,9 @@ use crate::shard::{DiskFactory, Job, ShardShared};
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Bytes per permit of the in-flight semaphore, whose permits are counted in 32 bits.
 pub(crate) const PERMIT_BYTES: usize = 1024;
+
+/// A report's share of what may be in flight.
+pub(crate) type Permits = [OwnedSemaphorePermit; 3];
 
 /// The door of the manager.
 pub struct Ingest {
@@ -41,6 +45,7 @@ pub struct Ingest {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) disks: DiskFactory,
     pub(crate) stopping: Arc<AtomicBool>,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) shard_threads: Mutex<Vec<JoinHandle<()>>>,
     pub(crate) applier_thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -73,7 +78,7 @@ impl Ingest {
         }
         let [report, bytes] = self.admit(delivery.body.len())?;
         let room = self.room_to_decode(delivery.body.len()).await;
-        let decoded = self.decode(&delivery).await?;
+        let (decoded, permits) = self.decode(&delivery, [report, bytes, room]).await?;
         let sealed_by = &decoded.report.header.agent;
         if *sealed_by != delivery.agent {
             return Err(Rejection::WrongAgent {
@@ -94,7 +99,7 @@ impl Ingest {
             body: delivery.body,
             decoded,
             reply,
-            permits: [report, bytes, room],
+            permits,
         };
         self.send(shard, job)?;
         receipt.await.unwrap_or_else(|_| Err(busy("stopping")))
@@ -122,8 +127,13 @@ impl Ingest {
             .expect("the semaphore is never closed")
     }
 
-    /// Inflates and parses on a blocking thread; what is malformed goes into quarantine.
-    async fn decode(&self, delivery: &Delivery) -> Result<Box<Decoded>, Rejection> {
+    /// Inflates and parses on a blocking thread; what is malformed goes into quarantine. The permits go with the work: it goes on when
+    /// the sender hangs up.
+    async fn decode(
+        &self,
+        delivery: &Delivery,
+        permits: Permits,
+    ) -> Result<(Box<Decoded>, Permits), Rejection> {
         let permit = self.decoders.permit().await;
         let decoders = Arc::clone(&self.decoders);
         let quarantine = Arc::clone(&self.quarantine);
@@ -131,16 +141,16 @@ impl Ingest {
         let delivery = delivery.clone();
         let work = tokio::task::spawn_blocking(move || {
             let result = decoders.with(|decoder| decoder.decode(delivery.encoding, &delivery.body));
-            result.map(Box::new).map_err(|error| {
+            drop(permit);
+            let decoded = result.map(Box::new).map_err(|error| {
                 keep_refused(&quarantine, &delivery, &error);
                 metrics.quarantined.set(quarantine.size().0 as i64);
                 Rejection::Malformed(Box::new(error.refusal()))
-            })
+            });
+            Ok((decoded?, permits))
         });
-        let decoded = work.await;
-        drop(permit);
         // A decoder that panicked is a fault of ours: the report is refused as one that cannot be read, and kept.
-        decoded.unwrap_or_else(|error| {
+        work.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a decoder failed");
             Err(busy("decoder-failed"))
         })

@@ -1,6 +1,6 @@
 //! Opening the door: journals, ledgers and what the store has are brought together, in this order, and the threads start.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::apply::bases::Bases;
 use crate::apply::engine::{ApplyError, Engine, Places};
+use crate::apply::progress::Progress;
 use crate::apply::{Applier, Needs};
 use crate::config::IngestConfig;
 use crate::decode::{Decoder, Decoders};
@@ -144,8 +145,10 @@ impl Ingest {
             "ingest is open"
         );
         let stopping = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress::default());
         let applier = ApplierParts {
             engine,
+            progress: Arc::clone(&progress),
             store: Arc::clone(&store),
             shards: shards.clone(),
             order: Arc::clone(&order),
@@ -174,6 +177,7 @@ impl Ingest {
             store,
             disks: reading,
             stopping,
+            progress,
             shard_threads: Mutex::new(shard_threads),
             applier_thread: Mutex::new(Some(applier_thread)),
         })
@@ -207,6 +211,7 @@ struct ApplierParts {
     order: Arc<Order>,
     disks: DiskFactory,
     stopping: Arc<AtomicBool>,
+    progress: Arc<Progress>,
     config: IngestConfig,
     metrics: IngestMetrics,
 }
@@ -227,9 +232,11 @@ impl ApplierParts {
             shards: self.shards,
             order: self.order,
             stopping: self.stopping,
+            progress: self.progress,
             config: self.config,
             metrics: self.metrics,
             covered: HashMap::new(),
+            poison: BTreeSet::new(),
         }
     }
 }

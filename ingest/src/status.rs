@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Instant;
 
 use codec::id::AgentId;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::ingest::Ingest;
 pub struct IngestStatus {
     /// Whether every journal takes reports.
     pub is_taking: bool,
-    /// Whether the applier runs.
+    /// Whether the applier runs and gets on.
     pub is_applying: bool,
     /// Whether everything durable is applied.
     pub is_caught_up: bool,
@@ -43,7 +44,8 @@ impl Ingest {
     #[must_use]
     pub fn status(&self) -> IngestStatus {
         let (quarantined_reports, quarantined_bytes) = self.quarantine.size();
-        let is_applying = self
+        let is_caught_up = self.shards.iter().all(|shard| shard.is_caught_up());
+        let is_running = self
             .applier_thread
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -52,8 +54,8 @@ impl Ingest {
         IngestStatus {
             is_taking: self.shards.iter().all(|shard| shard.is_writable())
                 && !self.stopping.load(SeqCst),
-            is_applying,
-            is_caught_up: self.shards.iter().all(|shard| shard.is_caught_up()),
+            is_applying: is_running && (is_caught_up || !self.progress.hangs(Instant::now())),
+            is_caught_up,
             quarantined_reports,
             quarantined_bytes,
             gaps: self.gaps(),

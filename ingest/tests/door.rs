@@ -295,7 +295,7 @@ async fn a_late_different_reading_splits_the_run() {
     door.settle();
     let split = [
         (100, 100, 0, 0, false),
-        (120, 120, 2, 2, false),
+        (120, 100, 2, 2, false),
         (100, 100, 4, 4, true),
     ];
     assert_eq!(runs(&door), split);

@@ -171,8 +171,9 @@ impl Batch {
         self.push_run(row, Some(superseded_at));
     }
 
-    /// The end of an open run, of this batch or an earlier one.
+    /// The end of an open run, of this batch or an earlier one. It says until when the run stood, whatever was confirmed before.
     pub fn end_run(&mut self, end: RunEnd) {
+        self.run_confirmed.remove(&end.place);
         match self.run_of_batch(end.place) {
             Some(run) => {
                 run.confirmed_until = end.confirmed_until;

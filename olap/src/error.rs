@@ -9,9 +9,7 @@ use crate::cursor::CursorError;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process holds the store's file (Rule 11).
-    #[error(
-        "the store {path} is open in another process: stop that manager first"
-    )]
+    #[error("the store {path} is open in another process: stop that manager first")]
     Locked {
         /// The file.
         path: PathBuf,

@@ -29,4 +29,4 @@ pub use batch::Batch;
 pub use duck::{DuckOptions, DuckStore};
 pub use error::StoreError;
 pub use reading::{Reading, ReadingId};
-pub use store::{Applied, Positions, Store};
+pub use store::{Applied, Positions, Store, StreamApplied};

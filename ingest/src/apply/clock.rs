@@ -17,6 +17,10 @@ use codec::time::Timestamp;
 const TOLERATED_MS: i64 = 5_000;
 /// The two estimates agree within this: a clock is slewed, not set, by less.
 const AGREEING_MS: i64 = 60_000;
+/// An agent's monotonic clock that claims a greater age than this is wrong: 400 days, more than any spool holds.
+const AGE_MAX_MS: u64 = 400 * 86_400_000;
+/// No report was observed longer than this before it arrived: 800 days. A time before that is a clock that was never set.
+const OLDEST_MS: i64 = 800 * 86_400_000;
 
 /// When a device was observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +60,23 @@ impl Clocks {
     /// When the device was observed.
     #[must_use]
     pub fn observed(&self) -> Observed {
-        let by_wall = self.observed_at.plus_ms(-self.ahead_ms().unwrap_or(0));
+        let ahead_ms = self.ahead_ms().unwrap_or(0);
+        let by_wall = self.observed_at.plus_ms(ahead_ms.saturating_neg());
         let best = match self.by_age() {
             None => by_wall,
-            Some(by_age) if by_age.ms_since(by_wall).abs() <= AGREEING_MS => by_age,
+            Some(by_age) if is_near(by_age, by_wall, AGREEING_MS) => by_age,
             Some(by_age) if !self.is_plausible(by_wall) && self.is_plausible(by_age) => by_age,
             Some(_) => by_wall,
         };
-        let differs = |at: Timestamp| at.ms_since(self.observed_at).abs() > TOLERATED_MS;
+        let best = if best < self.oldest() {
+            // Somewhere between its predecessor and its arrival; the earlier end claims less.
+            self.not_before
+                .filter(|at| self.oldest() <= *at)
+                .unwrap_or(self.received_at)
+        } else {
+            best
+        };
+        let differs = |at: Timestamp| !is_near(at, self.observed_at, TOLERATED_MS);
         let at = if differs(best) {
             best
         } else {
@@ -80,18 +93,27 @@ impl Clocks {
         let is_one_life = self.observed_uptime_ms <= self.sealed_uptime_ms;
         let age_ms = self.sent_uptime_ms?.checked_sub(self.observed_uptime_ms)?;
         let sealed_before = self.sent_uptime_ms? >= self.sealed_uptime_ms;
-        (is_one_life && sealed_before).then(|| {
-            self.received_at
-                .plus_ms(-i64::try_from(age_ms).unwrap_or(i64::MAX))
-        })
+        let is_possible = is_one_life && sealed_before && age_ms <= AGE_MAX_MS;
+        let age_ms = i64::try_from(age_ms).ok().filter(|_| is_possible)?;
+        Some(self.received_at.plus_ms(-age_ms))
+    }
+
+    /// Nothing that arrived now was observed before this.
+    const fn oldest(&self) -> Timestamp {
+        self.received_at.plus_ms(-OLDEST_MS)
     }
 
     fn is_plausible(&self, at: Timestamp) -> bool {
         let not_before = self
             .not_before
-            .map_or(i64::MIN, |at| at.unix_ms - AGREEING_MS);
-        not_before <= at.unix_ms && at.unix_ms <= self.received_at.unix_ms + AGREEING_MS
+            .map_or(i64::MIN, |at| at.plus_ms(-AGREEING_MS).unix_ms);
+        not_before <= at.unix_ms && at <= self.received_at.plus_ms(AGREEING_MS)
     }
+}
+
+/// Whether two moments are at most `ms` apart.
+const fn is_near(one: Timestamp, other: Timestamp, ms: i64) -> bool {
+    one.ms_since(other).unsigned_abs() <= ms.unsigned_abs()
 }
 
 #[cfg(test)]
@@ -165,5 +187,53 @@ mod tests {
         clocks.observed_at = NOON.plus_ms(5 * HOUR_MS);
         let arrived = clocks.received_at;
         assert_eq!(clocks.observed(), observed(arrived, true));
+    }
+
+    #[test]
+    fn no_clock_is_wrong_enough_to_overflow() {
+        let moments = [
+            i64::MIN,
+            -62_167_219_200_000,
+            0,
+            253_402_300_799_999,
+            i64::MAX,
+        ]
+        .map(Timestamp::from_unix_ms);
+        let uptimes = [0, 1, 10_000_000, u64::MAX];
+        for observed_at in moments {
+            for sent_at in moments {
+                for sent_uptime_ms in uptimes {
+                    for observed_uptime_ms in uptimes {
+                        let mut clocks = good();
+                        clocks.observed_at = observed_at;
+                        clocks.sent_at = Some(sent_at);
+                        clocks.sent_uptime_ms = Some(sent_uptime_ms);
+                        clocks.observed_uptime_ms = observed_uptime_ms;
+                        clocks.sealed_uptime_ms = observed_uptime_ms;
+                        let at = clocks.observed().at;
+                        assert!(clocks.oldest() <= at && at <= clocks.received_at);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_before_any_report_is_taken_for_that_of_the_report_before() {
+        let mut clocks = good();
+        clocks.observed_at = Timestamp::from_unix_ms(1_000);
+        clocks.sent_at = None;
+        clocks.sent_uptime_ms = None;
+        assert_eq!(clocks.observed(), observed(NOON.plus_ms(-HOUR_MS), true));
+        clocks.not_before = None;
+        assert_eq!(clocks.observed(), observed(clocks.received_at, true));
+    }
+
+    #[test]
+    fn an_age_of_centuries_counts_for_nothing() {
+        let mut clocks = good();
+        clocks.sent_at = None;
+        clocks.sent_uptime_ms = Some(u64::MAX);
+        assert_eq!(clocks.observed(), observed(NOON, false));
     }
 }

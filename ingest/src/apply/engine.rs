@@ -18,9 +18,8 @@ use registry::{Evidence, Registry};
 use super::bases::Bases;
 use super::clock::{Clocks, Observed};
 use super::device::Device;
-use super::history::{self, History, Recents};
-use super::late::Known;
-use super::meter_key::{MeterKey, MeterKeys};
+use super::history::{self, Earlier, History, Recents};
+use super::meter_key::MeterKeys;
 use super::{Needs, identity, sections};
 use crate::feed::Next;
 use crate::metrics::IngestMetrics;
@@ -125,8 +124,29 @@ impl Engine {
         bases: Bases,
         metrics: IngestMetrics,
     ) -> Result<Self, ApplyError> {
+        let mut engine = Self {
+            registry,
+            metrics,
+            needs,
+            devices: HashMap::new(),
+            streams: HashMap::new(),
+            bases,
+            keys: MeterKeys::default(),
+            recents: Recents::default(),
+            stamp_applied: None,
+            uncommitted: Vec::new(),
+        };
+        engine.reload(store)?;
+        Ok(engine)
+    }
+
+    /// Forgets what was added since the store's last commit, as a start would.
+    ///
+    /// # Errors
+    /// When the store or the registry fails; call it again then.
+    pub fn reload(&mut self, store: &dyn Store) -> Result<(), ApplyError> {
         let stamp_next = Places::stamp_after(store.positions()?.next_place);
-        let undone = registry.rewind_identities(stamp_next.checked_sub(1))?;
+        let undone = self.registry.rewind_identities(stamp_next.checked_sub(1))?;
         if undone > 0 {
             tracing::info!(undone, "the registry went back to where the store is");
         }
@@ -135,18 +155,13 @@ impl Engine {
         store.load(&mut |state| {
             devices.insert(state.device, Device::load(state, &mut keys));
         })?;
-        Ok(Self {
-            registry,
-            metrics,
-            needs,
-            devices,
-            streams: HashMap::new(),
-            bases,
-            keys,
-            recents: Recents::default(),
-            stamp_applied: None,
-            uncommitted: Vec::new(),
-        })
+        self.devices = devices;
+        self.keys = keys;
+        self.streams = HashMap::new();
+        self.recents = Recents::default();
+        self.stamp_applied = None;
+        self.uncommitted.clear();
+        Ok(())
     }
 
     /// Devices known.
@@ -430,7 +445,7 @@ fn apply_device(
     device: &mut Device,
     site: TenantId,
     report: &DeviceReport,
-    earlier: &[(MeterKey, Known)],
+    earlier: &[Earlier],
     context: &mut Context<'_>,
     metrics: &IngestMetrics,
 ) {
@@ -438,10 +453,7 @@ fn apply_device(
     identity::apply(device, site, report, context);
     if let Some(set) = report.meter_set
         && report.meters.read().is_some()
-        && device
-            .seen
-            .meters_confirmed_until
-            .is_none_or(|until| until <= at)
+        && device.runs.iter().all(|run| run.confirmed_until <= at)
     {
         sections::meter_set(device, set, at, context.places, context.batch);
     }

@@ -9,7 +9,7 @@ use codec::id::{DeviceId, Scope};
 use codec::model::Meter;
 use codec::time::Timestamp;
 use olap::ask::{PAGE_ITEMS_MAX, ReadingsQuery};
-use olap::{Store, StoreError};
+use olap::{Reading, Store, StoreError};
 
 use super::device::Device;
 use super::late::Known;
@@ -22,8 +22,19 @@ const LOOK_BACK_MS: i64 = 100 * 86_400_000;
 /// Pages of runs that one late device may cost.
 const LOOK_BACK_PAGES_MAX: usize = 10;
 
+/// A run as the store has it.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    /// Which meter.
+    pub key: MeterKey,
+    /// What places a late reading.
+    pub known: Known,
+    /// All of it: what a part of it that is cut off takes along.
+    pub reading: Reading,
+}
+
 /// Earlier runs of the devices of one report, from the store.
-pub type History = HashMap<DeviceId, Vec<(MeterKey, Known)>>;
+pub type History = HashMap<DeviceId, Vec<Earlier>>;
 
 /// Which ended runs are in memory, oldest first; the runs themselves are with their devices.
 #[derive(Debug, Default)]
@@ -50,25 +61,30 @@ impl Recents {
     }
 }
 
-/// Whether what is in memory does not reach back to `at` for one of the meters that were read.
+/// Whether more must be known than is in memory: it does not reach back to `at` for one of the meters that were read, or a run is to be
+/// split.
 #[must_use]
 pub fn is_needed(device: &Device, meters: &[Meter], at: Timestamp, keys: &mut MeterKeys) -> bool {
-    let is_late = device.runs.iter().any(|run| at < run.observed_at);
+    let is_late = device.runs.iter().any(|run| at < run.confirmed_until);
     is_late
-        && meters
-            .iter()
-            .filter_map(|meter| keys.key(meter))
-            .any(|key| {
-                let is_before_open = device
-                    .runs
-                    .iter()
-                    .any(|run| run.key == key && at < run.observed_at);
-                let is_covered = device
-                    .recent
-                    .iter()
-                    .any(|(recent, known)| *recent == key && known.observed_at <= at);
-                is_before_open && !is_covered
-            })
+        && meters.iter().any(|meter| {
+            keys.key(meter)
+                .is_some_and(|key| is_beyond_memory(device, key, meter.value, at))
+        })
+}
+
+fn is_beyond_memory(device: &Device, key: MeterKey, value: u64, at: Timestamp) -> bool {
+    let open = device.runs.iter().find(|run| run.key == key);
+    let is_before_open = open.is_some_and(|run| at < run.observed_at);
+    let is_of_meter = |(recent, _): &&(MeterKey, Known)| *recent == key;
+    let mut recent = device.recent.iter().filter(is_of_meter);
+    let is_covered = recent.clone().any(|(_, known)| known.observed_at <= at);
+    let splits = |known: &Known| {
+        known.observed_at <= at && at <= known.confirmed_until && value != known.value
+    };
+    (is_before_open && !is_covered)
+        || open.is_some_and(|run| at < run.confirmed_until && splits(&run.known(None)))
+        || recent.any(|(_, known)| splits(known))
 }
 
 /// The committed runs of a device around `at`.
@@ -80,7 +96,7 @@ pub fn ask(
     device: &Device,
     at: Timestamp,
     keys: &mut MeterKeys,
-) -> Result<Vec<(MeterKey, Known)>, StoreError> {
+) -> Result<Vec<Earlier>, StoreError> {
     let newest = device.runs.iter().map(|run| run.observed_at).max();
     let mut query = ReadingsQuery {
         device: Some(device.id),
@@ -92,22 +108,25 @@ pub fn ask(
     let mut found = Vec::new();
     for _ in 0..LOOK_BACK_PAGES_MAX {
         let page = store.readings(&Scope::Everything, &query)?;
-        for reading in &page.items {
+        for reading in page.items {
             let Some(key) = keys.parse(&reading.code) else {
                 continue;
             };
-            found.push((
+            let known = Known {
+                place: reading.place,
+                value: reading.value,
+                continuous: reading.continuous,
+                meter_epoch: reading.meter_epoch,
+                observed_at: reading.observed_at,
+                confirmed_until: reading.confirmed_until,
+                superseded_at: reading.superseded_at,
+                site: reading.site,
+            };
+            found.push(Earlier {
                 key,
-                Known {
-                    place: reading.place,
-                    value: reading.value,
-                    continuous: reading.continuous,
-                    meter_epoch: reading.meter_epoch,
-                    observed_at: reading.observed_at,
-                    confirmed_until: reading.confirmed_until,
-                    superseded_at: reading.superseded_at,
-                },
-            ));
+                known,
+                reading,
+            });
         }
         query.cursor = page.next;
         if query.cursor.is_none() {

@@ -3,6 +3,7 @@
 //! What was said of a meter before stands; a late reading of the same value confirms it, and a different one splits the run it falls
 //! into: the run ends where the other value was seen, and begins anew where its own value was seen again.
 
+use codec::id::TenantId;
 use codec::time::Timestamp;
 
 /// A run, open or over, as far as a late reading needs it.
@@ -22,6 +23,8 @@ pub struct Known {
     pub confirmed_until: Timestamp,
     /// When another value was observed; `None` while it is open.
     pub superseded_at: Option<Timestamp>,
+    /// Where the device stood.
+    pub site: TenantId,
 }
 
 /// What a late reading changes.
@@ -48,6 +51,8 @@ pub enum Late {
         continuous: u64,
         /// Its meter epoch.
         meter_epoch: u32,
+        /// Where the device stood: as in the run beside it.
+        site: TenantId,
         /// The rest of the run it fell into.
         rest: Option<Known>,
         /// Whether the value does not lie between those around it.
@@ -80,14 +85,12 @@ pub fn place(runs: &[Known], value: u64, at: Timestamp) -> Option<Late> {
                 .continuous
                 .saturating_sub(first.value.saturating_sub(value)),
             meter_epoch: first.meter_epoch,
+            site: first.site,
             rest: None,
             contradicts: value > first.value,
         });
     };
     let after = runs.get(behind);
-    let continuous = before
-        .continuous
-        .saturating_add(value.saturating_sub(before.value));
     if at <= before.confirmed_until {
         if value == before.value {
             return Some(Late::Confirmed);
@@ -99,8 +102,10 @@ pub fn place(runs: &[Known], value: u64, at: Timestamp) -> Option<Late> {
                 confirmed_until: before.observed_at,
             }),
             superseded_at: before.confirmed_until,
-            continuous,
+            // The value before stands again behind it: nothing was counted in between.
+            continuous: before.continuous,
             meter_epoch: before.meter_epoch,
+            site: before.site,
             rest: Some(Known {
                 observed_at: before.confirmed_until,
                 ..*before
@@ -123,8 +128,13 @@ pub fn place(runs: &[Known], value: u64, at: Timestamp) -> Option<Late> {
             confirmed_until: before.confirmed_until,
         }),
         superseded_at,
-        continuous,
+        continuous: before
+            .continuous
+            .saturating_add(value.saturating_sub(before.value))
+            .min(after.map_or(u64::MAX, |run| run.continuous))
+            .max(before.continuous),
         meter_epoch: before.meter_epoch,
+        site: before.site,
         rest: None,
         contradicts: value < before.value
             || after.is_some_and(|run| value > run.value && run.value >= before.value),
@@ -154,6 +164,7 @@ mod tests {
             observed_at: at(observed),
             confirmed_until: at(confirmed),
             superseded_at: superseded.map(at),
+            site: TenantId(3),
         }
     }
 
@@ -189,10 +200,19 @@ mod tests {
             superseded_at: at(50),
             continuous: 1_150,
             meter_epoch: 0,
+            site: TenantId(3),
             rest: None,
             contradicts: false,
         };
         assert_eq!(place(&two(), 150, at(40)), Some(inserted));
+    }
+
+    #[test]
+    fn the_continuous_value_does_not_go_back_behind_a_late_reading() {
+        let Some(Late::Insert { continuous, .. }) = place(&two(), 900, at(40)) else {
+            panic!("a run between the two");
+        };
+        assert_eq!(continuous, 1_200);
     }
 
     #[test]
@@ -204,8 +224,9 @@ mod tests {
                 confirmed_until: at(50),
             }),
             superseded_at: at(70),
-            continuous: 1_250,
+            continuous: 1_200,
             meter_epoch: 0,
+            site: TenantId(3),
             rest: Some(run(2, 200, 70, 70, None)),
             contradicts: true,
         };
@@ -219,6 +240,7 @@ mod tests {
             superseded_at: at(10),
             continuous: 1_090,
             meter_epoch: 0,
+            site: TenantId(3),
             rest: None,
             contradicts: false,
         };

@@ -13,10 +13,16 @@ use olap::words::{EventKind, Quality, ReadReason};
 
 use super::device::Device;
 use super::engine::Context;
+use super::history::Earlier;
 use super::late::{self, Known, Late};
 use super::meter_key::{MeterKey, MeterKeys};
 use super::step::{Step, StepKind, first, step};
 use crate::metrics::IngestMetrics;
+
+/// The rest of a run that a report split has the ordinal of the device in that report and this: a report has at most 10,000 devices.
+const REST_ORDINAL: u32 = 1_000_000;
+/// The greatest value that a meter is believed to say; above that readers of signed numbers (ERP systems, spreadsheets) fail.
+const VALUE_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// A meter's open run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +71,7 @@ impl Run {
             observed_at: self.observed_at,
             confirmed_until: self.confirmed_until,
             superseded_at,
+            site: self.site,
         }
     }
 }
@@ -74,13 +81,17 @@ pub(crate) fn apply(
     device: &mut Device,
     meters: &[Meter],
     is_conflicting: bool,
-    earlier: &[(MeterKey, Known)],
+    earlier: &[Earlier],
     context: &mut Context<'_>,
     metrics: &IngestMetrics,
 ) {
     let at = context.observed.at;
     let mut confirmed = 0;
     for meter in meters {
+        if meter.value > VALUE_MAX {
+            metrics.skip("impossible-value");
+            continue;
+        }
         let Some(key) = context.keys.key(meter) else {
             metrics.skip("too-many-media-sizes");
             continue;
@@ -102,7 +113,7 @@ pub(crate) fn apply(
         };
         let run = device.runs[index];
         if at < run.confirmed_until {
-            apply_late(device, index, &reading, earlier, context);
+            apply_late(device, index, &reading, earlier, context, metrics);
             continue;
         }
         confirmed += 1;
@@ -181,6 +192,13 @@ fn open(
         confirmed_until: at,
         site: device.site,
     };
+    if device
+        .seen
+        .meters_confirmed_until
+        .is_some_and(|until| at < until)
+    {
+        settle_confirmed(device, context);
+    }
     push(device, &run, None, reading, context);
     match index {
         Some(index) => device.runs[index] = run,
@@ -191,6 +209,14 @@ fn open(
         .unchanged_since
         .map_or(at, |since| since.max(at));
     device.seen.unchanged_since = Some(changed);
+}
+
+/// Says of each run until when it was seen to stand: what was said of all of them does not hold for one that joins them late.
+fn settle_confirmed(device: &mut Device, context: &mut Context<'_>) {
+    device.seen.meters_confirmed_until = None;
+    for run in &device.runs {
+        context.batch.confirm_run(run.place, run.confirmed_until);
+    }
 }
 
 /// Adds the row of a run: open, or over at `superseded_at`.
@@ -271,8 +297,9 @@ fn apply_late(
     device: &mut Device,
     index: usize,
     reading: &Reading<'_>,
-    earlier: &[(MeterKey, Known)],
+    earlier: &[Earlier],
     context: &mut Context<'_>,
+    metrics: &IngestMetrics,
 ) {
     let at = context.observed.at;
     let open_run = device.runs[index];
@@ -284,9 +311,9 @@ fn apply_late(
         .map(|(_, known)| *known)
         .collect();
     around.push(open_run.known(None));
-    for (_, known) in earlier.iter().filter(is_of_meter) {
-        if around.iter().all(|newer| newer.place != known.place) {
-            around.push(*known);
+    for run in earlier.iter().filter(|run| run.key == reading.key) {
+        if around.iter().all(|newer| newer.place != run.known.place) {
+            around.push(run.known);
         }
     }
     around.sort_by_key(|known| (known.observed_at, known.place));
@@ -310,9 +337,19 @@ fn apply_late(
             superseded_at,
             continuous,
             meter_epoch,
+            site,
             rest,
             contradicts,
         }) => {
+            let split = rest.and_then(|rest| {
+                let run = earlier.iter().find(|run| run.known.place == rest.place)?;
+                Some((rest, &run.reading))
+            });
+            if rest.is_some() && split.is_none() {
+                // More runs lie between than are looked at: nothing is cut that cannot be put together again.
+                metrics.skip("late-too-far");
+                return;
+            }
             if let Some(cut) = before {
                 let end = RunEnd {
                     place: cut.place,
@@ -347,40 +384,86 @@ fn apply_late(
                 meter_epoch,
                 observed_at: at,
                 confirmed_until: at,
-                site: device.site,
+                site,
             };
             push(device, &run, Some(superseded_at), &reading, context);
             remember(device, &run, superseded_at, context);
-            if let Some(rest) = rest {
-                put_rest(device, index, rest, &reading, context);
+            if let Some((rest, split)) = split {
+                put_rest(device, index, rest, reading.key, split, context);
             }
         }
     }
 }
 
-/// The rest of a run that was split: its value stands again from where it was last seen.
+/// The rest of a run that was split: its value stands again from where it was last seen. It is another reading than the part before, so
+/// its id is another, that of the report that split it; where it comes from is where the whole run came from.
 fn put_rest(
     device: &mut Device,
     index: usize,
     rest: Known,
-    reading: &Reading<'_>,
+    key: MeterKey,
+    split: &olap::Reading,
     context: &mut Context<'_>,
 ) {
     let run = Run {
-        key: reading.key,
+        key,
         place: context.places.next(),
         value: rest.value,
         continuous: rest.continuous,
         meter_epoch: rest.meter_epoch,
         observed_at: rest.observed_at,
         confirmed_until: rest.confirmed_until,
-        site: device.site,
+        site: rest.site,
     };
-    push(device, &run, rest.superseded_at, reading, context);
+    let parts: Vec<(&str, u64)> = split
+        .parts
+        .iter()
+        .map(|part| (part.oid.as_str(), part.value))
+        .collect();
+    let row = RunRow {
+        place: run.place,
+        agent: context.agent,
+        epoch: context.epoch,
+        stream: context.stream,
+        sequence: context.sequence,
+        ordinal: context.ordinal.saturating_add(REST_ORDINAL),
+        device: device.id,
+        site: run.site,
+        meter: MeterWords {
+            work: split.work,
+            colour: split.colour,
+            unit: split.unit,
+            size: split.size.as_deref(),
+            sides: split.sides,
+            basis: split.basis,
+        },
+        value: run.value,
+        continuous: run.continuous,
+        meter_epoch: run.meter_epoch,
+        observed_at: run.observed_at,
+        confirmed_until: run.confirmed_until,
+        agent_at: split.agent_at,
+        received_at: split.received_at,
+        oid: &split.oid,
+        profile: split.profile.as_deref(),
+        parts: &parts,
+        quality: split.quality,
+        clock_corrected: split.clock_corrected,
+        reason: split.reason,
+        source: split.source,
+        journal: split.journal,
+    };
     match rest.superseded_at {
-        None => device.runs[index] = run,
-        Some(superseded_at) => remember(device, &run, superseded_at, context),
+        None => {
+            context.batch.open_run(&row);
+            device.runs[index] = run;
+        }
+        Some(superseded_at) => {
+            context.batch.closed_run(&row, superseded_at);
+            remember(device, &run, superseded_at, context);
+        }
     }
+    device.has_uncommitted = true;
 }
 
 /// Keeps a run that ended in memory for a while, for what comes late.

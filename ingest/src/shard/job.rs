@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use codec::id::AgentId;
 use codec::key::{Receipt, Refusal, ReportKey, SpoolEpoch, Stream};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use crate::apply::Needs;
 use crate::decode::Decoded;
 use crate::delivery::Rejection;
+use crate::ingest::Permits;
 use crate::ledger::Ledger;
 use crate::metrics::IngestMetrics;
 use crate::record::ReportMeta;
@@ -31,7 +32,7 @@ pub struct Job {
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Receipt, Rejection>>,
     /// Its share of what may be in flight.
-    pub permits: [OwnedSemaphorePermit; 3],
+    pub permits: Permits,
 }
 
 /// A job that waits for its turn.

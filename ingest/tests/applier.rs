@@ -1,0 +1,128 @@
+//! The applier, when a report or the store is against it: it goes on, and says so when it cannot.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use codec::id::AgentId;
+use codec::key::Stream;
+use codec::time::Timestamp;
+use common::faulty::Faulty;
+use common::{Door, NOON, delivery, metered, report};
+use ingest::{Delivery, Ingest, IngestConfig};
+use olap::{DuckOptions, DuckStore, Store};
+use registry::Registry;
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn one_value(agent: &AgentId, sequence: u64, hours: i64, value: u64) -> Delivery {
+    let at = NOON.plus_ms(hours * HOUR_MS);
+    let mut report = report(agent, Stream::Meters, sequence, at);
+    report.devices.push(metered(1, at, value));
+    delivery(&report)
+}
+
+/// A door whose store can be told to fail.
+fn faulty_door(folder: &std::path::Path) -> (Door, Arc<Faulty>) {
+    let store = DuckStore::open(&folder.join("store.duckdb"), &DuckOptions::default()).unwrap();
+    let faulty = Faulty::around(Arc::new(store));
+    let registry = Registry::open(&folder.join("registry.sqlite")).unwrap();
+    let mut config = IngestConfig::new(folder.join("ingest"));
+    config.batch_linger_ms = 20;
+    let store: Arc<dyn Store> = Arc::<Faulty>::clone(&faulty);
+    let door = Door {
+        ingest: Ingest::start(config, registry.clone(), Arc::clone(&store)).unwrap(),
+        store,
+        registry,
+    };
+    (door, faulty)
+}
+
+/// The values of the print meter, in the order of the readings.
+fn values(door: &Door) -> Vec<u64> {
+    let readings = door.readings();
+    let print = readings
+        .iter()
+        .filter(|reading| reading.code == "print.mono.impressions");
+    print.map(|reading| reading.value).collect()
+}
+
+#[tokio::test]
+async fn clocks_at_their_limits_are_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::open(folder.path());
+    let agent = door.add_agent("meyer");
+    let mut sent = one_value(&agent, 1, 0, 100);
+    sent.sent_at = Some(Timestamp::parse_bytes(b"0001-01-01T00:00:00Z").unwrap());
+    sent.uptime_ms = Some(u64::MAX);
+    let received_at = sent.received_at;
+    door.ingest.accept(sent).await.unwrap();
+    door.settle();
+    let readings = door.readings();
+    assert_eq!(readings.len(), 2);
+    assert!(readings.iter().all(|reading| {
+        reading.observed_at <= received_at && received_at.ms_since(reading.observed_at) < HOUR_MS
+    }));
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_applied_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (door, faulty) = faulty_door(folder.path());
+    let agent = door.add_agent("meyer");
+    door.ingest
+        .accept(one_value(&agent, 1, 10, 100))
+        .await
+        .unwrap();
+    door.settle();
+    faulty.panics.store(true, SeqCst);
+    // Before everything that is known: the applier asks the store.
+    for (sequence, hours, value) in [(2, 5, 90), (3, 11, 110)] {
+        let sent = one_value(&agent, sequence, hours, value);
+        door.ingest.accept(sent).await.unwrap();
+    }
+    door.settle();
+    faulty.panics.store(false, SeqCst);
+    assert!(door.ingest.status().is_applying);
+    assert_eq!(values(&door), [100, 110]);
+    let mut metrics = prometheus_client::registry::Registry::default();
+    door.ingest.register(&mut metrics);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &metrics).unwrap();
+    assert!(
+        text.contains(r#"ingest_skipped_total{reason="applier-failed"} 1"#),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_batch_that_the_store_refuses_for_good_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (door, faulty) = faulty_door(folder.path());
+    let agent = door.add_agent("meyer");
+    assert_eq!(faulty.loads.load(SeqCst), 1);
+    faulty.refuses.store(6, SeqCst);
+    for (sequence, hours, value) in [(1, 1, 100), (2, 2, 110)] {
+        let sent = one_value(&agent, sequence, hours, value);
+        door.ingest.accept(sent).await.unwrap();
+    }
+    door.settle();
+    assert_eq!(faulty.loads.load(SeqCst), 2);
+    assert_eq!(values(&door), [100, 110]);
+    assert_eq!(door.store.positions().unwrap().shards.len(), 1);
+}
+
+#[tokio::test]
+async fn a_value_that_no_signed_number_holds_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::open(folder.path());
+    let agent = door.add_agent("meyer");
+    for (sequence, value) in [(1, 100), (2, u64::MAX), (3, 120)] {
+        let hours = i64::try_from(sequence).unwrap();
+        let sent = one_value(&agent, sequence, hours, value);
+        door.ingest.accept(sent).await.unwrap();
+    }
+    door.settle();
+    assert_eq!(values(&door), [100, 120]);
+}
