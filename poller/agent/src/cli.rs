@@ -124,6 +124,9 @@ pub struct PollArgs {
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t = Format::Json)]
     pub format: Format,
+    /// Do not ask the name server for the name of the address.
+    #[arg(long)]
+    pub no_dns: bool,
     /// Say on stderr what the poll cost.
     #[arg(long)]
     pub stats: bool,

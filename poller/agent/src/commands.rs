@@ -2,6 +2,7 @@
 
 mod access;
 mod discover;
+mod output;
 mod poll;
 mod privacy;
 mod record;
@@ -10,7 +11,7 @@ mod spool;
 
 use std::error::Error;
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
@@ -66,7 +67,7 @@ pub fn execute(cli: Cli) -> Outcome {
         Command::Spool(args) => spool::spool(&args.command),
         Command::Privacy(args) => privacy::privacy(&args),
         Command::Example => {
-            print!("{}", agent::config::EXAMPLE);
+            output::results().write_all(agent::config::EXAMPLE.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -21,7 +21,7 @@ pub mod clock;
 mod collect;
 pub mod config;
 mod deltas;
-mod names;
+pub mod names;
 mod run;
 pub mod snmp;
 pub mod source;

@@ -146,6 +146,53 @@ impl NamesThread {
     }
 }
 
+/// One question about one address, under way: for a program that wants a single name.
+pub struct PendingName {
+    answer: std::sync::mpsc::Receiver<Option<String>>,
+    until: Instant,
+}
+
+impl PendingName {
+    /// Asks as configured; the answer is waited for no longer than `config.timeout` from now. `None` when there is nothing to ask:
+    /// names are off, no resolver can be used, or the address is a loopback address, of which this machine's resolver knows
+    /// nothing that names a printer.
+    #[must_use]
+    pub fn ask(config: NamesConfig, address: IpAddr) -> Option<Self> {
+        let is_useless = match config.reverse_dns {
+            ReverseDns::Off => true,
+            ReverseDns::System => address.to_canonical().is_loopback(),
+            ReverseDns::Server(_) => false,
+        };
+        if is_useless {
+            return None;
+        }
+        let until = Instant::now() + config.timeout;
+        let (sender, answer) = std::sync::mpsc::sync_channel(1);
+        let asking = std::thread::Builder::new().name("name".to_owned());
+        let asking = asking.spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let (Ok(resolver), Ok(runtime)) = (resolver(&config), runtime) else {
+                return;
+            };
+            let (keep, timeout) = (config.keep, config.timeout);
+            let (name, _) = runtime.block_on(look_up(&resolver, address, keep, timeout));
+            // Nobody waits any more: then nobody needs it.
+            let _ = sender.send(name);
+            runtime.shutdown_background();
+        });
+        asking.ok().map(|_| Self { answer, until })
+    }
+
+    /// The name, if it comes in time.
+    #[must_use]
+    pub fn take(self) -> Option<String> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        self.answer.recv_timeout(left).ok().flatten()
+    }
+}
+
 fn resolver(config: &NamesConfig) -> Result<TokioResolver, hickory_resolver::net::NetError> {
     let mut builder = match config.reverse_dns {
         ReverseDns::Server(address) => {

@@ -330,7 +330,7 @@ impl<D: Disk> Worker<D> {
         };
         let error = Chain(&error);
         match queue.letter_failed(report, Instant::now(), random_fraction()) {
-            Ok(attempts) => {
+            Some(attempts) => {
                 if attempts.is_power_of_two() {
                     tracing::error!(stream = stream.name(), sequence, attempts, why, %error, "refused for good, but its dead letter cannot be written: will be tried again");
                 }
@@ -339,7 +339,7 @@ impl<D: Disk> Worker<D> {
                     format!("a refused report cannot be put to the dead letters: {error}"),
                 );
             }
-            Err(_given_up) => {
+            None => {
                 tracing::error!(stream = stream.name(), sequence, why, %error, "refused for good and given up: its dead letter cannot be written");
                 add(&counters.stream(stream).refused, 1);
                 log_disk(self.spool().acknowledge(&key, now));

@@ -58,11 +58,50 @@ fn a_wrong_line_in_the_configuration_stops_the_start_and_is_named() {
         "{err}"
     );
     assert!(err.contains("`credentials`"), "{err}");
+}
 
+#[test]
+fn the_example_runs_once_its_token_is_filled_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.toml");
     let (_, example, _) = run(&["example"]);
-    std::fs::write(&path, example).unwrap();
+    std::fs::write(&path, &example).unwrap();
+    let line = example
+        .lines()
+        .position(|line| line.starts_with("token = "));
+    let said = format!(
+        "agent.toml:{}:9: manager.token: still the placeholder of the example",
+        line.unwrap() + 1
+    );
+    for arguments in [&["run"][..], &["run", "--check"]] {
+        let config = ["--config", path.to_str().unwrap()];
+        let (output, _, err) = run(&[arguments, &config].concat());
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {err}");
+        assert!(err.contains(&said), "{arguments:?}: {err}");
+    }
+    assert!(!folder.path().join("spool").exists(), "nothing was begun");
+
+    std::fs::write(&path, example.replace("replace-me", "a token")).unwrap();
     let (output, _, err) = run(&["run", "--check", "--config", path.to_str().unwrap()]);
     assert!(output.status.success(), "{err}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    for arguments in [&["privacy"][..], &["example"]] {
+        let mut child = platen_agent()
+            .args(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The only end that reads is closed.
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {err}");
+        assert!(!err.contains("pipe"), "{arguments:?}: {err}");
+    }
 }
 
 #[test]
@@ -80,6 +119,7 @@ fn a_recording_is_polled_without_a_network() {
     let path = path.to_str().unwrap();
     let (output, out, err) = run(&["poll", "--recording", path]);
     assert!(output.status.success(), "{err}");
+    assert!(!err.contains("no printer"), "{err}");
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["identity"]["serial"], "ABC1234567");
     assert_eq!(report["identity"]["hostname"], "front-desk");
@@ -94,6 +134,22 @@ fn a_recording_is_polled_without_a_network() {
         Some("ABC1234567")
     );
     assert_eq!(read.devices[0].meters.read().unwrap()[0].value, 123_456);
+}
+
+#[test]
+fn a_recording_of_something_else_is_polled_and_said_to_be_no_printer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("switch.snmprec");
+    std::fs::write(
+        &path,
+        "1.3.6.1.2.1.1.1.0|4|A switch\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.99999.9\n1.3.6.1.2.1.1.3.0|67|4711\n",
+    )
+    .unwrap();
+    let (output, out, err) = run(&["poll", "--recording", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{err}");
+    assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok());
+    let said = "switch.snmprec answers, but is no printer that Platen knows";
+    assert!(err.contains(said), "{err}");
 }
 
 #[test]

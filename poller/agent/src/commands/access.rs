@@ -2,10 +2,11 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent::AgentConfig;
-use agent::config::RangeEntry;
 use agent::config::ranges::{Hosts, RANGE_FORM};
+use agent::config::{NamesConfig, RangeEntry, ReverseDns};
 use poller::credentials::Credential;
 use poller::engine::{PollOptions, SNMP_PORT};
 use poller::profile::ProfileSet;
@@ -53,6 +54,27 @@ pub fn target(host: &str) -> Result<SocketAddr, Failure> {
             .min_by_key(SocketAddr::is_ipv6)
             .ok_or_else(|| Failure::new(format!("the name {name} has no address"))),
     }
+}
+
+/// Which resolver a name is asked of: that of the configuration, else this machine's; `None` when it is switched off.
+pub fn names(
+    args: &AccessArgs,
+    no_dns: bool,
+    wait_max: Duration,
+) -> Result<Option<NamesConfig>, Failure> {
+    if no_dns {
+        return Ok(None);
+    }
+    let mut names = match &args.config {
+        Some(path) => AgentConfig::read(path)?.names,
+        None => NamesConfig {
+            reverse_dns: ReverseDns::System,
+            keep: wait_max,
+            timeout: wait_max,
+        },
+    };
+    names.timeout = names.timeout.min(wait_max);
+    Ok(Some(names))
 }
 
 /// Checks ranges before anything is asked.

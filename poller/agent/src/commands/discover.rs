@@ -9,6 +9,7 @@ use agent::snmp::shown;
 use poller::discovery::{DiscoveryOptions, Event, Found, Progress, Ranges};
 use poller::engine::Pace;
 
+use super::output::results;
 use super::{Failure, Outcome, access};
 use crate::cli::{DiscoverArgs, ListFormat};
 
@@ -76,7 +77,7 @@ fn show_progress(progress: &Progress) {
 }
 
 fn print(found: &[Found], format: ListFormat) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     match format {
         ListFormat::Json => {
             let devices: Vec<_> = found.iter().map(json).collect();

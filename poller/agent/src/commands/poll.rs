@@ -3,23 +3,30 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use agent::clock::Clock;
+use agent::names::PendingName;
 use agent::snmp::shown;
 use codec::id::AgentId;
 use codec::key::{SpoolEpoch, Stream};
 use codec::model::{DeviceReport, Header, Report};
 use codec::time::Timestamp;
+use poller::conversation::Failure as PollFailure;
 use poller::device::{Depth, DevicePoll, PollContext, PollOutcome};
 use poller::driver::poll_once;
 use poller::engine::{Memory, PollError, PollOptions, Target};
 use poller::recording::{Recording, replay};
 
+use super::output::results;
 use super::{Failure, Outcome, access};
 use crate::cli::{Format, PollArgs};
 
 /// The agent that stands in an XML report which was never sealed.
 const AGENT_NONE: &str = "poll";
+
+/// The longest that a person waits for a name beside the report.
+const NAME_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Polls and prints.
 pub fn poll(args: &PollArgs) -> Outcome {
@@ -28,11 +35,12 @@ pub fn poll(args: &PollArgs) -> Outcome {
         (None, Some(host)) => poll_host(host, args)?,
         (None, None) => return Err(Failure::new("give a host or a recording")),
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     match args.format {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &report)?;
-            writeln!(out)?;
+            let mut text = serde_json::to_vec_pretty(&report)?;
+            text.push(b'\n');
+            out.write_all(&text)?;
         }
         Format::Xml => {
             let mut xml = Vec::new();
@@ -55,8 +63,7 @@ fn replay_recording(path: &std::path::Path, args: &PollArgs) -> Result<DeviceRep
         .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
     let profiles = access::profiles(args.access.profiles.as_deref())?;
     let outcome = replay(&recording, profiles, Timestamp::now());
-    outcome
-        .report
+    said_about(outcome, None, &path.display().to_string())
         .ok_or_else(|| Failure::new(format!("{} records no device that answers", path.display())))
 }
 
@@ -64,6 +71,9 @@ fn poll_host(host: &str, args: &PollArgs) -> Result<DeviceReport, Failure> {
     let target = access::target(host)?;
     let options = access::poll_options(&args.access, Some(target))?;
     let profiles = access::profiles(args.access.profiles.as_deref())?;
+    let names = access::names(&args.access, args.no_dns, NAME_WAIT_MAX)?;
+    // Asked while the device is polled: the name is mostly there when the report is.
+    let name = names.and_then(|names| PendingName::ask(names, target.ip()));
     let clock = Clock::new();
     let mut context = PollContext::new(&shown(target), clock.now(), clock.uptime_ms());
     context.depth = Depth::Learn;
@@ -89,35 +99,65 @@ fn poll_host(host: &str, args: &PollArgs) -> Result<DeviceReport, Failure> {
             stats.took
         );
     }
-    let PollOutcome {
-        report,
-        do_not_touch,
-        is_printer,
-        ..
-    } = device.into_outcome();
-    match (report, polled) {
-        (Some(report), polled) => {
-            if let Err(error) = polled {
-                eprintln!("platen-agent: the report is incomplete: {error}");
-            }
-            if !is_printer {
-                eprintln!("platen-agent: {target} answers, but is no printer that Platen knows");
-            }
-            if do_not_touch {
-                eprintln!(
-                    "platen-agent: a profile says that this model must not be polled; `run` would leave it alone"
-                );
-            }
+    let error = polled.err();
+    let outcome = device.into_outcome();
+    match said_about(outcome, error.as_ref(), &target.to_string()) {
+        Some(mut report) => {
+            report.identity.dns_name = name.and_then(PendingName::take);
             Ok(report)
         }
-        (None, polled) => Err(no_answer(
-            host,
-            target,
-            &options,
-            polled.err(),
-            began.elapsed(),
-        )),
+        None => Err(no_answer(host, target, &options, error, began.elapsed())),
     }
+}
+
+/// The report of a poll, after everything was said on stderr that stands not in it.
+fn said_about(
+    outcome: PollOutcome,
+    error: Option<&PollError>,
+    source: &str,
+) -> Option<DeviceReport> {
+    let report = outcome.report?;
+    if !outcome.do_not_touch
+        && let Some(sentence) = incomplete(&outcome.not_read, outcome.failure, error)
+    {
+        eprintln!("platen-agent: {sentence}");
+    }
+    if !outcome.is_printer {
+        eprintln!("platen-agent: {source} answers, but is no printer that Platen knows");
+    }
+    if outcome.do_not_touch {
+        eprintln!(
+            "platen-agent: a profile says that this model must not be polled; `run` would leave it alone"
+        );
+    }
+    Some(report)
+}
+
+/// What is missing in a report and why; `None` when it is complete.
+fn incomplete(
+    not_read: &[&str],
+    failure: Option<PollFailure>,
+    error: Option<&PollError>,
+) -> Option<String> {
+    if not_read.is_empty() && failure.is_none() && error.is_none() {
+        return None;
+    }
+    let what = match not_read {
+        [] => "some of the values asked for were not read".to_owned(),
+        [one] => format!("{one} was not read"),
+        several => format!("{} were not read", several.join(", ")),
+    };
+    let why = match (failure, error) {
+        (_, Some(error)) => error.to_string(),
+        (Some(PollFailure::Timeout), None) => "no answer".to_owned(),
+        (Some(PollFailure::ErrorStatus(status)), None) => {
+            format!("the device answered with the error status {status}")
+        }
+        (Some(PollFailure::Authentication), None) => "the credentials were refused".to_owned(),
+        (Some(PollFailure::Malformed), None) => "the answers were no valid SNMP".to_owned(),
+        (None, None) => "the device does not say it".to_owned(),
+    };
+    Some(format!("incomplete: {what}: {why}"))
 }
 
 /// What was tried, and what to check.
@@ -126,7 +166,7 @@ fn no_answer(
     target: SocketAddr,
     options: &PollOptions,
     error: Option<PollError>,
-    elapsed: std::time::Duration,
+    elapsed: Duration,
 ) -> Failure {
     let tried: Vec<&str> = options
         .credentials
@@ -175,5 +215,42 @@ fn alone(device: DeviceReport) -> Report {
             handle: "device".to_owned(),
             ..device
         }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_its_reason() {
+        let timeout = Some(PollFailure::Timeout);
+        for (not_read, failure, said) in [
+            (&[][..], None, None),
+            (
+                &["supplies", "meters"],
+                timeout,
+                Some("incomplete: supplies, meters were not read: no answer"),
+            ),
+            (
+                &["alerts"],
+                Some(PollFailure::ErrorStatus(5)),
+                Some(
+                    "incomplete: alerts was not read: the device answered with the error status 5",
+                ),
+            ),
+            (
+                &[],
+                timeout,
+                Some("incomplete: some of the values asked for were not read: no answer"),
+            ),
+            (
+                &["trays"],
+                None,
+                Some("incomplete: trays was not read: the device does not say it"),
+            ),
+        ] {
+            assert_eq!(incomplete(not_read, failure, None).as_deref(), said);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use super::output::results;
 use super::{Outcome, access};
 use crate::cli::PrivacyArgs;
 
@@ -10,7 +11,7 @@ use crate::cli::PrivacyArgs;
 pub fn privacy(args: &PrivacyArgs) -> Outcome {
     let profiles = access::profiles(args.profiles.as_deref())?;
     let list = poller::privacy::list(&profiles);
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     for allowed in &list {
         writeln!(out, "{}\t{}", allowed.subtree, allowed.purpose)?;
     }

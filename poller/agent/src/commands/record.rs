@@ -7,6 +7,7 @@ use poller::driver::poll_once;
 use poller::engine::{Memory, Target};
 use poller::recording::Recorder;
 
+use super::output::results;
 use super::{Failure, Outcome, access};
 use crate::cli::RecordArgs;
 
@@ -32,7 +33,7 @@ pub fn record(args: &RecordArgs) -> Outcome {
         }
         eprintln!("platen-agent: the recording is incomplete: {error}");
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     eprintln!("{} variables recorded", text.lines().count());

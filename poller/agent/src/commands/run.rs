@@ -12,6 +12,15 @@ use crate::cli::RunArgs;
 pub fn run(args: &RunArgs, log: Option<&str>) -> Outcome {
     let config = AgentConfig::read(&args.config)?;
     start_log(log.or(config.log.as_deref()), LOG_RUN)?;
+    for placeholder in &config.placeholders {
+        eprintln!("platen-agent: {placeholder}");
+    }
+    if !config.placeholders.is_empty() {
+        return Err(Failure::new(format!(
+            "{} is not filled in: replace what is named above",
+            args.config.display()
+        )));
+    }
     if args.check {
         eprintln!("{} is accepted", args.config.display());
         return Ok(ExitCode::SUCCESS);

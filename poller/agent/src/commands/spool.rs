@@ -9,6 +9,7 @@ use codec::envelope::Inflater;
 use codec::key::Stream;
 use codec::limits::INFLATED_BYTES_MAX;
 
+use super::output::results;
 use super::{Failure, Outcome};
 use crate::cli::{SpoolCommand, StreamArg};
 
@@ -26,7 +27,7 @@ pub fn spool(command: &SpoolCommand) -> Outcome {
 
 fn check(folder: &Path) -> Outcome {
     let checked = inspect::check(folder)?;
-    print!("{checked}");
+    write!(results(), "{checked}")?;
     Ok(if checked.is_sound() {
         ExitCode::SUCCESS
     } else {
@@ -35,7 +36,7 @@ fn check(folder: &Path) -> Outcome {
 }
 
 fn dump(folder: &Path, stream: Option<Stream>, sequence: Option<u64>) -> Outcome {
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if let (Some(stream), Some(sequence)) = (stream, sequence) {
         let sealed = inspect::report(folder, stream, sequence)?.ok_or_else(|| {
             Failure::new(format!(
@@ -57,6 +58,9 @@ fn dump(folder: &Path, stream: Option<Stream>, sequence: Option<u64>) -> Outcome
         "stream", "number", "sealed", "devices", "bytes", "state"
     )?;
     for stream in streams {
+        if out.is_gone() {
+            break;
+        }
         for Entry {
             sequence,
             meta,

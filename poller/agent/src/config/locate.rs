@@ -57,15 +57,25 @@ impl Text<'_> {
         problem: impl Into<String>,
         accepted: impl Into<String>,
     ) -> ConfigError {
+        ConfigError::Key(Box::new(self.key_error(span, problem, accepted)))
+    }
+
+    /// What is wrong with what stands at `span`.
+    pub fn key_error(
+        &self,
+        span: &Range<usize>,
+        problem: impl Into<String>,
+        accepted: impl Into<String>,
+    ) -> KeyError {
         let (line, column) = self.place(span.start);
-        ConfigError::Key(Box::new(KeyError {
+        KeyError {
             file: self.file.to_owned(),
             line,
             column,
             key: self.key_at(span.start),
             problem: problem.into(),
             accepted: accepted.into(),
-        }))
+        }
     }
 
     /// The error of what serde or the TOML reader refused.

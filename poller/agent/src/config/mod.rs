@@ -28,6 +28,9 @@ pub use units::DaySpan;
 /// The example, every key explained: what `platen-agent run --help` refers to.
 pub const EXAMPLE: &str = include_str!("../../agent.example.toml");
 
+/// What stands in the example where a secret belongs: no secret, so an agent does not run with it.
+pub const PLACEHOLDER: &str = "replace-me";
+
 /// Everything an agent must be told.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
@@ -47,6 +50,8 @@ pub struct AgentConfig {
     pub names: NamesConfig,
     /// Where printers are looked for.
     pub ranges: Vec<RangeConfig>,
+    /// Secrets that are still [`PLACEHOLDER`], by their places in the file.
+    pub placeholders: Vec<KeyError>,
 }
 
 /// The manager and the way to it.
@@ -304,6 +309,7 @@ impl AgentConfig {
                 timeout: defaults::NAMES_TIMEOUT,
             },
             ranges: Vec::new(),
+            placeholders: Vec::new(),
         }
     }
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 use codec::envelope::Encoding;
 use toml::Spanned;
 
-use super::locate::{ConfigError, Text};
+use super::locate::{ConfigError, KeyError, Text};
 use super::units::{self, DaySpan};
 use super::{
-    AgentConfig, NamesConfig, PollingConfig, ReportConfig, ReverseDns, ScheduleConfig, SpoolConfig,
-    defaults, raw,
+    AgentConfig, NamesConfig, PLACEHOLDER, PollingConfig, ReportConfig, ReverseDns, ScheduleConfig,
+    SpoolConfig, defaults, raw,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,6 +33,7 @@ type Result<T> = std::result::Result<T, ConfigError>;
 pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
     let file: raw::File = toml::from_str(text.text).map_err(|error| text.toml_error(&error))?;
     let reader = Reader { text, base };
+    let placeholders = reader.placeholders(&file);
     let credentials = reader.credentials(&file.credentials)?;
     let ranges = file
         .range
@@ -48,6 +49,7 @@ pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
         polling: reader.polling(&file.polling)?,
         names: reader.names(&file.names)?,
         ranges,
+        placeholders,
     })
 }
 
@@ -57,6 +59,33 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The secrets that nobody has filled in yet.
+    fn placeholders(&self, file: &raw::File) -> Vec<KeyError> {
+        let manager = file.manager.get_ref();
+        let proxy = manager.proxy.as_ref().map(Spanned::get_ref);
+        let token = (&manager.token, "what `platen agent add NAME` printed");
+        let of_proxy = proxy.map(|proxy| (&proxy.password, "the proxy's password"));
+        let of_devices = file
+            .credentials
+            .iter()
+            .map(Spanned::get_ref)
+            .flat_map(|one| {
+                [&one.authentication_password, &one.privacy_password]
+                    .map(|password| (password, "the password that is set in the devices"))
+            });
+        [token]
+            .into_iter()
+            .chain(of_proxy)
+            .chain(of_devices)
+            .filter_map(|(secret, accepted)| Some((secret.as_ref()?, accepted)))
+            .filter(|(secret, _)| secret.get_ref().reveal() == PLACEHOLDER)
+            .map(|(secret, accepted)| {
+                let problem = "still the placeholder of the example";
+                self.text.key_error(&secret.span(), problem, accepted)
+            })
+            .collect()
+    }
+
     fn spool(&self, raw: &raw::Spool) -> Result<SpoolConfig> {
         Ok(SpoolConfig {
             directory: self.path(&raw.directory),

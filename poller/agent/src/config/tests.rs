@@ -41,11 +41,61 @@ fn the_smallest_file_is_taken_with_defaults() {
 fn the_example_is_taken_as_it_stands() {
     let config = parse(EXAMPLE).unwrap();
     assert_eq!(config.ranges.len(), 1);
-    assert_eq!(config.ranges[0].include.len(), 5);
+    let entries = &config.ranges[0].include;
+    assert_eq!(*entries, [RangeEntry::parse("192.0.2.0/24").unwrap()]);
+    let labels: Vec<_> = (config.ranges[0].credentials.iter())
+        .map(|credential| &*credential.label)
+        .collect();
+    assert_eq!(labels, ["public"]);
+    let open: Vec<(&str, &str)> = (config.placeholders.iter())
+        .map(|error| (&*error.key, EXAMPLE.lines().nth(error.line - 1).unwrap()))
+        .collect();
+    assert_eq!(open, [("manager.token", "token = \"replace-me\"")]);
+}
+
+#[test]
+fn the_forms_of_ranges_that_the_example_names_are_taken() {
+    let line = EXAMPLE.lines().find(|line| line.contains("10.2.1.10-99"));
+    let forms: Vec<&str> = line.unwrap().split('"').skip(1).step_by(2).collect();
+    assert_eq!(forms.len(), 5);
+    for form in forms {
+        assert!(RangeEntry::parse(form).is_some(), "{form}");
+    }
+}
+
+#[test]
+fn the_second_credentials_of_the_example_can_be_switched_on_and_must_be_filled_in() {
+    let lines: Vec<&str> = EXAMPLE.lines().collect();
+    let config = parse(&with_second_credentials(&lines).join("\n")).unwrap();
     let labels: Vec<_> = (config.ranges[0].credentials.iter())
         .map(|credential| &*credential.label)
         .collect();
     assert_eq!(labels, ["public", "secure"], "in the file's order");
+    let open: Vec<&str> = (config.placeholders.iter())
+        .map(|error| &*error.key)
+        .collect();
+    assert_eq!(
+        open,
+        [
+            "manager.token",
+            "credentials[1].authentication_password",
+            "credentials[1].privacy_password"
+        ]
+    );
+}
+
+/// The lines with the credentials of version 3 switched on.
+fn with_second_credentials<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let head = lines.iter().position(|line| *line == "#[[credentials]]");
+    let end = lines.iter().position(|line| *line == "[[range]]");
+    let block = head.unwrap()..end.unwrap();
+    let is_key = |line: &str| !line.starts_with(' ') && line.contains(['[', '=']);
+    (lines.iter().enumerate())
+        .map(|(at, line)| match line.strip_prefix('#') {
+            Some(bare) if block.contains(&at) && is_key(bare) => bare,
+            _ => *line,
+        })
+        .collect()
 }
 
 #[test]
@@ -122,7 +172,7 @@ fn every_optional_line_of_the_example_can_be_switched_on() {
         if !is_key {
             continue;
         }
-        let mut with: Vec<&str> = lines.clone();
+        let mut with = with_second_credentials(&lines);
         with[at] = bare;
         // A proxy's keys only mean something below its heading and URL; `_file` and pairs need what they stand for.
         for (number, other) in lines.iter().enumerate() {

@@ -114,3 +114,31 @@ fn a_silent_name_server_does_not_keep_the_thread_from_ending() {
     thread.stop();
     assert!(began.elapsed() < PATIENCE);
 }
+
+#[test]
+fn one_name_is_waited_for_within_its_time_and_loopback_is_never_asked_of_the_system() {
+    let (server, asked) = name_server();
+    let config = |reverse_dns, timeout| NamesConfig {
+        reverse_dns,
+        keep: Duration::from_secs(60),
+        timeout,
+    };
+    let of = |server, timeout| config(ReverseDns::Server(server), timeout);
+    let address = "10.0.0.7".parse().unwrap();
+    let pending = PendingName::ask(of(server, PATIENCE), address).unwrap();
+    assert_eq!(pending.take().as_deref(), Some("printer.example.com"));
+    assert_eq!(asked.lock().unwrap().len(), 1);
+
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let short = Duration::from_millis(50);
+    let pending = PendingName::ask(of(silent.local_addr().unwrap(), short), address).unwrap();
+    let began = Instant::now();
+    assert_eq!(pending.take(), None);
+    assert!(began.elapsed() < PATIENCE);
+
+    assert!(PendingName::ask(config(ReverseDns::Off, PATIENCE), address).is_none());
+    let system = || config(ReverseDns::System, PATIENCE);
+    for loopback in ["127.0.0.1", "127.8.7.6", "::1"] {
+        assert!(PendingName::ask(system(), loopback.parse().unwrap()).is_none());
+    }
+}

@@ -225,17 +225,9 @@ impl Queue {
         }
     }
 
-    /// The dead letter of a report could not be written: the report comes again after a pause, which grows, and is given back once
-    /// that was tried too often. Says how often it was tried.
-    ///
-    /// # Errors
-    /// The report, to be given up without a letter.
-    pub fn letter_failed(
-        &mut self,
-        report: Waiting,
-        now: Instant,
-        jitter: f64,
-    ) -> Result<u32, Waiting> {
+    /// The dead letter of a report could not be written: the report comes again after a pause, which grows, Says how often it was
+    /// tried; `None` when that was too often, and the report is to be given up without a letter.
+    pub fn letter_failed(&mut self, report: Waiting, now: Instant, jitter: f64) -> Option<u32> {
         let sequence = report.key.sequence;
         if self.letters_failed.0 != sequence {
             self.letters_failed = (sequence, 0);
@@ -243,11 +235,11 @@ impl Queue {
         self.letters_failed.1 += 1;
         let attempts = self.letters_failed.1;
         if attempts >= LETTER_ATTEMPTS_MAX {
-            return Err(report);
+            return None;
         }
         let pause = backoff(attempts, PAUSE_MIN, PAUSE_MAX, jitter);
         self.hold(report, now + pause);
-        Ok(attempts)
+        Some(attempts)
     }
 
     /// An answer that ends a report: the way is free, unless an older one waits to get through.

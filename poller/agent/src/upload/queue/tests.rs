@@ -244,7 +244,7 @@ fn a_refused_report_without_a_letter_comes_again_and_is_given_up_in_the_end() {
         let Verdict::Dead(report, _) = queue.settle(report, &refused, now, 0.0) else {
             panic!("a refusal is a refusal");
         };
-        if queue.letter_failed(report, now, 0.0).is_err() {
+        if queue.letter_failed(report, now, 0.0).is_none() {
             break;
         }
         assert!(matches!(queue.next(now), Next::Wait(Some(_))), "a pause");
