@@ -38,7 +38,11 @@ fn post(path: &str, more: &str) -> String {
 #[test]
 fn slow_bodies_hold_up_nobody_and_end() {
     let (house, _) = house_with(1);
-    for path in ["/soap/v1", "/login", "/api/v1/agents"] {
+    for (path, kind) in [
+        ("/soap/v1", "text/plain"),
+        ("/login", "</html>"),
+        ("/api/v1/agents", "application/problem+json"),
+    ] {
         let began = Instant::now();
         let slow: Vec<_> = (0..SLOW_SENDERS)
             .map(|_| begin(&house, &post(path, "Content-Length: 1000"), b"x"))
@@ -53,6 +57,10 @@ fn slow_bodies_hold_up_nobody_and_end() {
         for stream in slow {
             let answer = answer(stream);
             assert!(answer.starts_with("HTTP/1.1 408"), "{path}: {answer}");
+            assert!(
+                answer.to_lowercase().contains(kind),
+                "{path}: a refusal says what it is: {answer}"
+            );
         }
         assert!(began.elapsed() < Duration::from_secs(15), "{path}");
     }

@@ -7,15 +7,18 @@ use axum::body::Bytes;
 use axum::extract::State as Held;
 use axum::http::StatusCode;
 use codec::id::TenantId;
+use registry::Level;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::asked::NothingAsked;
 use super::body;
 use super::caller::Caller;
 use super::words::{AgentWords, NewAgentWords, Page};
 use crate::failure::Failure;
 use crate::pages::agents::add;
-use crate::state::State;
+use crate::state::{Inner, State};
+use crate::visit::guard::Member;
 
 /// An agent to be added.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -23,7 +26,7 @@ use crate::state::State;
 pub(crate) struct AgentWish {
     /// What people call it; its id is made from this.
     name: String,
-    /// The number of the site where it stands; the first site when not given.
+    /// The number of the site where it stands; when not given, the only site that the caller sees, or the house's first.
     site: Option<i64>,
 }
 
@@ -35,6 +38,7 @@ pub(crate) struct AgentWish {
 pub(crate) async fn list(
     Held(state): Held<State>,
     Caller(member): Caller,
+    _: NothingAsked,
 ) -> Result<Json<Page<AgentWords>>, Failure> {
     state
         .blocking(move |parts| {
@@ -72,6 +76,7 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     Held(state): Held<State>,
     Caller(member): Caller,
+    _: NothingAsked,
     bytes: Bytes,
 ) -> Result<(StatusCode, Json<NewAgentWords>), Failure> {
     member.operates()?;
@@ -80,7 +85,7 @@ pub(crate) async fn create(
         .blocking(move |parts| {
             let site = match wish.site {
                 Some(id) => TenantId(id),
-                None => parts.registry.default_site()?,
+                None => usual_site(parts, &member)?,
             };
             let made = add(parts, &member, &wish.name, site)?;
             Ok((
@@ -92,4 +97,23 @@ pub(crate) async fn create(
             ))
         })
         .await
+}
+
+/// Where an agent stands that was given no site: at the house's first site, if the caller sees that, or at the only one that he sees.
+fn usual_site(parts: &Inner, member: &Member) -> Result<TenantId, Failure> {
+    let sites: Vec<TenantId> = parts
+        .registry
+        .tenants(&member.scope(parts))?
+        .into_iter()
+        .filter(|tenant| tenant.level == Level::Site)
+        .map(|site| site.id)
+        .collect();
+    let first = parts.registry.default_site().ok();
+    match (&sites[..], first) {
+        (_, Some(first)) if sites.contains(&first) => Ok(first),
+        ([only], _) => Ok(*only),
+        _ => Err(Failure::Invalid(
+            "site: which one? Give the number of a site from /api/v1/tenants.".to_owned(),
+        )),
+    }
 }

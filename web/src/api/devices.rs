@@ -15,11 +15,11 @@ use olap::cursor::Cursor;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::asked::{NothingAsked, limit, moment, query};
 use super::caller::Caller;
 use super::words::{Device, DeviceReport, Page};
-use super::{limit, moment, query};
 use crate::failure::Failure;
-use crate::limits::SEARCH_CHARS_MAX;
+use crate::limits::{OFFSET_MAX, SEARCH_CHARS_MAX};
 use crate::pages::fleet::sort_of;
 use crate::pages::people::{Tenants, ask_fleet};
 use crate::state::State;
@@ -28,6 +28,7 @@ use crate::state::State;
 /// paging leaves nothing out and gives nothing twice, whatever happens meanwhile.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DevicesParams {
     /// Words that must all occur in name, serial number, model, address, MAC, location, customer or site.
     q: Option<String>,
@@ -60,7 +61,7 @@ pub(crate) async fn list(
     Caller(member): Caller,
     parts: Parts,
 ) -> Result<Json<Page<Device>>, Failure> {
-    let params: DevicesParams = query(&parts)?;
+    let params: DevicesParams = query(&parts.uri)?;
     let now = member.visit.now;
     state
         .blocking(move |parts| {
@@ -169,6 +170,7 @@ impl DevicesParams {
                 Some(cursor) => cursor
                     .strip_prefix('o')
                     .and_then(|offset| offset.parse().ok())
+                    .filter(|offset| *offset <= OFFSET_MAX)
                     .ok_or_else(|| Failure::Invalid("cursor: none of this list.".to_owned()))?,
             },
             limit,
@@ -192,10 +194,18 @@ impl DevicesParams {
 
 /// A cursor of the store's.
 pub(super) fn cursor(text: Option<&str>) -> Result<Option<Cursor>, Failure> {
-    text.filter(|text| !text.is_empty())
+    let cursor: Option<Cursor> = text
+        .filter(|text| !text.is_empty())
         .map(str::parse)
         .transpose()
-        .map_err(|error: olap::cursor::CursorError| Failure::Invalid(format!("cursor: {error}.")))
+        .map_err(|error: olap::cursor::CursorError| {
+            Failure::Invalid(format!("cursor: {error}."))
+        })?;
+    // Places are counted from one and are signed in the store.
+    if cursor.is_some_and(|cursor| i64::try_from(cursor.after).is_err()) {
+        return Err(Failure::Invalid("cursor: none of this list.".to_owned()));
+    }
+    Ok(cursor)
 }
 
 /// One device with all that is known of it.
@@ -210,6 +220,7 @@ pub(crate) async fn one(
     Held(state): Held<State>,
     Caller(member): Caller,
     Path(id): Path<String>,
+    _: NothingAsked,
 ) -> Result<Json<DeviceReport>, Failure> {
     let id = device_id(&id)?;
     let now = member.visit.now;

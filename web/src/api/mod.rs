@@ -6,10 +6,12 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`caller`] | who calls: session, API token or HTTP Basic |
+//! | [`asked`] | the query of an address |
 //! | [`words`] | the JSON that goes out and comes in |
 //! | [`devices`], [`readings`], [`tenants`], [`agents`] | the questions |
 
 pub(crate) mod agents;
+pub(crate) mod asked;
 pub(crate) mod caller;
 pub(crate) mod devices;
 pub(crate) mod openapi;
@@ -18,19 +20,17 @@ pub(crate) mod tenants;
 pub(crate) mod words;
 
 use axum::extract::{Request, State as Held};
-use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
-use codec::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use crate::failure::Failure;
-use crate::limits::{BODY_TIMEOUT, FORM_BODY_BYTES_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
+use crate::limits::{BODY_TIMEOUT, FORM_BODY_BYTES_MAX};
 use crate::state::State;
 use crate::visit::failure_of;
 
@@ -166,68 +166,7 @@ fn sentence(failure: &Failure) -> (&'static str, String) {
     }
 }
 
-/// The query of the address as `T`; what cannot be read is an error that says so.
-pub(crate) fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Failure> {
-    axum::extract::Query::<T>::try_from_uri(&parts.uri)
-        .map(|query| query.0)
-        .map_err(|error| Failure::Invalid(error.body_text()))
-}
-
 /// A JSON body as `T`; what cannot be read is an error with line and column.
 pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(bytes).map_err(|error| Failure::Invalid(format!("The body: {error}.")))
-}
-
-/// How many rows were asked for.
-pub(crate) fn limit(limit: Option<u32>) -> Result<u32, Failure> {
-    let limit = limit.unwrap_or(PAGE_ROWS_DEFAULT);
-    if (1..=PAGE_ROWS_MAX).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(Failure::Invalid(format!("limit: 1 to {PAGE_ROWS_MAX}.")))
-    }
-}
-
-/// A moment as people write it: RFC 3339 with any offset, or a day, which begins at midnight in UTC.
-pub(crate) fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let day = || {
-        let date: jiff::civil::Date = text.parse().ok()?;
-        let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-        Some(midnight.timestamp())
-    };
-    // In an address a plus is a space: `+01:00` arrives as ` 01:00`.
-    let exact = || text.replace(' ', "+").parse::<jiff::Timestamp>().ok();
-    let parsed = if text.len() == 10 { day() } else { exact() };
-    match parsed {
-        Some(at) => Ok(Some(Timestamp::from_unix_ms(at.as_millisecond()))),
-        None => Err(Failure::Invalid(format!(
-            "{name}: a time such as 2026-11-21T10:41:00Z, or a day such as 2026-11-21."
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_read_as_people_write_it() {
-        let read = |text| moment("from", Some(text)).map(|at| at.unwrap().to_string());
-        assert_eq!(
-            read("2026-11-21T10:41:00Z").unwrap(),
-            "2026-11-21T10:41:00.000Z"
-        );
-        assert_eq!(
-            read("2026-11-21T10:41:00 01:00").unwrap(),
-            "2026-11-21T09:41:00.000Z"
-        );
-        assert_eq!(read("2026-11-21").unwrap(), "2026-11-21T00:00:00.000Z");
-        assert!(read("21.11.2026").is_err());
-        assert!(read("2026-02-30").is_err());
-        assert_eq!(moment("from", None), Ok(None));
-        assert_eq!(moment("from", Some("")), Ok(None));
-    }
 }

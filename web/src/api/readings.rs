@@ -12,10 +12,10 @@ use olap::ask::{FleetRules, ReadingsQuery};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::asked::{limit, query, span};
 use super::caller::Caller;
 use super::devices::{cursor, device_id};
 use super::words::{Page, ReadingWords};
-use super::{limit, moment, query};
 use crate::failure::Failure;
 use crate::pages::people::Tenants;
 use crate::state::State;
@@ -24,6 +24,7 @@ use crate::visit::guard::Member;
 /// What can be asked of readings.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ReadingsParams {
     /// Only readings that were still confirmed at or after this time (RFC 3339, or a day).
     from: Option<String>,
@@ -52,7 +53,7 @@ pub(crate) async fn list(
     Caller(member): Caller,
     parts: Parts,
 ) -> Result<Json<Page<ReadingWords>>, Failure> {
-    ask(&state, member, None, query(&parts)?).await
+    ask(&state, member, None, query(&parts.uri)?).await
 }
 
 /// The readings of one device.
@@ -71,7 +72,7 @@ pub(crate) async fn of_device(
     parts: Parts,
 ) -> Result<Json<Page<ReadingWords>>, Failure> {
     let device = device_id(&id)?;
-    ask(&state, member, Some(device), query(&parts)?).await
+    ask(&state, member, Some(device), query(&parts.uri)?).await
 }
 
 async fn ask(
@@ -80,10 +81,11 @@ async fn ask(
     device: Option<DeviceId>,
     params: ReadingsParams,
 ) -> Result<Json<Page<ReadingWords>>, Failure> {
+    let (from, to) = span(params.from.as_deref(), params.to.as_deref())?;
     let mut question = ReadingsQuery {
         device,
-        from: moment("from", params.from.as_deref())?,
-        to: moment("to", params.to.as_deref())?,
+        from,
+        to,
         codes: params
             .code
             .iter()

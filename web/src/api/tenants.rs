@@ -9,6 +9,7 @@ use registry::{Level, NewTenant};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::asked::NothingAsked;
 use super::body;
 use super::caller::Caller;
 use super::words::{Page, TenantWords};
@@ -40,6 +41,7 @@ pub(crate) struct TenantWish {
 pub(crate) async fn list(
     Held(state): Held<State>,
     Caller(member): Caller,
+    _: NothingAsked,
 ) -> Result<Json<Page<TenantWords>>, Failure> {
     state
         .blocking(move |parts| {
@@ -65,6 +67,7 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     Held(state): Held<State>,
     Caller(member): Caller,
+    _: NothingAsked,
     bytes: Bytes,
 ) -> Result<(StatusCode, Json<TenantWords>), Failure> {
     member.operates()?;

@@ -2,10 +2,12 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`address`] | the query without what nobody typed |
 //! | [`client`] | the address behind trusted proxies |
 //! | [`cookie`] | reading and writing the three cookies |
 //! | [`guard`] | who may pass: logged in, by role, with a proper CSRF token |
 
+pub(crate) mod address;
 pub(crate) mod client;
 pub(crate) mod cookie;
 pub(crate) mod guard;
@@ -47,6 +49,9 @@ pub(crate) struct Visit {
 
 /// Works out the [`Visit`] and hands it to the pages; writes the page of a failure, and the cookie that a guest's forms need.
 pub(crate) async fn visit(Held(state): Held<State>, mut request: Request, next: Next) -> Response {
+    if let Some(printable) = address::printable(request.uri()) {
+        *request.uri_mut() = printable;
+    }
     let recognised = recognise(
         &state,
         request.headers(),
