@@ -105,6 +105,8 @@ pub struct IdentitySources {
     pub device_text: Vec<Template>,
     /// What to take from `sysDescr`.
     pub system_text: Vec<Template>,
+    /// Texts that name no model (`Generic *`), wherever a model is looked for.
+    pub no_model: Vec<Pattern>,
     /// Endings that are no part of a model (` series`).
     pub model_endings: Vec<String>,
     /// Charsets (IANA MIBenum) that `prtLocalizationCharacterSet` claims, and those that they are.

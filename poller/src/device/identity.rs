@@ -51,6 +51,7 @@ pub fn identity(
             .then(|| view.text_at(&mib::system(4)))
             .flatten(),
         firmware: first(view, &view.profile.identity.firmware)
+            .map(version)
             .or_else(|| place(&taken, "firmware")),
         description,
         object_id: object_id(view).map(|oid| oid.to_string()),
@@ -110,7 +111,7 @@ pub fn serial(view: &View<'_>) -> Option<(String, Option<Oid>)> {
         .map(|serial| (serial, None))
 }
 
-/// A serial that stands inside another text: `SN:` of the 1284 id, of `sysDescr`, or a place of a template.
+/// A serial that stands inside another text: `SN:` of the 1284 id, `SN:` or `S/N` of `sysDescr`, or a place of a template.
 fn told_serial(
     taken: &[(String, String)],
     device_id: Option<&str>,
@@ -122,10 +123,12 @@ fn told_serial(
     let of_description = description.and_then(|description| {
         let mut pieces = description.split([',', ';']);
         pieces.find_map(|piece| {
-            piece
-                .trim()
-                .strip_prefix("SN:")
-                .map(|serial| serial.trim().to_owned())
+            let piece = piece.trim();
+            let told = piece.strip_prefix("SN:").or_else(|| {
+                let rest = piece.strip_prefix("S/N")?;
+                rest.strip_prefix([':', ' '])
+            });
+            told.map(|serial| serial.trim().to_owned())
         })
     });
     place(taken, "serial")
@@ -235,33 +238,53 @@ fn model(
             })
             .map(str::to_owned)
     };
-    own.or(of_device_text)
-        .or_else(of_pid)
-        .or_else(|| place(taken, "model"))
-        .or_else(of_id)
-        .or_else(of_name)
-        .or_else(|| device_text.map(str::to_owned))
-        .or_else(of_description)
+    let is_model = |text: &String| {
+        let lists = [
+            &identity.no_model,
+            &view.profiles.standard().identity.no_model,
+        ];
+        let mut patterns = lists.into_iter().flatten();
+        !patterns.any(|pattern| pattern.matches(text))
+    };
+    own.filter(is_model)
+        .or_else(|| of_device_text.filter(is_model))
+        .or_else(|| of_pid().filter(is_model))
+        .or_else(|| place(taken, "model").filter(is_model))
+        .or_else(|| of_id().filter(is_model))
+        .or_else(|| of_name().filter(is_model))
+        .or_else(|| device_text.map(str::to_owned).filter(is_model))
+        .or_else(|| of_description().filter(is_model))
         .and_then(text::meaningful)
 }
 
 /// The model without the maker and without the endings that are no part of it.
 fn strip(view: &View<'_>, model: &str) -> String {
-    let mut model = view
-        .profiles
-        .maker(model)
-        .map_or(model, |(_, rest)| rest)
-        .trim();
-    // Some say it twice ("FUJI XEROX DocuPrint", "TOSHIBA TOSHIBA e-STUDIO"), or name the company ("KYOCERA Document Solutions X").
-    if let Some((_, rest)) = view.profiles.maker(model)
-        && !rest.is_empty()
-    {
+    let standard = &view.profiles.standard().identity.device_text;
+    let taken = place(&fitting(standard.iter(), Some(model)), "model");
+    let mut model = taken.as_deref().unwrap_or(model).trim();
+    if let Some((maker, rest)) = view.profiles.maker(model) {
         model = rest.trim();
+        // Some say it twice ("TOSHIBA TOSHIBA e-STUDIO"); another maker's name is a part of the model.
+        if let Some((again, rest)) = view.profiles.maker(model)
+            && again.name == maker.name
+            && !rest.is_empty()
+        {
+            model = rest.trim();
+        }
     }
     for ending in &view.profile.identity.model_endings {
         model = model.strip_suffix(ending.as_str()).unwrap_or(model).trim();
     }
     model.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A version without the words before it: `Firmware Ver.1.14`.
+fn version(told: String) -> String {
+    let rest = told.strip_prefix("Firmware Ver.").map(str::trim);
+    match rest {
+        Some(rest) if !rest.is_empty() => rest.to_owned(),
+        _ => told,
+    }
 }
 
 /// The maker: as the model says, as the rule that found the device says, as `sysDescr` or the 1284 id says, as the profile says.

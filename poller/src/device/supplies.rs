@@ -7,7 +7,7 @@ use super::facts;
 use super::mib;
 use super::trays::{capacity, capacity_unit, level};
 use super::view::View;
-use super::words;
+use super::{text, words};
 use crate::profile::{KnownLevel, Orientation};
 use crate::value::Value;
 
@@ -222,9 +222,16 @@ fn name(view: &View<'_>, told: &str) -> Name {
     };
     Name {
         description: place("name").unwrap_or_else(|| told.to_owned()),
-        part: place("part"),
-        serial: place("serial"),
+        part: place("part")
+            .and_then(text::meaningful)
+            .filter(|part| is_whole(part)),
+        serial: place("serial").filter(|serial| text::is_serial(serial) && is_whole(serial)),
     }
+}
+
+/// A number that breaks off (`CRUM-`) is none.
+fn is_whole(number: &str) -> bool {
+    !number.ends_with('-')
 }
 
 /// What a supply is: by its type, by its class, by the words of its description (quirk S10).

@@ -199,27 +199,39 @@ impl ProfileSet {
     /// The one spelling of the maker that `text` begins with, and what follows it.
     #[must_use]
     pub fn maker<'a>(&self, text: &'a str) -> Option<(&Maker, &'a str)> {
-        let mut best: Option<(usize, &Maker)> = None;
+        let mut best: Option<(usize, &Maker, &'a str)> = None;
         for maker in &self.standard().makers {
             for word in &maker.words {
                 let head = text
                     .get(..word.len())
                     .is_some_and(|head| head.eq_ignore_ascii_case(word));
-                let ends = text
-                    .get(word.len()..)
-                    .and_then(|rest| rest.chars().next())
-                    .is_none_or(|c| !c.is_alphanumeric());
-                if head && ends && best.is_none_or(|(length, _)| word.len() > length) {
-                    best = Some((word.len(), maker));
+                if !head || best.is_some_and(|(length, ..)| word.len() <= length) {
+                    continue;
+                }
+                let (rest, marked) = without_marks(&text[word.len()..]);
+                // What goes on with a hyphen is a model: FX-890, TA-20.
+                if marked || rest.is_empty() || rest.starts_with([' ', '_', ',', '/']) {
+                    best = Some((word.len(), maker, rest));
                 }
             }
         }
-        best.map(|(length, maker)| {
-            (
-                maker,
-                text[length..].trim_start_matches([' ', '_', ',', '/']),
-            )
-        })
+        best.map(|(_, maker, rest)| (maker, rest.trim_start_matches([' ', '_', ',', '/'])))
+    }
+}
+
+/// What stands behind the marks of a trade mark, and whether there were any.
+fn without_marks(text: &str) -> (&str, bool) {
+    const MARKS: [&str; 4] = ["(R)", "(TM)", "®", "™"];
+    let mut rest = text;
+    loop {
+        let mark = MARKS.iter().find(|mark| {
+            let head = rest.get(..mark.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(mark))
+        });
+        match mark {
+            Some(mark) => rest = &rest[mark.len()..],
+            None => return (rest, rest.len() < text.len()),
+        }
     }
 }
 
