@@ -216,7 +216,7 @@ impl Device {
             &mut device.trays_at,
             &mut device.alerts_at,
         ] {
-            *at = NEVER;
+            *at = device.seen.observed_at;
         }
         device
     }

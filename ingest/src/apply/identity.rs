@@ -30,16 +30,17 @@ pub(crate) fn apply(
         return;
     }
     device.agent_seen_at = at;
-    let same = device.identity == report.identity && device.site == site && !is_other_agent;
+    let now = known_or(&report.identity, &device.identity);
+    let same = device.identity == now && device.site == site && !is_other_agent;
     if same && device.source == context.source && !is_new {
         return;
     }
     if is_new {
         event(device, context, EventKind::New, None, None);
     } else {
-        changes(device, site, &report.identity, context);
+        changes(device, site, &now, context);
     }
-    device.identity = report.identity.clone();
+    device.identity = now;
     device.site = site;
     device.source = context.source;
     if is_other_agent {
@@ -54,6 +55,27 @@ pub(crate) fn apply(
         first_seen_at: device.first_seen_at,
         changed_at: at,
     });
+}
+
+/// What the report says, and what was known where it says nothing: a poll that did not get to an answer is no news.
+fn known_or(now: &Identity, before: &Identity) -> Identity {
+    let or = |now: &Option<String>, before: &Option<String>| now.clone().or_else(|| before.clone());
+    Identity {
+        serial: or(&now.serial, &before.serial),
+        manufacturer: or(&now.manufacturer, &before.manufacturer),
+        model: or(&now.model, &before.model),
+        hostname: or(&now.hostname, &before.hostname),
+        dns_name: or(&now.dns_name, &before.dns_name),
+        address: or(&now.address, &before.address),
+        mac: or(&now.mac, &before.mac),
+        location: or(&now.location, &before.location),
+        contact: or(&now.contact, &before.contact),
+        firmware: or(&now.firmware, &before.firmware),
+        description: or(&now.description, &before.description),
+        object_id: or(&now.object_id, &before.object_id),
+        asset: or(&now.asset, &before.asset),
+        profile: or(&now.profile, &before.profile),
+    }
 }
 
 /// One event for each thing that became another.

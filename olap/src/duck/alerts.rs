@@ -8,6 +8,9 @@ use super::{load, readings, sql};
 use crate::ask::{AlertsPage, AlertsQuery, PAGE_ITEMS_MAX};
 use crate::cursor::{Cursor, List};
 
+/// The alerts that stand, each where its device stands now: who looks after the device looks after them.
+pub(super) const STANDING: &str = "(SELECT o.* REPLACE (h.site AS site) FROM alert_open o JOIN device h ON h.device_no = o.device_no)";
+
 pub(super) fn page(
     connection: &Connection,
     scope: &Scope,
@@ -23,9 +26,9 @@ pub(super) fn page(
         conditions.push(format!("a.severity = '{}'", severity.word()));
     }
     let table = match query.open {
-        Some(true) => "alert_open",
-        Some(false) => "alert_over",
-        None => "alert_all",
+        Some(true) => STANDING.to_owned(),
+        Some(false) => "alert_over".to_owned(),
+        None => format!("({STANDING} UNION ALL FROM alert_over)"),
     };
     let condition = conditions.join(" AND ");
     let total: u64 = connection.query_row(

@@ -4,6 +4,7 @@ use codec::id::{DeviceId, Scope};
 use codec::time::Timestamp;
 use duckdb::{Connection, Row};
 
+use super::alerts::STANDING;
 use super::readers::Answer;
 use super::readings::{READING_COLUMNS, READING_JOINS, reading};
 use super::{fleet, load, sql};
@@ -60,7 +61,7 @@ pub(super) fn detail(
         alerts_open: rows(
             connection,
             &format!(
-                "SELECT {} FROM alert_open a WHERE {of_device} ORDER BY a.place DESC",
+                "SELECT {} FROM {STANDING} a WHERE {of_device} ORDER BY a.place DESC",
                 sql::ALERT_COLUMNS
             ),
             |row| sql::alert(row, 0, device),

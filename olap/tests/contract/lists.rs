@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use codec::id::{Scope, TenantId};
 use codec::model::AlertSeverity;
 use olap::StoreError;
-use olap::ask::{AlertsQuery, DevicesQuery, ReadingsQuery};
+use olap::ask::{AlertsQuery, DevicesQuery, FleetRules, ReadingsQuery};
 use olap::cursor::{Cursor, List};
 use olap::rows::{AlertRow, RunEnd};
 
@@ -169,6 +169,46 @@ pub fn alerts(open: Open<'_>) {
         4,
         "one of five is over"
     );
+}
+
+pub fn alerts_that_moved(open: Open<'_>) {
+    let store = open();
+    let mut first = batch(0);
+    introduce_as(&mut first, 1, 1, &identity(1));
+    for place in 0..2 {
+        first.open_alert(&AlertRow {
+            place,
+            device: device(1),
+            site: TenantId(1),
+            alert: &alert(1, AlertSeverity::Warning),
+            since: NOON,
+        });
+    }
+    first.end_alert(0, NOON);
+    store.apply(&first).unwrap();
+    let mut moved = batch(1);
+    introduce_as(&mut moved, 1, 2, &identity(1));
+    store.apply(&moved).unwrap();
+    let ids = |scope: &Scope, open| {
+        let query = AlertsQuery {
+            open,
+            ..AlertsQuery::default()
+        };
+        let items = store.alerts(scope, &query).unwrap().items;
+        items
+            .iter()
+            .map(|item| (item.id, item.site))
+            .collect::<Vec<_>>()
+    };
+    // What stands is where the device is now; what is over stays where it was.
+    assert_eq!(ids(&site(1), Some(true)), []);
+    assert_eq!(ids(&site(1), None), [(0, TenantId(1))]);
+    assert_eq!(ids(&site(2), Some(true)), [(1, TenantId(2))]);
+    assert_eq!(ids(&site(2), None), [(1, TenantId(2))]);
+    let detail = store
+        .device(&ALL, device(1), &FleetRules::at(NOON))
+        .unwrap();
+    assert_eq!(detail.unwrap().alerts_open[0].site, TenantId(2));
 }
 
 pub fn by_id(open: Open<'_>) {

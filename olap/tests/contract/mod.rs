@@ -81,6 +81,10 @@ pub const SUITE: &[(&str, Test)] = &[
     ),
     ("a cursor of another list is refused", lists::foreign_cursor),
     ("alerts are listed in both directions", lists::alerts),
+    (
+        "an alert that stands is where its device stands",
+        lists::alerts_that_moved,
+    ),
     ("a reading is found by its id", lists::by_id),
 ];
 
