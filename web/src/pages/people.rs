@@ -9,7 +9,7 @@ use olap::ask::{FleetItem, FleetPage, FleetQuery};
 use registry::{Level, Registry, Tenant};
 
 use crate::failure::Failure;
-use crate::format;
+use crate::format::{self, DAY_MS};
 use crate::state::Inner;
 use crate::text::{Lang, words};
 
@@ -207,7 +207,18 @@ pub(crate) fn state(lang: Lang, item: &FleetItem, now: Timestamp) -> State {
     if item.silent {
         let age = item.observed_at.map_or_else(
             || texts.never.to_owned(),
-            |at| format::age(lang, now.ms_since(at)),
+            |at| {
+                // Of what was silent for days, the hours do not matter.
+                let ms = now.ms_since(at);
+                format::age(
+                    lang,
+                    if ms < DAY_MS {
+                        ms
+                    } else {
+                        ms / DAY_MS * DAY_MS
+                    },
+                )
+            },
         );
         return State {
             class: "fault",

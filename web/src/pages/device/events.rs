@@ -74,17 +74,24 @@ fn change(lang: Lang, tenants: &Tenants, event: &Event) -> String {
         EventKind::MeterSetChanged => meter_set(lang, text).to_owned(),
         _ => text.to_owned(),
     };
-    let values = match (&event.before, &event.after) {
-        (Some(before), Some(after)) => format!("{} → {}", name(before), name(after)),
-        (Some(before), None) => format!("{} → –", name(before)),
-        (None, Some(after)) => format!("– → {}", name(after)),
-        (None, None) => String::new(),
-    };
+    let values = passage(
+        event.before.as_deref().map(name),
+        event.after.as_deref().map(name),
+    );
     match (&event.subject, values.is_empty()) {
         (Some(subject), true) => subject.clone(),
         (Some(subject), false) => format!("{subject}: {values}"),
         (None, _) => values,
     }
+}
+
+/// From what to what; a dash where there was or is nothing.
+fn passage(before: Option<String>, after: Option<String>) -> String {
+    if before.is_none() && after.is_none() {
+        return String::new();
+    }
+    let side = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+    format!("{} → {}", side(before), side(after))
 }
 
 const fn kind(lang: Lang, kind: EventKind) -> &'static str {
@@ -115,5 +122,19 @@ fn meter_set(lang: Lang, word: &str) -> &str {
         Some(MeterSet::Verified) => texts.device_meters_verified,
         Some(MeterSet::Conflicting) => texts.device_meters_conflicting,
         None => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_and_what_came_read_differently() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(passage(some("A"), some("B")), "A → B");
+        assert_eq!(passage(some("A"), None), "A → –");
+        assert_eq!(passage(None, some("B")), "– → B");
+        assert_eq!(passage(None, None), "");
     }
 }
