@@ -30,6 +30,7 @@ const KEEP_MIN: Duration = Duration::from_secs(60);
 pub struct Names {
     known: Arc<Mutex<Known>>,
     questions: Option<mpsc::Sender<IpAddr>>,
+    resolver: ReverseDns,
 }
 
 #[derive(Default)]
@@ -56,6 +57,7 @@ impl Names {
         Self {
             known: Arc::default(),
             questions: None,
+            resolver: ReverseDns::Off,
         }
     }
 
@@ -97,6 +99,7 @@ impl Names {
         let names = Self {
             known,
             questions: Some(questions),
+            resolver: config.reverse_dns,
         };
         let thread = NamesThread {
             thread: Some(thread),
@@ -110,6 +113,9 @@ impl Names {
         let Some(questions) = &self.questions else {
             return;
         };
+        if !may_name(self.resolver, address) {
+            return;
+        }
         let mut known = self.lock();
         let is_fresh = known
             .names
@@ -154,16 +160,10 @@ pub struct PendingName {
 
 impl PendingName {
     /// Asks as configured; the answer is waited for no longer than `config.timeout` from now. `None` when there is nothing to ask:
-    /// names are off, no resolver can be used, or the address is a loopback address, of which this machine's resolver knows
-    /// nothing that names a printer.
+    /// names are off, or the address is a loopback address and this machine's resolver would be asked.
     #[must_use]
     pub fn ask(config: NamesConfig, address: IpAddr) -> Option<Self> {
-        let is_useless = match config.reverse_dns {
-            ReverseDns::Off => true,
-            ReverseDns::System => address.to_canonical().is_loopback(),
-            ReverseDns::Server(_) => false,
-        };
-        if is_useless {
+        if !may_name(config.reverse_dns, address) {
             return None;
         }
         let until = Instant::now() + config.timeout;
@@ -190,6 +190,16 @@ impl PendingName {
     pub fn take(self) -> Option<String> {
         let left = self.until.saturating_duration_since(Instant::now());
         self.answer.recv_timeout(left).ok().flatten()
+    }
+}
+
+/// Whether this resolver may have a name for this address. This machine's own has none for loopback addresses that would name a
+/// printer, so it is not asked.
+const fn may_name(resolver: ReverseDns, address: IpAddr) -> bool {
+    match resolver {
+        ReverseDns::Off => false,
+        ReverseDns::System => !address.to_canonical().is_loopback(),
+        ReverseDns::Server(_) => true,
     }
 }
 

@@ -205,3 +205,23 @@ fn a_heartbeat_notices_what_was_printed_long_before_meters_are_due() {
     printer.pages.store(1019, Ordering::Relaxed);
     manager.wait_for("the new count", |got| pages(got) == Some(1019));
 }
+
+#[test]
+fn a_poll_says_what_is_missing_and_prints_the_rest() {
+    // Silent whenever it is asked for its supplies.
+    let printer = printer::Printer::start_deaf("127.0.0.1", &[1, 3, 6, 1, 2, 1, 43, 11]);
+    let address = printer.address.to_string();
+    let output = platen_agent()
+        .args(["poll", &address, "--timeout", "50ms", "--retries", "1"])
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{err}");
+    assert!(err.contains("incomplete: supplies"), "{err}");
+    assert!(err.contains(": no answer"), "{err}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report.get("supplies").is_none(), "{report:#}");
+    assert_eq!(report["identity"]["serial"], "ABC1234567");
+    // A loopback address has no name that says anything.
+    assert!(report["identity"].get("dns_name").is_none(), "{report:#}");
+}

@@ -29,6 +29,11 @@ impl Printer {
 
     /// Starts one at this address, on a port that the system chooses.
     pub fn start_at(address: &str) -> Self {
+        Self::start_deaf(address, &[])
+    }
+
+    /// Starts one that does not answer a request with a variable below `deaf_to`, where that is not empty.
+    pub fn start_deaf(address: &str, deaf_to: &'static [u32]) -> Self {
         let socket = UdpSocket::bind((address, 0)).unwrap();
         let printer = Self {
             address: socket.local_addr().unwrap(),
@@ -39,7 +44,7 @@ impl Printer {
             let mut buffer = [0; 4096];
             while let Ok((length, from)) = socket.recv_from(&mut buffer) {
                 let mib = mib(pages.load(Ordering::Relaxed));
-                if let Some(reply) = reply(&buffer[..length], &mib) {
+                if let Some(reply) = reply(&buffer[..length], &mib, deaf_to) {
                     let _ = socket.send_to(&reply, from);
                 }
             }
@@ -89,7 +94,7 @@ fn mib(pages: u32) -> BTreeMap<Vec<u32>, Vec<u8>> {
 }
 
 /// Message ::= SEQUENCE { version, community, PDU { request-id, a, b, bindings } }
-fn reply(message: &[u8], mib: &BTreeMap<Vec<u32>, Vec<u8>>) -> Option<Vec<u8>> {
+fn reply(message: &[u8], mib: &BTreeMap<Vec<u32>, Vec<u8>>, deaf_to: &[u32]) -> Option<Vec<u8>> {
     let (_, message, _) = take(message)?;
     let (_, version, rest) = take(message)?;
     let (_, community, rest) = take(rest)?;
@@ -105,6 +110,9 @@ fn reply(message: &[u8], mib: &BTreeMap<Vec<u32>, Vec<u8>>) -> Option<Vec<u8>> {
     while let Some((_, binding, rest)) = take(bindings) {
         names.push(oid_arcs(take(binding)?.1));
         bindings = rest;
+    }
+    if !deaf_to.is_empty() && names.iter().any(|name| name.starts_with(deaf_to)) {
+        return None;
     }
     let number = |content: &[u8]| usize::from(*content.last().unwrap_or(&0));
     let mut out = Vec::new();
