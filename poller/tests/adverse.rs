@@ -309,9 +309,21 @@ fn lossy(
     answers: usize,
     failure: Failure,
 ) -> (PollOutcome, Vec<Ask>) {
-    let context = PollContext::new("192.0.2.10", START, 0);
+    lossy_by_plan(device, Depth::Learn, lost, answers, failure)
+}
+
+fn lossy_by_plan(
+    device: &Device,
+    depth: Depth,
+    lost: std::ops::Range<usize>,
+    answers: usize,
+    failure: Failure,
+) -> (PollOutcome, Vec<Ask>) {
+    let at = START.plus_ms((device.minute + 1) * MINUTE_MS);
+    let mut context = PollContext::new("192.0.2.10", at, 0);
+    context.depth = depth;
     let mut lossy = Lossy {
-        poll: DevicePoll::new(Arc::clone(&device.profiles), None, context),
+        poll: DevicePoll::new(Arc::clone(&device.profiles), device.plan.clone(), context),
         lost,
         answers,
         failure,
@@ -454,4 +466,47 @@ fn a_vendor_table_that_breaks_off_or_fills_its_limit_yields_no_meters() {
     let outcome = device.poll(Depth::Learn);
     assert_eq!(outcome.not_read, ["meters"]);
     assert!(report(outcome).meters.is_not_read());
+}
+
+#[test]
+fn whatever_answers_a_poll_by_plan_loses_no_meter_is_another_number() {
+    for name in fixtures() {
+        let mut device = Device::new(&name);
+        let learned = device.poll(Depth::Learn);
+        assert!(learned.plan.is_some(), "{name}");
+        for depth in [Depth::Full, Depth::Steady] {
+            let (outcome, asks) = lossy_by_plan(&device, depth, 0..0, 0, Failure::Timeout);
+            assert_eq!(outcome.not_read, [""; 0], "{name}");
+            let whole = report(outcome);
+            let whole_meters = whole.meters.read().unwrap();
+            for (at, answers) in
+                (0..asks.len()).flat_map(|at| [0, 1, 5, 12, 20].map(|answers| (at, answers)))
+            {
+                for failure in [Failure::Timeout, Failure::ErrorStatus(5)] {
+                    let (outcome, _) = lossy_by_plan(&device, depth, at..at + 1, answers, failure);
+                    let case =
+                        format!("{name}: {depth:?} ask {at}, {answers} answers, then {failure:?}");
+                    // A plan is given up only where the poll learned, and lost, another.
+                    assert!(
+                        outcome.plan.is_some() || outcome.depth == Depth::Learn,
+                        "{case}"
+                    );
+                    let Some(report) = outcome.report else {
+                        continue;
+                    };
+                    let meters = report.meters.read().map_or(&[][..], Vec::as_slice);
+                    for meter in meters {
+                        let same = |whole: &Meter| whole.code() == meter.code();
+                        let whole = whole_meters.iter().find(|whole| same(whole));
+                        let learned_more = outcome.depth == Depth::Learn && whole.is_none();
+                        assert!(
+                            learned_more || whole == Some(meter),
+                            "{case}: {}",
+                            meter.code()
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

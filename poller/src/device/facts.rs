@@ -45,10 +45,11 @@ impl Facts {
         self.unread.insert(oid);
     }
 
-    /// Whether an instance or a column was asked for and not told in full.
+    /// Whether an instance or a column, or anything below it, was asked for and not told in full.
     #[must_use]
     pub fn is_unread(&self, oid: &Oid) -> bool {
-        self.unread.contains(oid)
+        let next = self.unread.range(oid..).next();
+        next.is_some_and(|unread| unread.suffix_of(oid).is_some())
     }
 
     /// The subtree in which packed facts hold what could not be read.

@@ -247,7 +247,12 @@ impl DevicePoll {
                 }
             }
             Ask::Get(oids) if step.own || self.stage == Stage::Refresh => {
-                for oid in hearing.untold(oids) {
+                let mut untold = hearing.untold(oids).peekable();
+                if !step.own && step.part == Part::Meters && untold.peek().is_some() {
+                    // The plan knows what is there; it stays.
+                    self.broken.insert(Part::Meters);
+                }
+                for oid in untold {
                     self.facts.mark_unread(oid.clone());
                 }
             }
