@@ -46,6 +46,10 @@ pub const STOP_GRACE: Duration = Duration::from_secs(5);
 /// may have fewer descriptors, the bound is lower; see [`DESCRIPTORS_KEPT`].
 pub const CONNECTIONS_MAX: usize = 800;
 
+/// How many of the connections one client may have, in per cent: a proxy with everybody behind it needs most, and the rest is for others
+/// when somebody takes all that he can get. A client is an IPv4 address, or an IPv6 network of 64 bits.
+pub const CONNECTIONS_EACH_PERCENT: usize = 75;
+
 /// Descriptors kept for what is no connection: databases, journal, logs, the runtime.
 pub const DESCRIPTORS_KEPT: usize = 200;
 

@@ -165,3 +165,6 @@ async fn secure(Held(state): Held<State>, request: Request, next: Next) -> Respo
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

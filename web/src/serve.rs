@@ -1,14 +1,17 @@
 //! The listener: TLS or plain, a bound on connections, a bound on silence, a stop that lets requests finish.
 //!
 //! What always holds: a connection that says nothing for [`CONNECTION_IDLE_MAX`] is closed, and no more than [`CONNECTIONS_MAX`] are open,
-//! or fewer where the process may have fewer descriptors; further ones are closed at once, and counted in the log.
+//! or fewer where the process may have fewer descriptors, and of those no more than [`CONNECTIONS_EACH_PERCENT`] by one client; further
+//! ones are closed at once, and counted in the log.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::Router;
@@ -21,8 +24,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::limits::{
-    CONNECTION_IDLE_MAX, CONNECTIONS_MAX, DESCRIPTORS_KEPT, HANDSHAKE_TIMEOUT, HEADER_BYTES_MAX,
-    HEADERS_MAX, STOP_GRACE,
+    CONNECTION_IDLE_MAX, CONNECTIONS_EACH_PERCENT, CONNECTIONS_MAX, DESCRIPTORS_KEPT,
+    HANDSHAKE_TIMEOUT, HEADER_BYTES_MAX, HEADERS_MAX, STOP_GRACE,
 };
 use crate::tls::Tls;
 
@@ -86,19 +89,44 @@ fn connections_within(limits: &str) -> usize {
         })
 }
 
-/// Admits connections one permit each and wraps them in [`Guarded`]; closes those for which there is none.
+/// Admits connections, one [`Place`] each, and wraps them in [`Guarded`]; closes those for which there is none.
 #[derive(Clone)]
 struct Guard {
     permits: Arc<Semaphore>,
+    held: Arc<Held>,
+    each_max: usize,
     refused: Arc<AtomicU64>,
 }
+
+/// How many connections each network has.
+type Held = Mutex<HashMap<IpAddr, usize>>;
 
 impl Guard {
     fn new(connections: usize) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(connections)),
+            held: Arc::default(),
+            each_max: (connections * CONNECTIONS_EACH_PERCENT / 100).max(1),
             refused: Arc::default(),
         }
+    }
+
+    /// A place for a connection from `peer`, if there is one now.
+    fn place(&self, peer: IpAddr) -> Option<Place> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        let network = network(peer);
+        let mut held = lock(&self.held);
+        let count = held.entry(network).or_default();
+        if *count >= self.each_max {
+            return None;
+        }
+        *count += 1;
+        drop(held);
+        Some(Place {
+            network,
+            held: Arc::clone(&self.held),
+            _permit: permit,
+        })
     }
 
     /// Counts a refusal; the log hears of the first, the second, the fourth and so on, so that it cannot be flooded.
@@ -111,6 +139,37 @@ impl Guard {
     }
 }
 
+/// What one household has: an IPv4 address, or the first half of an IPv6 address.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+fn lock(held: &Held) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    // Nothing that is done with it can leave it half done.
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The right to one connection, given back at its end.
+struct Place {
+    network: IpAddr,
+    held: Arc<Held>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = lock(&self.held).entry(self.network) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
 type Admission<S> = Pin<Box<dyn Future<Output = io::Result<(Guarded, S)>> + Send>>;
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Guard {
@@ -120,13 +179,13 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Guard {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         // Decided here and now: a socket that waited for its turn would be one more descriptor.
-        let admitted = Arc::clone(&self.permits)
-            .try_acquire_owned()
-            .map_err(|_| self.refuse());
+        let admitted = stream
+            .peer_addr()
+            .and_then(|peer| self.place(peer.ip()).ok_or_else(|| self.refuse()));
         Box::pin(async move {
-            let permit = admitted?;
+            let place = admitted?;
             stream.set_nodelay(true)?;
-            Ok((Guarded::new(stream, permit), service))
+            Ok((Guarded::new(stream, place), service))
         })
     }
 }
@@ -135,15 +194,15 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Guard {
 struct Guarded {
     stream: TcpStream,
     silence: Pin<Box<Sleep>>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Guarded {
-    fn new(stream: TcpStream, permit: OwnedSemaphorePermit) -> Self {
+    fn new(stream: TcpStream, place: Place) -> Self {
         Self {
             stream,
             silence: Box::pin(sleep(CONNECTION_IDLE_MAX)),
-            _permit: permit,
+            _place: place,
         }
     }
 
@@ -246,5 +305,21 @@ mod tests {
         assert_eq!(guard.refused.load(Ordering::Relaxed), 1);
         drop(admitted);
         assert!(knock().await.1.is_some());
+    }
+
+    #[test]
+    fn one_client_does_not_take_all_places() {
+        let guard = Guard::new(8);
+        let place = |peer: &str| guard.place(peer.parse().unwrap());
+        let one: Vec<_> = (0..8)
+            .filter_map(|host| place(&format!("2001:db8::{host}")))
+            .collect();
+        assert_eq!(one.len(), 8 * CONNECTIONS_EACH_PERCENT / 100);
+        let other = place("192.0.2.1");
+        assert!(other.is_some() && place("::ffff:192.0.2.1").is_some());
+        assert_eq!(guard.permits.available_permits(), 8 - one.len() - 1);
+        drop((one, other));
+        assert_eq!(guard.permits.available_permits(), 8);
+        assert!(lock(&guard.held).is_empty());
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct AgentWish {
 /// The agents at the sites that the caller may see.
 #[utoipa::path(get, path = "/api/v1/agents", tag = "agents", responses(
     (status = 200, body = Page<AgentWords>),
+    (status = 400, body = super::Problem, content_type = "application/problem+json"),
     (status = 401, body = super::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(

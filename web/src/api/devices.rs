@@ -213,6 +213,7 @@ pub(super) fn cursor(text: Option<&str>) -> Result<Option<Cursor>, Failure> {
     params(("id" = String, Path, description = "The device's id")),
     responses(
         (status = 200, body = DeviceReport),
+        (status = 400, body = super::Problem, content_type = "application/problem+json"),
         (status = 401, body = super::Problem, content_type = "application/problem+json"),
         (status = 404, body = super::Problem, content_type = "application/problem+json"),
     ))]

@@ -36,6 +36,7 @@ pub(crate) struct TenantWish {
 /// The tenants that the caller may see: sites, and what is above them.
 #[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", responses(
     (status = 200, body = Page<TenantWords>),
+    (status = 400, body = super::Problem, content_type = "application/problem+json"),
     (status = 401, body = super::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
