@@ -113,7 +113,7 @@ impl Shard {
         )?;
         self.metrics.journal_damage.inc_by(opened.damage);
         self.last_report_end = opened.last_report_end;
-        *self.shared.ledger() = opened.ledger;
+        self.shared.replace_ledger(opened.ledger);
         {
             let mut tail = self.shared.tail();
             tail.synced = opened.journal.synced();

@@ -277,11 +277,7 @@ fn start_shard(
 fn recall_streams(store: &dyn Store, shards: &[Arc<ShardShared>]) -> Result<(), StoreError> {
     for applied in store.streams()? {
         let shard = &shards[shard_of(&applied.agent, shards.len())];
-        shard.ledger().raise(
-            &applied.agent,
-            (applied.epoch, applied.stream),
-            applied.sequence,
-        );
+        shard.recall(applied);
     }
     Ok(())
 }

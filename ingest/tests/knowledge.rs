@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use codec::id::Scope;
 use codec::key::Stream;
 use codec::model::Level;
@@ -82,4 +84,50 @@ async fn an_older_state_does_not_replace_a_newer_one_after_a_restart() {
     door.ingest.accept(state(3, 5, 29)).await.unwrap();
     door.settle();
     assert_eq!(only_device(&door).supplies[0].level, Level::Percent(29));
+}
+
+#[tokio::test]
+async fn a_device_that_turned_out_to_be_another_is_billed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::open(folder.path());
+    let agent = door.add_agent("meyer");
+    // First only its MAC is known, then, at another address, only its serial, then both.
+    for (sequence, has_mac, has_serial) in [(1, true, false), (2, false, true), (3, true, true)] {
+        let at = after_hours(i64::try_from(sequence).unwrap());
+        let mut report = report(&agent, Stream::Meters, sequence, at);
+        let mut printer = metered(1, at, 100 + sequence);
+        printer.handle = format!("h{sequence}");
+        printer.identity.address = Some(format!("10.0.0.{sequence}"));
+        if !has_mac {
+            printer.identity.mac = None;
+        }
+        if !has_serial {
+            printer.identity.serial = None;
+        }
+        report.devices.push(printer);
+        door.ingest.accept(delivery(&report)).await.unwrap();
+    }
+    door.settle();
+    let open: Vec<_> = door
+        .readings()
+        .into_iter()
+        .filter(|reading| reading.superseded_at.is_none())
+        .collect();
+    assert_eq!(
+        open.len(),
+        2,
+        "one run for each of the two meters: {open:?}"
+    );
+    assert!(open.iter().all(|reading| reading.device == open[0].device));
+    assert_eq!(
+        open.iter().map(|reading| reading.value).max(),
+        Some(103),
+        "{open:?}"
+    );
+    let devices: BTreeSet<_> = door
+        .readings()
+        .iter()
+        .map(|reading| reading.device)
+        .collect();
+    assert_eq!(devices.len(), 2);
 }

@@ -281,19 +281,25 @@ impl Registry {
         id: AccountId,
         change: &AccountChange<'_>,
     ) -> Result<Account, Error> {
-        let mut account = self.account(id)?;
-        let administered = administers_the_house(&account);
-        if let Some(name) = change.name {
-            checked_name(name)?.clone_into(&mut account.name);
-        }
+        let name = change.name.map(checked_name).transpose()?;
         if let Some(branch) = change.branch {
             self.check_branch(branch)?;
-            account.branch = branch;
         }
-        account.role = change.role.unwrap_or(account.role);
-        account.language = change.language.unwrap_or(account.language);
-        account.disabled = change.disabled.unwrap_or(account.disabled);
-        self.inner.database.write(|transaction| {
+        // Read where it is written: of two changes at once, neither takes back the other's.
+        let account = self.inner.database.write(|transaction| {
+            let mut account = transaction
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM account WHERE id = ?1"))
+                .and_then(|mut statement| statement.query_row([id.0], account_from).optional())
+                .during("read an account")?
+                .ok_or_else(|| Error::not_found("account", id.0))?;
+            let administered = administers_the_house(&account);
+            if let Some(name) = name {
+                account.name = name.to_owned();
+            }
+            account.branch = change.branch.unwrap_or(account.branch);
+            account.role = change.role.unwrap_or(account.role);
+            account.language = change.language.unwrap_or(account.language);
+            account.disabled = change.disabled.unwrap_or(account.disabled);
             transaction
                 .execute(
                     "UPDATE account SET name = ?2, role = ?3, branch = ?4, language = ?5, disabled = ?6 WHERE id = ?1",
@@ -324,7 +330,7 @@ impl Registry {
                     .execute("DELETE FROM session WHERE account = ?1", [id.0])
                     .during("end an account's sessions")?;
             }
-            Ok(())
+            Ok(account)
         })?;
         self.forget_checked_passwords();
         Ok(account)

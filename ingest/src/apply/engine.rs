@@ -13,7 +13,7 @@ use codec::time::Timestamp;
 use olap::reading::JournalPosition;
 use olap::rows::{AgentRow, SeenRow};
 use olap::{Batch, Store, StoreError};
-use registry::{Evidence, Registry};
+use registry::{Evidence, Finding, Registry};
 
 use super::bases::Bases;
 use super::clock::{Clocks, Observed};
@@ -234,12 +234,18 @@ impl Engine {
             .iter()
             .map(|device| clocks(device).observed())
             .collect();
-        let resolved = self.resolve_identities(next.stamp, &key.agent, &reports, &observed)?;
+        let (resolved, superseded) =
+            self.resolve_identities(next.stamp, &key.agent, &reports, &observed)?;
 
         let history = self.history(&reports, &observed, &resolved, store)?;
 
         // From here on nothing fails.
         let mut places = Places::of(next.stamp);
+        for end in &superseded {
+            if let Some(device) = self.devices.get_mut(&end.old) {
+                identity::end(device, end.now, end.at, &mut places, batch);
+            }
+        }
         let agent_at = next.meta.sent_at.unwrap_or(header.sealed_at);
         for (ordinal, ((report, observed), resolved)) in
             reports.iter().zip(&observed).zip(&resolved).enumerate()
@@ -366,7 +372,7 @@ impl Engine {
         Ok(history)
     }
 
-    /// Which device each report is of, and where it stands. `None` where nothing identifies it.
+    /// Which device each report is of, and where it stands, `None` where nothing identifies it; and which devices turned out to be another.
     #[allow(clippy::type_complexity, reason = "one entry per device report")]
     fn resolve_identities(
         &self,
@@ -374,10 +380,11 @@ impl Engine {
         agent: &AgentId,
         reports: &[Option<Full<'_>>],
         observed: &[Observed],
-    ) -> Result<Vec<Option<(DeviceId, TenantId)>>, ApplyError> {
+    ) -> Result<(Vec<Option<(DeviceId, TenantId)>>, Vec<Superseded>), ApplyError> {
         // How things were is kept until the store has this report too, so that a start can go back to it.
         let mut resolver = self.registry.resolver_at(stamp);
         let mut resolved = Vec::with_capacity(reports.len());
+        let mut superseded = Vec::new();
         for (report, observed) in reports.iter().zip(observed) {
             let Some(report) = report else {
                 resolved.push(None);
@@ -396,7 +403,18 @@ impl Engine {
                 handle: &report.handle,
             };
             match resolver.resolve(&evidence) {
-                Ok(resolution) => resolved.push(Some((resolution.device, resolution.site))),
+                Ok(resolution) => {
+                    resolved.push(Some((resolution.device, resolution.site)));
+                    for finding in resolution.findings {
+                        if let Finding::Superseded { old } = finding {
+                            superseded.push(Superseded {
+                                old,
+                                now: resolution.device,
+                                at: observed.at,
+                            });
+                        }
+                    }
+                }
                 Err(registry::Error::NotFound { .. }) => {
                     // The agent was removed after its report was accepted.
                     self.metrics.skip("unknown-agent");
@@ -410,8 +428,15 @@ impl Engine {
             }
         }
         resolver.commit()?;
-        Ok(resolved)
+        Ok((resolved, superseded))
     }
+}
+
+/// A device that turned out to be another.
+struct Superseded {
+    old: DeviceId,
+    now: DeviceId,
+    at: Timestamp,
 }
 
 /// A device report that says everything it says.

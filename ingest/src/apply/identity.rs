@@ -3,13 +3,15 @@
 //! A device that two agents reach belongs to one of them: its address, name and site are as that agent sees them. The other's readings count
 //! all the same. When the first has been silent for a while, the other takes over.
 
-use codec::id::TenantId;
+use codec::id::{DeviceId, TenantId};
 use codec::model::{DeviceReport, Identity};
-use olap::rows::{DeviceRow, EventRow};
+use codec::time::Timestamp;
+use olap::Batch;
+use olap::rows::{DeviceRow, EventRow, RunEnd};
 use olap::words::EventKind;
 
 use super::device::Device;
-use super::engine::Context;
+use super::engine::{Context, Places};
 
 /// When another agent reports a device, it takes over (address, site, name as that agent sees them) after its own was silent for so long.
 const HANDOVER_MS: i64 = 2 * 3_600_000;
@@ -54,6 +56,36 @@ pub(crate) fn apply(
         identity: &device.identity,
         first_seen_at: device.first_seen_at,
         changed_at: at,
+    });
+}
+
+/// Ends all that stands of a device that turned out to be `now`: no invoice has it beside that one.
+pub(crate) fn end(
+    device: &mut Device,
+    now: DeviceId,
+    at: Timestamp,
+    places: &mut Places,
+    batch: &mut Batch,
+) {
+    for run in device.runs.drain(..) {
+        batch.end_run(RunEnd {
+            place: run.place,
+            confirmed_until: run.confirmed_until,
+            superseded_at: at.max(run.confirmed_until),
+        });
+    }
+    for alert in device.alerts.drain(..) {
+        batch.end_alert(alert.place, at);
+    }
+    batch.event(&EventRow {
+        place: places.next(),
+        device: device.id,
+        site: device.site,
+        at,
+        kind: EventKind::IdentityChanged,
+        subject: None,
+        before: Some(&device.id.to_string()),
+        after: Some(&now.to_string()),
     });
 }
 

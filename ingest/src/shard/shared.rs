@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use journal::Position;
+use olap::StreamApplied;
 
 use crate::decode::Decoded;
 use crate::ledger::Ledger;
@@ -48,6 +49,8 @@ pub struct ShardShared {
     pub folder: PathBuf,
     /// Which reports it has.
     ledger: Mutex<Ledger>,
+    /// What the store had applied at the start, of which the journal need not know any more.
+    recalled: Mutex<Vec<StreamApplied>>,
     tail: Mutex<Tail>,
     /// No report that is not yet durable has a stamp below this; `u64::MAX` when none is on its way.
     pub(super) floor: AtomicU64,
@@ -63,6 +66,7 @@ impl ShardShared {
             number,
             folder,
             ledger: Mutex::default(),
+            recalled: Mutex::default(),
             tail: Mutex::default(),
             floor: AtomicU64::new(u64::MAX),
             applied: AtomicU64::new(0),
@@ -73,6 +77,24 @@ impl ShardShared {
     /// The ledger, for looking.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what the store has applied of a stream, for good: also when the ledger is read from the journal again.
+    pub fn recall(&self, applied: StreamApplied) {
+        raise(&mut self.ledger(), &applied);
+        self.recalled().push(applied);
+    }
+
+    /// Replaces the ledger by one that was read from the journal.
+    pub(super) fn replace_ledger(&self, mut ledger: Ledger) {
+        for applied in self.recalled().iter() {
+            raise(&mut ledger, applied);
+        }
+        *self.ledger() = ledger;
+    }
+
+    fn recalled(&self) -> MutexGuard<'_, Vec<StreamApplied>> {
+        self.recalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The durable end.
@@ -106,11 +128,48 @@ impl ShardShared {
     }
 }
 
+fn raise(ledger: &mut Ledger, applied: &StreamApplied) {
+    ledger.raise(
+        &applied.agent,
+        (applied.epoch, applied.stream),
+        applied.sequence,
+    );
+}
+
 impl Tail {
     /// Takes the first hot report out.
     pub fn pop_hot(&mut self) -> Option<Hot> {
         let hot = self.hot.pop_front()?;
         self.hot_bytes -= hot.cost_bytes;
         Some(hot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use codec::id::AgentId;
+    use codec::key::{ContentHash, ReportKey, SpoolEpoch, Stream};
+
+    use super::*;
+
+    #[test]
+    fn what_the_store_has_is_known_also_when_the_journal_is_read_again() {
+        let shared = ShardShared::new(0, PathBuf::new());
+        let applied = StreamApplied {
+            agent: AgentId::new("meyer").unwrap(),
+            epoch: SpoolEpoch(7),
+            stream: Stream::Meters,
+            sequence: 41,
+        };
+        shared.recall(applied.clone());
+        shared.replace_ledger(Ledger::default());
+        let key = ReportKey {
+            agent: applied.agent,
+            epoch: applied.epoch,
+            stream: applied.stream,
+            sequence: 1,
+            hash: ContentHash::of(b""),
+        };
+        assert_eq!(shared.ledger().high(&key), 41);
     }
 }

@@ -151,6 +151,36 @@ fn the_last_administrator_of_the_house_cannot_be_barred_or_demoted() {
 }
 
 #[test]
+fn two_changes_at_once_both_hold() {
+    let registry = Registry::in_memory().unwrap();
+    let account = add(&registry, "erp", Role::Admin, Branch::House);
+    for round in 0..100 {
+        let name = format!("Name {round}");
+        let language = if round % 2 == 0 {
+            Language::De
+        } else {
+            Language::En
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let change = AccountChange {
+                    name: Some(&name),
+                    ..AccountChange::default()
+                };
+                registry.change_account(account.id, &change).unwrap();
+            });
+            let change = AccountChange {
+                language: Some(language),
+                ..AccountChange::default()
+            };
+            registry.change_account(account.id, &change).unwrap();
+        });
+        let now = registry.account(account.id).unwrap();
+        assert_eq!((now.name, now.language), (name, language));
+    }
+}
+
+#[test]
 fn accounts_are_listed_within_the_askers_branch() {
     let registry = Registry::in_memory().unwrap();
     let site = registry.default_site().unwrap();
