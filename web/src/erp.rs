@@ -8,7 +8,7 @@ use soap::{SoapRequest, SoapResponse};
 
 use crate::api::caller::by_header;
 use crate::failure::Failure;
-use crate::limits::REQUEST_TIMEOUT;
+use crate::limits::{BODY_TIMEOUT, REQUEST_TIMEOUT};
 use crate::router::in_turn;
 use crate::router::intake::{self, Room};
 use crate::state::State;
@@ -101,7 +101,19 @@ fn response(answer: SoapResponse) -> Response {
 }
 
 fn plain(failure: &Failure) -> Response {
-    let mut response = (failure.status(), format!("{}\n", failure.status())).into_response();
+    let status = failure.status();
+    let sentence = match failure {
+        Failure::Login => "login and password are not right".to_owned(),
+        Failure::TooLarge => format!("a request may have {} bytes", soap::REQUEST_BYTES_MAX),
+        Failure::Wait { .. } if status == StatusCode::REQUEST_TIMEOUT => format!(
+            "a request must arrive within {} seconds",
+            BODY_TIMEOUT.as_secs()
+        ),
+        Failure::Wait { retry_after_s, .. } => format!("come again in {retry_after_s} seconds"),
+        Failure::Internal(number) => format!("{status}: the manager's log has more under {number}"),
+        _ => status.to_string(),
+    };
+    let mut response = (status, format!("{sentence}\n")).into_response();
     failure.headers(&mut response);
     if failure.status() == StatusCode::UNAUTHORIZED {
         ask_for_login(&mut response);
