@@ -210,6 +210,8 @@ impl DevicePoll {
             .filter(|plan| plan.fits(&self.profiles, self.context.observed_at));
         let unpacked =
             plan.and_then(|plan| Some((plan.unpack()?, plan.profile_of(&self.profiles)?)));
+        // A plan that asks for nothing would prove nothing.
+        let unpacked = unpacked.filter(|((_, known), _)| !known.steady.is_empty());
         let Some(((facts, known), profile)) = unpacked else {
             return self.learn();
         };

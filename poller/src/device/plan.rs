@@ -16,7 +16,7 @@ use crate::profile::{Profile, ProfileSet, Source};
 use crate::value::Value;
 
 /// The format of [`Plan`]: raised when its fields or what is packed in them change.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How long a plan is used before everything is learned anew.
 const AGE_MS_MAX: i64 = 24 * 3_600_000;
