@@ -188,7 +188,9 @@ fn filters_select_what_they_say() {
         count(&format!("<deviceId>{}</deviceId>", house.devices[0])),
         4 * 4
     );
-    assert_eq!(count("<customerNo>K-4711</customerNo>"), 3 * 4 * 4);
+    // Of its customer's three devices one has a number of its own.
+    assert_eq!(count("<customerNo>K-4711</customerNo>"), 2 * 4 * 4);
+    assert_eq!(count("<customerNo>K-SPECIAL</customerNo>"), 4 * 4);
     assert_eq!(count("<customerNo>nobody</customerNo>"), 0);
     let first_day = NOW.plus_ms(-3 * DAY_MS);
     assert_eq!(count(&format!("<to>{first_day}</to>")), 4 * 4);
@@ -447,6 +449,48 @@ fn an_erp_writes_its_references_at_a_device_and_reads_them_back_with_the_reading
         (noted[0].who.as_str(), noted[0].subject.as_str()),
         ("erp", device.to_string().as_str())
     );
+}
+
+#[test]
+fn a_customers_readings_are_those_that_say_his_number() {
+    let house = House::new();
+    let device = house.devices[0];
+    house.call(
+        "erp",
+        &format!(
+            "<SetDeviceReferences><deviceId>{device}</deviceId><customerNo>K-9</customerNo></SetDeviceReferences>"
+        ),
+    );
+    for operation in ["GetMeterReadings", "GetBillingReadings"] {
+        let cutoff = match operation {
+            "GetBillingReadings" => format!("<cutoff>{NOW}</cutoff>"),
+            _ => String::new(),
+        };
+        let numbers = |login: &str, number: &str| {
+            let answer = house.call(
+                login,
+                &format!("<{operation}>{cutoff}<customerNo>{number}</customerNo></{operation}>"),
+            );
+            let ids = texts(&answer, "deviceId");
+            let ids: BTreeSet<String> = ids.into_iter().map(str::to_owned).collect();
+            for said in texts(&answer, "customerNo") {
+                assert_eq!(said, number);
+            }
+            ids
+        };
+        assert_eq!(
+            numbers("erp", "K-9"),
+            BTreeSet::from([device.to_string()]),
+            "{operation}"
+        );
+        let others = numbers("erp", "K-4711");
+        assert_eq!(others.len(), 1, "{operation}");
+        assert!(!others.contains(&device.to_string()));
+        assert_eq!(numbers("erp", "K-0815").len(), 1);
+        // Whose branch it is sees it, by whatever number; nobody sees another's.
+        assert_eq!(numbers("meyer", "K-9").len(), 1);
+        assert_eq!(numbers("meyer", "K-0815").len(), 0);
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! These are people's decisions. They are kept apart from what a replay of the journal rebuilds, under the device's id, which a
 //! rebuild gives again.
 
+use std::collections::BTreeSet;
+
 use codec::id::{AgentId, DeviceId, Scope, TenantId};
 use codec::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -195,6 +197,39 @@ impl Registry {
         })?;
         self.forget_device_sites();
         Ok(site.unwrap_or(agent_site))
+    }
+
+    /// The devices with a customer number of their own: those whose number is `number`, and all others.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn devices_of_customer_no(
+        &self,
+        number: &str,
+    ) -> Result<(BTreeSet<DeviceId>, BTreeSet<DeviceId>), Error> {
+        self.inner.database.read(|connection| {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT device, customer_no = ?1 FROM device_note WHERE customer_no IS NOT NULL",
+                )
+                .during("look for a customer's devices")?;
+            let rows = statement
+                .query_map([number], |row| {
+                    let device = DeviceId::from_bytes(row.get::<_, [u8; 10]>(0)?);
+                    Ok((device, row.get::<_, bool>(1)?))
+                })
+                .during("look for a customer's devices")?;
+            let (mut of_it, mut of_others) = (BTreeSet::new(), BTreeSet::new());
+            for row in rows {
+                let (device, is_of_it) = row.during("look for a customer's devices")?;
+                if is_of_it {
+                    of_it.insert(device);
+                } else {
+                    of_others.insert(device);
+                }
+            }
+            Ok((of_it, of_others))
+        })
     }
 
     /// Gives a device its references; an empty text is none. All are replaced.

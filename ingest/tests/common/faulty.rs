@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
 use codec::id::{DeviceId, Scope};
 use olap::ask::{
-    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceState,
-    DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
+    AgentHeard, AlertsPage, AlertsQuery, Apart, BillingPage, BillingQuery, DeviceDetail,
+    DeviceState, DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
     HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
 };
 use olap::{Applied, Batch, Positions, Reading, ReadingId, Store, StoreError, StreamApplied};
@@ -85,9 +85,14 @@ impl Store for Faulty {
         self.inner.devices(scope, query)
     }
 
-    fn readings(&self, scope: &Scope, query: &ReadingsQuery) -> Result<ReadingsPage, StoreError> {
+    fn readings_apart(
+        &self,
+        scope: &Scope,
+        query: &ReadingsQuery,
+        apart: &Apart,
+    ) -> Result<ReadingsPage, StoreError> {
         assert!(!self.panics.load(SeqCst), "told to");
-        self.inner.readings(scope, query)
+        self.inner.readings_apart(scope, query, apart)
     }
 
     fn reading(&self, scope: &Scope, id: &ReadingId) -> Result<Option<Reading>, StoreError> {

@@ -48,6 +48,15 @@ impl Default for ReadingsQuery {
     }
 }
 
+/// Devices that count otherwise than their site says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Apart {
+    /// These too, wherever in scope they stand.
+    pub also: BTreeSet<DeviceId>,
+    /// These not, though they stand at one of the sites.
+    pub except: BTreeSet<DeviceId>,
+}
+
 /// A page of readings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReadingsPage {
@@ -74,6 +83,8 @@ pub struct BillingQuery {
     pub device: Option<DeviceId>,
     /// Only of these sites; `None` for all in scope.
     pub sites: Option<BTreeSet<TenantId>>,
+    /// Devices that count otherwise than their site says, where `sites` are given.
+    pub apart: Apart,
     /// Only these meters, by code; empty for all.
     pub codes: Vec<String>,
     /// What may be used: [`Basis::Billing`] unless somebody chose otherwise.

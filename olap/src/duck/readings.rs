@@ -10,7 +10,7 @@ use duckdb::{Connection, Row};
 use super::readers::Answer;
 use super::sql;
 use crate::ask::{
-    BillingPage, BillingQuery, BillingReading, DeviceBrief, PAGE_ITEMS_MAX, ReadingsPage,
+    Apart, BillingPage, BillingQuery, BillingReading, DeviceBrief, PAGE_ITEMS_MAX, ReadingsPage,
     ReadingsQuery,
 };
 use crate::cursor::{Cursor, List};
@@ -100,16 +100,41 @@ fn parts_of(text: &str, at: usize) -> duckdb::Result<Vec<MeterPart>> {
         .collect()
 }
 
+/// Where the readings were read: at the sites, with those apart.
+fn places_condition(scope: &Scope, sites: Option<&BTreeSet<TenantId>>, apart: &Apart) -> String {
+    let mut condition = sql::sites_condition("r.site", scope, sites);
+    if sites.is_none() {
+        return condition;
+    }
+    let among = |devices: &BTreeSet<DeviceId>| {
+        let ids: Vec<String> = devices.iter().map(DeviceId::to_string).collect();
+        format!(
+            "IN (SELECT device_no FROM device WHERE {})",
+            sql::text_condition("device", &ids)
+        )
+    };
+    if !apart.except.is_empty() {
+        condition = format!("{condition} AND r.device_no NOT {}", among(&apart.except));
+    }
+    if !apart.also.is_empty() {
+        let in_scope = sql::sites_condition("r.site", scope, None);
+        let also = among(&apart.also);
+        condition = format!("({condition} OR {in_scope} AND r.device_no {also})");
+    }
+    condition
+}
+
 /// The conditions that readings and billing readings share.
 fn conditions(
     connection: &Connection,
     scope: &Scope,
     sites: Option<&BTreeSet<TenantId>>,
+    apart: &Apart,
     device: Option<DeviceId>,
     codes: &[String],
     basis: Option<Basis>,
 ) -> Answer<Vec<String>> {
-    let mut conditions = vec![sql::sites_condition("r.site", scope, sites)];
+    let mut conditions = vec![places_condition(scope, sites, apart)];
     if let Some(device) = device {
         let number = super::load::number_of(connection, device)?;
         conditions.push(sql::number_condition("r.device_no", number.into_iter()));
@@ -135,6 +160,7 @@ pub(super) fn page(
     connection: &Connection,
     scope: &Scope,
     query: &ReadingsQuery,
+    apart: &Apart,
 ) -> Answer<ReadingsPage> {
     let after = Cursor::place(query.cursor, List::Readings)?;
     let sites = query.sites.as_ref();
@@ -142,6 +168,7 @@ pub(super) fn page(
         connection,
         scope,
         sites,
+        apart,
         query.device,
         &query.codes,
         query.basis,
@@ -232,6 +259,7 @@ pub(super) fn billing(
         connection,
         scope,
         sites,
+        &query.apart,
         query.device,
         &query.codes,
         query.basis,

@@ -79,6 +79,7 @@ pub fn billing_query() -> BillingQuery {
         age_ms_max: DAY,
         device: None,
         sites: None,
+        apart: olap::ask::Apart::default(),
         codes: Vec::new(),
         basis: None,
         cursor: None,

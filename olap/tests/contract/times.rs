@@ -217,6 +217,7 @@ pub fn billing(open: Open<'_>) {
         age_ms_max: DAY,
         device: None,
         sites: None,
+        apart: olap::ask::Apart::default(),
         codes: Vec::new(),
         basis: Some(Basis::Billing),
         cursor: None,

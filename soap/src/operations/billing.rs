@@ -144,6 +144,7 @@ fn answer(call: &Call<'_>, out: &mut Out) -> Result<(), Fault> {
         age_ms_max: age_hours.unwrap_or(AGE_HOURS_DEFAULT) * 3_600_000,
         device: select.device,
         sites: select.sites,
+        apart: select.apart,
         codes: select.codes,
         basis: select.basis,
         cursor: call.parameters.cursor()?,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use codec::id::{DeviceId, TenantId};
 use codec::model::Basis;
 use olap::Reading;
-use olap::ask::{DeviceBrief, ReadingsQuery};
+use olap::ask::{Apart, DeviceBrief, ReadingsQuery};
 use registry::DeviceNote;
 
 use super::meter_types::meter_name;
@@ -26,7 +26,7 @@ pub(super) const CUSTOMER_NO: Column = column!(
     "customerNo",
     Kind::Text,
     Optional,
-    "Only of devices that stood, when it was read, at a site of the customers with this number."
+    "Only what is billed to the customers with this number: of devices with this number of their own, and of those without one that stood, when it was read, at a site of theirs."
 );
 pub(super) const METER_CODE: Column = column!(
     "meterCode",
@@ -168,7 +168,7 @@ fn answer(call: &Call<'_>, out: &mut Out) -> Result<(), Fault> {
     };
     let page = call
         .store()
-        .readings(&call.scope, &query)
+        .readings_apart(&call.scope, &query, &select.apart)
         .map_err(|error| Fault::of_store(&error))?;
     let batch_id = match (page.items.first(), page.items.last()) {
         (Some(first), Some(last)) => Some(format!(
@@ -193,6 +193,8 @@ fn answer(call: &Call<'_>, out: &mut Out) -> Result<(), Fault> {
 pub(super) struct Selection {
     pub device: Option<DeviceId>,
     pub sites: Option<std::collections::BTreeSet<TenantId>>,
+    /// Devices that are billed to somebody else than their site's customer.
+    pub apart: Apart,
     pub codes: Vec<String>,
     pub basis: Option<Basis>,
 }
@@ -216,17 +218,21 @@ impl Selection {
             "all" => Some(None),
             word => Basis::from_word(word).map(Some),
         })?;
-        let sites = match parameters.text("customerNo") {
-            Some(number) => Some(
-                call.registry()
-                    .sites_of_customer_no(&call.scope, number)
-                    .map_err(|error| Fault::internal(&error))?,
-            ),
-            None => None,
+        // A device's own number goes before its site's customer's, as in the rows.
+        let (sites, apart) = match parameters.text("customerNo") {
+            Some(number) => {
+                let registry = call.registry();
+                let failed = |error| Fault::internal(&error);
+                let sites = registry.sites_of_customer_no(&call.scope, number);
+                let (also, except) = registry.devices_of_customer_no(number).map_err(failed)?;
+                (Some(sites.map_err(failed)?), Apart { also, except })
+            }
+            None => (None, Apart::default()),
         };
         Ok(Self {
             device,
             sites,
+            apart,
             codes,
             basis: said.unwrap_or(basis),
         })
