@@ -4,12 +4,14 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::task::Poll;
+use std::time::Instant;
 
 use codec::id::AgentId;
 use codec::key::Stream;
 use codec::time::Timestamp;
 use common::faulty::Faulty;
-use common::{Door, NOON, delivery, metered, report};
+use common::{Door, NOON, PATIENCE, delivery, metered, report};
 use ingest::{Delivery, Ingest, IngestConfig};
 use olap::{DuckOptions, DuckStore, Store};
 use registry::Registry;
@@ -125,4 +127,35 @@ async fn a_value_that_no_signed_number_holds_is_left_out() {
     }
     door.settle();
     assert_eq!(values(&door), [100, 120]);
+}
+
+#[tokio::test]
+async fn a_sender_that_hangs_up_gives_its_place_back_only_when_its_report_is_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::open_with(folder.path(), |config| config.inflight_reports_max = 1);
+    let agent = door.add_agent("meyer");
+    let mut large = report(&agent, Stream::Meters, 1, NOON);
+    large
+        .devices
+        .extend((0..5_000).map(|number| metered(number, NOON, 100)));
+    let mut delivered = Box::pin(door.ingest.accept(delivery(&large)));
+    // As far as the decoder, and gone.
+    std::future::poll_fn(|context| {
+        assert!(delivered.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    drop(delivered);
+    let busy = door.ingest.accept(one_value(&agent, 1, 0, 100)).await;
+    assert_eq!(busy.unwrap_err().word(), "too-many-reports");
+    let until = Instant::now() + PATIENCE;
+    while door
+        .ingest
+        .accept(one_value(&agent, 1, 0, 100))
+        .await
+        .is_err()
+    {
+        assert!(Instant::now() < until, "the place is never given back");
+        tokio::task::yield_now().await;
+    }
 }
