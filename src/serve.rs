@@ -197,11 +197,11 @@ fn local_agent_config(
         text.push_str(&format!("\n[spool]\ndirectory = {spool:?}\n"));
     }
     let base = file.parent().unwrap_or(Path::new(""));
-    Ok(AgentConfig::parse(
-        &text,
-        &file.display().to_string(),
-        base,
-    )?)
+    let agent = AgentConfig::parse(&text, &file.display().to_string(), base)?;
+    match agent.placeholders.first() {
+        Some(placeholder) => Err(Failure::new(placeholder.to_string())),
+        None => Ok(agent),
+    }
 }
 
 /// The file with the token of the local agent, which is registered when it is not yet.
