@@ -13,6 +13,7 @@ mod memory;
 mod options;
 mod outcome;
 mod pace;
+mod saved;
 mod session;
 mod timers;
 mod walk;
@@ -28,6 +29,7 @@ pub use memory::{EngineTime, Memory};
 pub use options::{PollOptions, SNMP_PORT, Target, Transport};
 pub use outcome::{Finished, Job, PollError, PollStats};
 pub use pace::Pace;
+pub use saved::SavedMemory;
 
 use crate::ber::{BerError, MESSAGE_BYTES_MAX, Writer};
 use crate::conversation::{Conversation, Failure};

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::DriverChoice;
 use super::run::Loop;
@@ -48,6 +49,7 @@ pub struct Fleet<K, C> {
     queue_max: usize,
     thread: Option<JoinHandle<()>>,
     driver_name: &'static str,
+    started: Instant,
 }
 
 /// What the fleet's thread and the others share.
@@ -112,15 +114,15 @@ where
                     }
                 };
                 let name = datagrams.name();
-                if report.send(Ok((waker, name))).is_ok() {
-                    let mut engine = Engine::new(Ids::system());
-                    engine.set_pace(options.pace);
-                    let driver = Loop::new(engine, datagrams, own_waker);
+                let mut engine = Engine::new(Ids::system());
+                engine.set_pace(options.pace);
+                let driver = Loop::new(engine, datagrams, own_waker);
+                if report.send(Ok((waker, name, driver.started()))).is_ok() {
                     run(&shared, driver, options.inflight_max.max(1), done);
                 }
             }
         })?;
-        let (waker, driver_name) = reported
+        let (waker, driver_name, started) = reported
             .recv()
             .map_err(|_| io::Error::other("the poller's thread ended at once"))??;
         tracing::info!(driver = driver_name, "the poller is running");
@@ -130,7 +132,14 @@ where
             queue_max: options.queue_max,
             thread: Some(thread),
             driver_name,
+            started,
         })
+    }
+
+    /// What the engine's clock says: the time since the fleet was started.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Queues a poll. Never blocks.

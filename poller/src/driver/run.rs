@@ -31,6 +31,11 @@ impl<K, C: Conversation> Loop<K, C> {
         }
     }
 
+    /// When the engine's clock was zero.
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
     pub fn now(&self) -> Duration {
         self.started.elapsed()
     }

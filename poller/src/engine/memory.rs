@@ -14,7 +14,7 @@ const MISSING_MAX: usize = 256;
 /// How much bigger the next PDU may be than the biggest that was answered.
 const GROWTH: usize = 4;
 
-/// GETBULK is given up for good when it misbehaved so often: once may have been a lost packet.
+/// GETBULK is given up for good when it misbehaved so often on a device where it had worked: once may have been a lost packet.
 const BULK_STRIKES_MAX: u32 = 2;
 
 /// After so many full answers a bigger PDU is tried again.
@@ -53,6 +53,8 @@ pub struct Memory {
     pub variables_refused: u32,
     /// Answers since then.
     pub variables_refused_answers: u32,
+    /// A GETBULK was answered as it should be.
+    pub bulk_proven: bool,
     /// GETBULK misbehaves: GETNEXT is used.
     pub bulk_refused: bool,
     /// How often GETBULK seemed to misbehave.
@@ -94,10 +96,10 @@ impl Memory {
         self.variables_refused_answers = 0;
     }
 
-    /// GETBULK seemed to misbehave.
+    /// GETBULK seemed to misbehave. Where it never worked, that is enough.
     pub(super) const fn bulk_strike(&mut self) {
         self.bulk_strikes += 1;
-        self.bulk_refused |= self.bulk_strikes >= BULK_STRIKES_MAX;
+        self.bulk_refused |= !self.bulk_proven || self.bulk_strikes >= BULK_STRIKES_MAX;
     }
 
     /// This instance does not exist.

@@ -137,6 +137,7 @@ impl<K, C: Conversation> Session<K, C> {
                         walk.drop_group(Failure::Malformed);
                     }
                 }
+                memory.bulk_proven |= bulk && taken.variables > 0 && taken.loops_cut == 0;
                 memory.binding_bytes = walk.binding_bytes();
             }
             Asking::Nothing => {}
