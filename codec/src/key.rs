@@ -133,6 +133,35 @@ pub struct Receipt {
     /// Devices whose base the manager does not have (Rule 5): report them in full next time. By the agent's own device handles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub need_full: Vec<String>,
+    /// Reports of this stream and spool that the manager does not have: it was restored from a backup, or the spool dropped them. Whoever
+    /// still keeps them sends them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub need_again: Vec<Missing>,
+    /// Whether the agent's key is older than the manager wants it: time to register another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renew_key: bool,
+}
+
+/// Numbers of reports that never came, inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The first of them.
+    pub from: u64,
+    /// The last of them.
+    pub to: u64,
+}
+
+impl Receipt {
+    /// The bare receipt of a report: nothing else is asked.
+    #[must_use]
+    pub const fn of(receipt: ReportKey) -> Self {
+        Self {
+            receipt,
+            need_full: Vec::new(),
+            need_again: Vec::new(),
+            renew_key: false,
+        }
+    }
 }
 
 /// What the manager answers to a report that it refuses for good: the agent moves it to its dead letters and goes on.

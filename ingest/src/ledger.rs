@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use codec::id::AgentId;
-use codec::key::{ReportKey, SpoolEpoch, Stream};
+use codec::key::{Missing, ReportKey, SpoolEpoch, Stream};
 use codec::time::Timestamp;
 
 use crate::record::{Cursor, MetaError};
@@ -29,6 +29,8 @@ pub const RECENT_MAX: usize = 256;
 const RECENT_IN_CHECKPOINT_MAX: usize = 32;
 /// Gaps remembered per stream. A full spool drops its oldest in one range; so many ranges are made on purpose.
 pub const GAPS_MAX: usize = 512;
+/// Missing ranges that one receipt asks for: a receipt stays small, and the next one asks for the next.
+pub const ASKED_AGAIN_MAX: usize = 16;
 /// Spools remembered per agent: each reinstallation makes one.
 pub const EPOCHS_PER_AGENT_MAX: usize = 32;
 /// A spool that was not heard of for so long may be forgotten when there are too many: agents keep reports for weeks, not for a year.
@@ -180,6 +182,25 @@ impl Ledger {
         let streams = self.agents.get(&key.agent);
         let stream = streams.and_then(|streams| streams.get(&(key.epoch, key.stream)));
         stream.map_or(0, |stream| stream.high)
+    }
+
+    /// What never came of the stream that `key` belongs to: the newest ranges, so many as a receipt carries, ascending. What an agent
+    /// cannot give any more is old, and must not hide what it can.
+    #[must_use]
+    pub fn missing(&self, key: &ReportKey) -> Vec<Missing> {
+        let streams = self.agents.get(&key.agent);
+        let stream = streams.and_then(|streams| streams.get(&(key.epoch, key.stream)));
+        let Some(stream) = stream else {
+            return Vec::new();
+        };
+        let skipped = stream.gaps.len().saturating_sub(ASKED_AGAIN_MAX);
+        let newest = stream.gaps.range(skipped..);
+        newest
+            .map(|gap| Missing {
+                from: gap.from,
+                to: gap.to,
+            })
+            .collect()
     }
 
     /// Notes a report that is there.

@@ -176,7 +176,7 @@ impl Shard {
         let (new, duplicates) = self.judge(group);
         if new.is_empty() {
             // Their bytes are durable: the ledger is only ever as far as the last good sync when no group is on its way.
-            answer(duplicates, &self.metrics, &self.needs);
+            answer(duplicates, &self.metrics, &self.needs, &self.shared);
             return;
         }
         self.metrics.group_reports.observe(new.len() as f64);
@@ -314,19 +314,31 @@ impl Shard {
         let label = ShardLabel {
             shard: self.shared.number,
         };
+        let missing: Vec<_> = {
+            let ledger = self.shared.ledger();
+            jobs.iter()
+                .map(|job| ledger.missing(&job.meta.key))
+                .collect()
+        };
         {
             let mut tail = self.shared.tail();
             let ends = positions.iter().skip(1).copied().chain([synced]);
             let mut answers = Vec::with_capacity(jobs.len());
-            for (((job, position), next), stamp) in
-                jobs.into_iter().zip(positions).zip(ends).zip(first_stamp..)
+            for ((((job, position), next), stamp), need_again) in jobs
+                .into_iter()
+                .zip(positions)
+                .zip(ends)
+                .zip(first_stamp..)
+                .zip(missing)
             {
                 self.metrics.journaled_bytes.inc_by(job.body.len() as u64);
                 let from = std::mem::replace(&mut self.last_report_end, next);
                 let cost_bytes = job.decoded.xml_bytes * DECODED_PER_XML;
+                let key = &job.meta.key;
                 let receipt = Receipt {
-                    receipt: job.meta.key.clone(),
-                    need_full: self.needs.take(&job.meta.key.agent, job.meta.key.epoch),
+                    need_full: self.needs.take(&key.agent, key.epoch),
+                    need_again,
+                    ..Receipt::of(key.clone())
                 };
                 answers.push((job.reply, receipt, job.permits));
                 if tail.hot_bytes + cost_bytes <= self.config.hot_bytes_max {
@@ -355,7 +367,7 @@ impl Shard {
                 let _ = reply.send(Ok(receipt));
             }
         }
-        answer(duplicates, &self.metrics, &self.needs);
+        answer(duplicates, &self.metrics, &self.needs, &self.shared);
     }
 
     /// After a failed write: what is in the journal now is read from it.

@@ -101,3 +101,25 @@ fn a_checkpoint_reads_back_with_everything_but_the_older_hashes() {
         );
     }
 }
+
+#[test]
+fn what_is_asked_for_again_are_the_newest_missing_ranges_of_that_stream() {
+    let missing = |ledger: &Ledger, key: &ReportKey| -> Vec<(u64, u64)> {
+        let missing = ledger.missing(key);
+        missing.iter().map(|range| (range.from, range.to)).collect()
+    };
+    let ledger = noted([1, 5, 9]);
+    assert_eq!(missing(&ledger, &key(1, 9, "a")), [(2, 4), (6, 8)]);
+    assert_eq!(missing(&ledger, &key(2, 9, "a")), [], "another spool");
+    let holes = ASKED_AGAIN_MAX as u64 + 3;
+    let ledger = noted((1..=holes + 1).map(|number| number * 2));
+    let asked = missing(&ledger, &key(1, 2, "a"));
+    assert_eq!(asked.len(), ASKED_AGAIN_MAX);
+    let newest = 2 * (holes + 1) - 1;
+    assert_eq!(asked.last(), Some(&(newest, newest)));
+    // A store that is ahead of a lost journal: what lies below is not taken any more, so it is not asked for; what came after is.
+    let mut restored = Ledger::default();
+    restored.raise(&key(1, 1, "a").agent, (SpoolEpoch(1), Stream::Meters), 10);
+    restored.note(&key(1, 15, "a"), NOW);
+    assert_eq!(missing(&restored, &key(1, 15, "a")), [(11, 14)]);
+}

@@ -14,6 +14,7 @@ use crate::ingest::Permits;
 use crate::ledger::Ledger;
 use crate::metrics::IngestMetrics;
 use crate::record::ReportMeta;
+use crate::shard::ShardShared;
 
 /// How long a report waits for its predecessors: longer than reports sent together come apart, too short to be felt where one is
 /// missing for good.
@@ -96,13 +97,20 @@ pub(super) fn in_order(mut arrived: Vec<Arrived>, ledger: &Ledger) -> (Vec<Job>,
 }
 
 /// Answers duplicates: the same receipt again.
-pub(super) fn answer(duplicates: Vec<Job>, metrics: &IngestMetrics, needs: &Needs) {
+pub(super) fn answer(
+    duplicates: Vec<Job>,
+    metrics: &IngestMetrics,
+    needs: &Needs,
+    ledger: &ShardShared,
+) {
     for job in duplicates {
         metrics.acknowledged.inc();
         metrics.duplicates.inc();
+        let key = &job.meta.key;
         let receipt = Receipt {
-            receipt: job.meta.key.clone(),
-            need_full: needs.take(&job.meta.key.agent, job.meta.key.epoch),
+            need_full: needs.take(&key.agent, key.epoch),
+            need_again: ledger.ledger().missing(key),
+            ..Receipt::of(key.clone())
         };
         send(job, Ok(receipt));
     }

@@ -167,8 +167,8 @@ fn serve(socket: &TcpStream, got: &Mutex<Got>, changed: &Condvar) {
             std::mem::take(&mut got.need_full)
         };
         let receipt = Receipt {
-            receipt: key,
             need_full,
+            ..Receipt::of(key)
         };
         let body = serde_json::to_string(&receipt).unwrap();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());

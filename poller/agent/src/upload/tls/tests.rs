@@ -63,10 +63,7 @@ fn manager(authority: &Authority, clients: Option<&Authority>, fixture: &Fixture
                 let connection = rustls::ServerConnection::new(config).unwrap();
                 let mut stream = StreamOwned::new(connection, socket);
                 while let Some((seen, body)) = read_request(&mut stream) {
-                    let receipt = Receipt {
-                        receipt: key(epoch, &seen, &body),
-                        need_full: Vec::new(),
-                    };
+                    let receipt = Receipt::of(key(epoch, &seen, &body));
                     let body = serde_json::to_string(&receipt).unwrap();
                     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
                     stream.write_all((head + &body).as_bytes()).unwrap();
