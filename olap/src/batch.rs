@@ -126,6 +126,7 @@ impl Batch {
                 agent: row.agent.clone(),
                 source: row.source,
                 identity: row.identity.clone(),
+                superseded_by: row.superseded_by,
                 first_seen_at: row.first_seen_at,
                 changed_at: row.changed_at,
             },
@@ -383,6 +384,7 @@ pub(crate) struct DeviceCells {
     pub agent: AgentId,
     pub source: SourceKind,
     pub identity: Identity,
+    pub superseded_by: Option<DeviceId>,
     pub first_seen_at: Timestamp,
     pub changed_at: Timestamp,
 }

@@ -25,8 +25,8 @@ use codec::id::{DeviceId, Scope};
 use duckdb::{Config, Connection};
 
 use crate::ask::{
-    AgentHeard, AlertsPage, AlertsQuery, Apart, BillingPage, BillingQuery, DeviceDetail,
-    DeviceState, DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
+    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceState,
+    DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
     HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
 };
 use crate::batch::Batch;
@@ -233,14 +233,9 @@ impl Store for DuckStore {
         })
     }
 
-    fn readings_apart(
-        &self,
-        scope: &Scope,
-        query: &ReadingsQuery,
-        apart: &Apart,
-    ) -> Result<ReadingsPage, StoreError> {
+    fn readings(&self, scope: &Scope, query: &ReadingsQuery) -> Result<ReadingsPage, StoreError> {
         self.readers.ask("readings", |connection| {
-            readings::page(connection, scope, query, apart)
+            readings::page(connection, scope, query)
         })
     }
 

@@ -21,6 +21,8 @@ pub struct DeviceRow<'a> {
     pub source: SourceKind,
     /// Who it is; `profile` included.
     pub identity: &'a Identity,
+    /// The device that this one turned out to be, if it did: lists and counts leave this one out then.
+    pub superseded_by: Option<DeviceId>,
     /// When it was first heard of.
     pub first_seen_at: Timestamp,
     /// When this row last changed: what `changed since` asks for.

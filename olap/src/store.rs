@@ -7,8 +7,8 @@ use codec::key::{SpoolEpoch, Stream};
 use serde::Serialize;
 
 use crate::ask::{
-    AgentHeard, AlertsPage, AlertsQuery, Apart, BillingPage, BillingQuery, DeviceDetail,
-    DeviceState, DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
+    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceState,
+    DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
     HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
 };
 use crate::batch::Batch;
@@ -125,20 +125,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When the cursor is none of this list, or the engine fails.
-    fn readings(&self, scope: &Scope, query: &ReadingsQuery) -> Result<ReadingsPage, StoreError> {
-        self.readings_apart(scope, query, &Apart::default())
-    }
-
-    /// As [`Store::readings`], with devices that count otherwise than their site says, where the query names sites.
-    ///
-    /// # Errors
-    /// When the cursor is none of this list, or the engine fails.
-    fn readings_apart(
-        &self,
-        scope: &Scope,
-        query: &ReadingsQuery,
-        apart: &Apart,
-    ) -> Result<ReadingsPage, StoreError>;
+    fn readings(&self, scope: &Scope, query: &ReadingsQuery) -> Result<ReadingsPage, StoreError>;
 
     /// One reading by its id.
     ///

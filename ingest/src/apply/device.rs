@@ -29,6 +29,8 @@ pub struct Device {
     pub source: SourceKind,
     /// Who it is.
     pub identity: Identity,
+    /// The device that it turned out to be.
+    pub superseded_by: Option<DeviceId>,
     /// When it was first heard of.
     pub first_seen_at: Timestamp,
     /// Its state, since when, and when it was last read.
@@ -150,6 +152,7 @@ impl Device {
             agent_seen_at: seen.observed_at,
             source,
             identity: Identity::default(),
+            superseded_by: None,
             first_seen_at: seen.observed_at,
             status: None,
             status_since: Timestamp::default(),
@@ -182,6 +185,7 @@ impl Device {
         });
         let mut device = Self::new(state.device, state.site, &state.agent, state.source, seen);
         device.identity = state.identity;
+        device.superseded_by = state.superseded_by;
         device.first_seen_at = state.first_seen_at;
         if let Some((status, since, meter_set)) = state.status {
             device.status = Some(status);

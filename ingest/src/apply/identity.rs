@@ -54,6 +54,7 @@ pub(crate) fn apply(
         agent: &device.agent,
         source: device.source,
         identity: &device.identity,
+        superseded_by: device.superseded_by,
         first_seen_at: device.first_seen_at,
         changed_at: at,
     });

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
 use codec::id::{DeviceId, Scope};
 use olap::ask::{
-    AgentHeard, AlertsPage, AlertsQuery, Apart, BillingPage, BillingQuery, DeviceDetail,
+    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail,
     DeviceState, DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
     HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
 };
@@ -85,14 +85,9 @@ impl Store for Faulty {
         self.inner.devices(scope, query)
     }
 
-    fn readings_apart(
-        &self,
-        scope: &Scope,
-        query: &ReadingsQuery,
-        apart: &Apart,
-    ) -> Result<ReadingsPage, StoreError> {
+    fn readings(&self, scope: &Scope, query: &ReadingsQuery) -> Result<ReadingsPage, StoreError> {
         assert!(!self.panics.load(SeqCst), "told to");
-        self.inner.readings_apart(scope, query, apart)
+        self.inner.readings(scope, query)
     }
 
     fn reading(&self, scope: &Scope, id: &ReadingId) -> Result<Option<Reading>, StoreError> {

@@ -158,6 +158,7 @@ impl Fleet {
             agent: &self.agent,
             source: SourceKind::Snmp,
             identity: &identity,
+            superseded_by: None,
             first_seen_at: NOW,
             changed_at: NOW,
         });

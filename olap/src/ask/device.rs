@@ -66,7 +66,7 @@ pub struct Event {
     pub after: Option<String>,
 }
 
-/// A question for devices in the order in which they became known.
+/// A question for devices in the order in which they became known; those that turned out to be another are left out.
 #[derive(Clone, Debug)]
 pub struct DevicesQuery {
     /// Only devices whose identity, site or agent changed at or after this moment.
@@ -157,6 +157,8 @@ pub struct DeviceState {
     pub source: SourceKind,
     /// Who it is.
     pub identity: Identity,
+    /// The device that this one turned out to be.
+    pub superseded_by: Option<DeviceId>,
     /// When it was first heard of.
     pub first_seen_at: Timestamp,
     /// When its row last changed.

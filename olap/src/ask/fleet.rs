@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use codec::id::{AgentId, DeviceId, TenantId};
-use codec::model::{Colorant, Identity, MeterSet, Status, SupplyType};
+use codec::model::{Colorant, Identity, MeterSet, Status, SupplyClass, SupplyType};
 use codec::time::Timestamp;
 use serde::Serialize;
 
@@ -60,7 +60,7 @@ pub enum FleetSort {
     FirstSeen,
 }
 
-/// A question for a page of the fleet. Filters are joined by "and".
+/// A question for a page of the fleet. Filters are joined by "and"; devices that turned out to be another are left out.
 #[derive(Clone, Debug)]
 pub struct FleetQuery {
     /// Words that must all occur in the device's name, host name, serial number, model, address, MAC, location or asset
@@ -74,6 +74,8 @@ pub struct FleetQuery {
     pub silent: bool,
     /// Only devices with a low supply.
     pub low: bool,
+    /// Only devices that do not print, as [`FleetCounts::stopped`] counts them.
+    pub stopped: bool,
     /// Only devices that have (`true`) or have not (`false`) a coloured supply.
     pub colour: Option<bool>,
     /// Only this maker.
@@ -106,6 +108,7 @@ impl FleetQuery {
             attention: false,
             silent: false,
             low: false,
+            stopped: false,
             colour: None,
             manufacturer: None,
             agent: None,
@@ -142,6 +145,15 @@ pub struct LowestSupply {
     pub kind: SupplyType,
     /// Its colour.
     pub colorant: Option<Colorant>,
+}
+
+/// What a supply is of which a device says that some is left, but not how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SomeLeft {
+    /// Consumed or filled.
+    pub class: SupplyClass,
+    /// What it is.
+    pub kind: SupplyType,
 }
 
 /// Which meter is a device's total, by preference.
@@ -196,6 +208,9 @@ pub struct FleetItem {
     pub agent: AgentId,
     /// Who it is.
     pub identity: Identity,
+    /// The device that this one turned out to be: then no list of the fleet has this one, and none of its counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<DeviceId>,
     /// Status and error states.
     pub status: Status,
     /// What the arithmetic of its meters says.
@@ -204,6 +219,9 @@ pub struct FleetItem {
     pub levels: Levels,
     /// What runs out first.
     pub lowest: Option<LowestSupply>,
+    /// Of the first toner or ink of which the device says that some is left, but not how much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub some_left: Option<SomeLeft>,
     /// The total that is billed.
     pub billed_total: Option<BilledTotal>,
     /// Alerts that stand.

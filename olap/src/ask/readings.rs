@@ -19,6 +19,8 @@ pub struct ReadingsQuery {
     pub device: Option<DeviceId>,
     /// Only of these sites; `None` for all in scope.
     pub sites: Option<BTreeSet<TenantId>>,
+    /// Devices that count otherwise than their site says, where `sites` are given.
+    pub apart: Apart,
     /// Only readings whose run reaches this moment or goes beyond it.
     pub from: Option<Timestamp>,
     /// Only readings first observed before this moment.
@@ -38,6 +40,7 @@ impl Default for ReadingsQuery {
         Self {
             device: None,
             sites: None,
+            apart: Apart::default(),
             from: None,
             to: None,
             codes: Vec::new(),

@@ -5,6 +5,8 @@
 mod filter;
 mod items;
 
+use std::collections::BTreeSet;
+
 use codec::id::{Scope, TenantId};
 use duckdb::{Connection, params_from_iter};
 
@@ -63,7 +65,7 @@ pub(super) fn list(
     // Cursors name the next number: 0 for a list that has not begun.
     let begin = Cursor::place(query.cursor, List::Devices)?;
     let limit = query.limit.clamp(1, PAGE_ITEMS_MAX);
-    let mut condition = sql::sites_condition("d.site", scope, query.sites.as_ref());
+    let mut condition = standing(scope, query.sites.as_ref());
     if let Some(since) = query.changed_since {
         condition.push_str(&format!(" AND d.changed_ms >= {}", since.unix_ms));
     }
@@ -90,6 +92,12 @@ pub(super) fn list(
         .map(|details| details.item)
         .collect();
     Ok(DevicesPage { items, next, total })
+}
+
+/// The devices at these sites that did not turn out to be another.
+fn standing(scope: &Scope, sites: Option<&BTreeSet<TenantId>>) -> String {
+    let at_sites = sql::sites_condition("d.site", scope, sites);
+    format!("{at_sites} AND {}", sql::STANDS)
 }
 
 pub(super) fn counts(
@@ -127,11 +135,11 @@ pub(super) fn counts(
             })
         },
     )?;
-    let sites = sql::sites_condition("d.site", scope, None);
+    let standing = standing(scope, None);
     let doubtful = METERS_TO_CONFIRM.map(|quality| quality.code().to_string());
     counts.meters_to_confirm = connection.query_row(
         &format!(
-            "SELECT count(*) FROM device d WHERE {sites} AND ( \
+            "SELECT count(*) FROM device d WHERE {standing} AND ( \
              d.device_no IN (SELECT device_no FROM device_status WHERE meter_set = 'conflicting') \
              OR d.device_no IN (SELECT device_no FROM run_open WHERE quality IN ({})))",
             doubtful.join(", ")
@@ -143,7 +151,7 @@ pub(super) fn counts(
 }
 
 pub(super) fn facets(connection: &Connection, scope: &Scope) -> Answer<Facets> {
-    let condition = sql::sites_condition("d.site", scope, None);
+    let condition = standing(scope, None);
     let mut facets = Facets::default();
     let mut statement = connection.prepare(&format!(
         "SELECT d.manufacturer, count(*) FROM device d WHERE {condition} AND d.manufacturer IS NOT NULL GROUP BY ALL"
@@ -170,7 +178,7 @@ pub(super) fn facets(connection: &Connection, scope: &Scope) -> Answer<Facets> {
 }
 
 pub(super) fn agents(connection: &Connection, scope: &Scope) -> Answer<Vec<AgentHeard>> {
-    let condition = sql::sites_condition("d.site", scope, None);
+    let condition = standing(scope, None);
     let join = match scope {
         Scope::Everything => "LEFT JOIN",
         Scope::Sites(_) => "JOIN",

@@ -104,6 +104,7 @@ fn range(connection: &Connection, from: u32, to: u32) -> Answer<Vec<DeviceState>
             agent: home.agent,
             source: home.source,
             identity: home.identity,
+            superseded_by: home.superseded_by,
             first_seen_at: home.first_seen_at,
             changed_at: home.changed_at,
             status,

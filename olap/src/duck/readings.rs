@@ -160,7 +160,6 @@ pub(super) fn page(
     connection: &Connection,
     scope: &Scope,
     query: &ReadingsQuery,
-    apart: &Apart,
 ) -> Answer<ReadingsPage> {
     let after = Cursor::place(query.cursor, List::Readings)?;
     let sites = query.sites.as_ref();
@@ -168,7 +167,7 @@ pub(super) fn page(
         connection,
         scope,
         sites,
-        apart,
+        &query.apart,
         query.device,
         &query.codes,
         query.basis,

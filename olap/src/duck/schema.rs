@@ -19,7 +19,7 @@
 use duckdb::Connection;
 
 /// One step each; a file's version is how many of them it has seen. Steps are only ever added.
-pub(super) const STEPS: [&str; 1] = [STEP_1];
+pub(super) const STEPS: [&str; 2] = [STEP_1, STEP_2];
 
 const STEP_1: &str = "
 CREATE TABLE applied (shard USMALLINT NOT NULL, position UBIGINT NOT NULL);
@@ -95,6 +95,19 @@ CREATE VIEW run_all AS
 CREATE VIEW alert_all AS FROM alert_open UNION ALL FROM alert_over;
 ";
 
+/// What a device turned out to be, and the mark of supplies that say only that some is left. A table cannot be altered under its index.
+const STEP_2: &str = "
+DROP INDEX device_by_no;
+ALTER TABLE device ADD COLUMN superseded_by VARCHAR;
+CREATE INDEX device_by_no ON device (device_no);
+ALTER TABLE device_level ADD COLUMN some_class VARCHAR;
+ALTER TABLE device_level ADD COLUMN some_kind VARCHAR;
+UPDATE device_level SET some_class = s.class, some_kind = s.kind FROM (
+    SELECT device_no, arg_min(class, idx) AS class, arg_min(kind, idx) AS kind FROM supply
+    WHERE level_kind = 2 AND kind IN ('toner', 'ink', 'ribbon', 'wax') GROUP BY device_no
+) s WHERE s.device_no = device_level.device_no;
+";
+
 /// The writer's own tables: keys and ends of one batch, on their way into a join.
 pub(super) const STAGES: &str = "
 CREATE TEMP TABLE stage_device (device_no UINTEGER NOT NULL);
@@ -164,3 +177,6 @@ pub(super) fn migrate(connection: &Connection, from: u32) -> duckdb::Result<()> 
     }
     migrated
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,9 @@ pub(super) fn number_condition<N: std::fmt::Display>(
     }
 }
 
+/// A condition on `device d`: it did not turn out to be another. Lists and counts have it.
+pub(super) const STANDS: &str = "d.superseded_by IS NULL";
+
 /// A text as a literal of SQL.
 pub(super) fn text_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -80,6 +83,15 @@ where
     let text: String = row.get(at)?;
     text.parse()
         .map_err(|error| duckdb::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
+}
+
+/// As [`parsed`], of a column that may be absent.
+pub(super) fn parsed_opt<T: FromStr>(row: &Row<'_>, at: usize) -> duckdb::Result<Option<T>>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: Option<String> = row.get(at)?;
+    text.map(|_| parsed(row, at)).transpose()
 }
 
 /// A column's word as the value it names.
@@ -157,9 +169,9 @@ pub(super) fn origin(row: &Row<'_>, at: usize) -> duckdb::Result<Origin> {
 /// Columns of `device` that make a [`Home`], in its order.
 pub(super) const HOME_COLUMNS: &str = "d.device_no, d.device, d.site, d.agent, d.source, d.first_seen_ms, d.changed_ms, \
      d.serial, d.manufacturer, d.model, d.hostname, d.dns_name, d.address, d.mac, d.location, d.contact, d.firmware, \
-     d.description, d.object_id, d.asset, d.profile";
+     d.description, d.object_id, d.asset, d.profile, d.superseded_by";
 /// How many they are.
-pub(super) const HOME_COLUMN_COUNT: usize = 21;
+pub(super) const HOME_COLUMN_COUNT: usize = 22;
 
 /// Who a device is and where it stands.
 #[derive(Clone, Debug)]
@@ -172,6 +184,7 @@ pub(super) struct Home {
     pub first_seen_at: Timestamp,
     pub changed_at: Timestamp,
     pub identity: Identity,
+    pub superseded_by: Option<DeviceId>,
 }
 
 pub(super) fn home(row: &Row<'_>) -> duckdb::Result<Home> {
@@ -199,6 +212,7 @@ pub(super) fn home(row: &Row<'_>) -> duckdb::Result<Home> {
             asset: row.get(19)?,
             profile: row.get(20)?,
         },
+        superseded_by: parsed_opt(row, 21)?,
     })
 }
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use codec::id::{Scope, TenantId};
-use codec::model::{AlertSeverity, Colorant, ErrorState, MeterSet};
+use codec::model::{
+    AlertSeverity, Colorant, ErrorState, Level, MeterSet, SourceKind, Supply, SupplyClass,
+    SupplyType,
+};
 use olap::Store;
-use olap::ask::{FleetQuery, FleetRules, FleetSort};
-use olap::rows::AlertRow;
+use olap::ask::{DevicesQuery, FleetQuery, FleetRules, FleetSort, SomeLeft};
+use olap::rows::{AlertRow, DeviceRow};
 
 use super::Open;
 use super::make::*;
@@ -172,6 +175,7 @@ pub fn filters(open: Open<'_>) {
     };
     assert_eq!(found(&|query| query.silent = true), ["alpha"]);
     assert_eq!(found(&|query| query.low = true), ["drucker2"]);
+    assert_eq!(found(&|query| query.stopped = true), ["drucker10"]);
     assert_eq!(
         found(&|query| query.attention = true),
         ["alpha", "drucker2", "drucker10", "Ufer"]
@@ -260,4 +264,85 @@ pub fn counted(open: Open<'_>) {
     let counted = |at: usize| items[at].billed_total.clone().unwrap().counted;
     assert_eq!(counted(0), Some(250));
     assert_eq!(counted(1), None, "nothing old enough was read of it");
+}
+
+pub fn superseded(open: Open<'_>) {
+    let store = open();
+    six(&*store);
+    let by = |by: Option<u32>| {
+        let agent = agent();
+        let mut batch = batch(if by.is_some() { 1 } else { 2 });
+        batch.device(&DeviceRow {
+            device: device(1),
+            site: TenantId(1),
+            agent: &agent,
+            source: SourceKind::Snmp,
+            identity: &identity(1),
+            superseded_by: by.map(device),
+            first_seen_at: NOON,
+            changed_at: NOON,
+        });
+        store.apply(&batch).unwrap();
+    };
+    let rules = FleetRules::at(NOON.plus_ms(10 * MINUTE));
+    let known = || {
+        let counts = store.fleet_counts(&ALL, &rules).unwrap();
+        let facets = store.facets(&ALL).unwrap();
+        let list = store.devices(&ALL, &DevicesQuery::at(NOON)).unwrap();
+        assert_eq!(list.items.len() as u64, list.total);
+        let mut of_site = FleetQuery::at(NOON);
+        of_site.sites = Some(BTreeSet::from([TenantId(1)]));
+        [
+            names(&*store, &FleetQuery::at(NOON)).len() as u64,
+            names(&*store, &of_site).len() as u64,
+            list.total,
+            counts.devices,
+            counts.stopped,
+            facets.manufacturers["Ricoh"],
+            facets.sites[&TenantId(1)],
+            facets.agents[&agent()],
+        ]
+    };
+    assert_eq!(known(), [6, 2, 6, 6, 1, 2, 2, 6]);
+
+    by(Some(4));
+    assert_eq!(known(), [5, 1, 5, 5, 0, 1, 1, 5]);
+    let page = store.device(&ALL, device(1), &rules).unwrap().unwrap();
+    assert_eq!(page.item.superseded_by, Some(device(4)));
+    let state = store.state(device(1)).unwrap().unwrap();
+    assert_eq!(state.superseded_by, Some(device(4)));
+
+    by(None);
+    assert_eq!(known(), [6, 2, 6, 6, 1, 2, 2, 6]);
+}
+
+pub fn some_left(open: Open<'_>) {
+    let store = open();
+    let mut batch = batch(0);
+    let with = |index, kind, level| Supply {
+        kind,
+        level,
+        ..toner(index, Colorant::Black, 50)
+    };
+    let ink = with(3, SupplyType::Ink, Level::Some);
+    for (n, supplies) in [
+        vec![toner(1, Colorant::Black, 50)],
+        vec![waste(1), with(2, SupplyType::Drum, Level::Some)],
+        vec![waste(1), ink, with(4, SupplyType::Toner, Level::Some)],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let n = u32::try_from(n).unwrap();
+        introduce(&mut batch, n);
+        put_supplies(&mut batch, n, &supplies);
+    }
+    store.apply(&batch).unwrap();
+    let page = store.fleet(&ALL, &FleetQuery::at(NOON)).unwrap();
+    let marks: Vec<_> = page.items.iter().map(|item| item.some_left).collect();
+    let ink = SomeLeft {
+        class: SupplyClass::Consumed,
+        kind: SupplyType::Ink,
+    };
+    assert_eq!(marks, [None, None, Some(ink)]);
 }

@@ -165,6 +165,7 @@ pub fn introduce_as(batch: &mut Batch, n: u32, site: i64, identity: &Identity) {
         agent: &agent,
         source: SourceKind::Snmp,
         identity,
+        superseded_by: None,
         first_seen_at: NOON.plus_ms(-HOUR),
         changed_at: NOON.plus_ms(i64::from(n)),
     });

@@ -76,6 +76,14 @@ pub const SUITE: &[(&str, Test)] = &[
     ("pages of the fleet join without gaps", fleet::pages),
     ("what was counted this month is said", fleet::counted),
     (
+        "a device that turned out to be another is in no list and no count, and has its page",
+        fleet::superseded,
+    ),
+    (
+        "a toner of which only some is said to be left is marked",
+        fleet::some_left,
+    ),
+    (
         "lists page without gaps or repeats while rows arrive",
         lists::while_rows_arrive,
     ),

@@ -159,6 +159,7 @@ fn answer(call: &Call<'_>, out: &mut Out) -> Result<(), Fault> {
     let query = ReadingsQuery {
         device: select.device,
         sites: select.sites,
+        apart: select.apart,
         from: call.parameters.time("from")?,
         to: call.parameters.time("to")?,
         codes: select.codes,
@@ -168,7 +169,7 @@ fn answer(call: &Call<'_>, out: &mut Out) -> Result<(), Fault> {
     };
     let page = call
         .store()
-        .readings_apart(&call.scope, &query, &select.apart)
+        .readings(&call.scope, &query)
         .map_err(|error| Fault::of_store(&error))?;
     let batch_id = match (page.items.first(), page.items.last()) {
         (Some(first), Some(last)) => Some(format!(

@@ -240,6 +240,7 @@ impl Filler<'_> {
             agent,
             source: SourceKind::Snmp,
             identity: &identity,
+            superseded_by: None,
             first_seen_at: first,
             changed_at: first.plus_ms(i64::from(number)),
         });

@@ -103,7 +103,7 @@ async fn ask(
             .transpose()?,
         cursor: cursor(params.cursor.as_deref())?,
         limit: limit(params.limit)?,
-        sites: None,
+        ..ReadingsQuery::default()
     };
     let now = member.visit.now;
     state

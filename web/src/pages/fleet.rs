@@ -5,11 +5,10 @@ mod wish;
 use askama::Template;
 use axum::extract::{Query, State as Held};
 use axum::response::Response;
-use codec::id::{Scope, TenantId};
-use codec::model::{Level, Supply};
+use codec::id::TenantId;
 use codec::time::Timestamp;
 use olap::ask::{
-    Facets, FleetCounts, FleetItem, FleetPage as Answer, FleetRules, FleetSort, Levels,
+    Facets, FleetCounts, FleetItem, FleetPage as Answer, FleetRules, FleetSort, Levels, SomeLeft,
 };
 use registry::Level as Rank;
 
@@ -146,11 +145,8 @@ pub(crate) fn render(parts: &Inner, member: &Member, wish: &Wish) -> Result<Resp
         rows: answer
             .items
             .iter()
-            .map(|item| {
-                let remainder = remainder(parts, &scope, item, &FleetRules::at(now))?;
-                Ok(row(lang, &tenants, item, remainder, now))
-            })
-            .collect::<Result<_, Failure>>()?,
+            .map(|item| row(lang, &tenants, item, now))
+            .collect(),
         empty: if counts.devices == 0 {
             texts.fleet_none
         } else {
@@ -261,12 +257,7 @@ fn figures(lang: Lang, wish: &Wish, counts: &FleetCounts, rules: &FleetRules) ->
             texts.fleet_stopped,
             counts.stopped,
             confirm,
-            // What stopped stands above the rest of what needs help.
-            wish.with(|wish| {
-                wish.show = Show::Attention;
-                wish.sort = FleetSort::Status;
-                wish.descending = false;
-            }),
+            to(Show::Stopped),
         ),
     ]
 }
@@ -281,6 +272,7 @@ fn chips(lang: Lang, wish: &Wish, counts: &FleetCounts) -> Vec<Chip> {
             Some(counts.attention),
         ),
         (Show::Silent, texts.fleet_silent, Some(counts.silent)),
+        (Show::Stopped, texts.fleet_stopped, Some(counts.stopped)),
         (Show::Low, texts.fleet_low, Some(counts.low)),
         (Show::Colour, texts.fleet_colour, None),
     ]
@@ -395,36 +387,16 @@ fn headers(lang: Lang, wish: &Wish) -> Vec<Header> {
     .collect()
 }
 
-/// The toner or ink of which a device says that some is left, but not how much. The store is asked only for a device that has no level
-/// of any toner: few have none.
-fn remainder(
-    parts: &Inner,
-    scope: &Scope,
-    item: &FleetItem,
-    rules: &FleetRules,
-) -> Result<Option<Supply>, Failure> {
-    if item.levels != Levels::default()
-        || item.lowest.is_some_and(|lowest| words::paints(lowest.kind))
-    {
-        return Ok(None);
-    }
-    let detail = parts.store.device(scope, item.device, rules)?;
-    Ok(detail.and_then(|detail| {
-        detail
-            .supplies
-            .into_iter()
-            .find(|supply| supply.level == Level::Some && words::paints(supply.kind))
-    }))
+/// The toner or ink of which a device says that some is left, but not how much: of a device that has no level of any toner.
+fn remainder(item: &FleetItem) -> Option<SomeLeft> {
+    let has_level = item.levels != Levels::default()
+        || item.lowest.is_some_and(|lowest| words::paints(lowest.kind));
+    item.some_left.filter(|_| !has_level)
 }
 
-fn row(
-    lang: Lang,
-    tenants: &Tenants,
-    item: &FleetItem,
-    remainder: Option<Supply>,
-    now: Timestamp,
-) -> Row {
+fn row(lang: Lang, tenants: &Tenants, item: &FleetItem, now: Timestamp) -> Row {
     let rules = FleetRules::at(now);
+    let remainder = remainder(item);
     let identity = &item.identity;
     let zone = tenants.zone(item.site);
     Row {
@@ -446,9 +418,7 @@ fn row(
         lowest_low: item
             .lowest
             .is_some_and(|lowest| lowest.percent <= rules.low_percent),
-        some_left: remainder
-            .as_ref()
-            .map_or("", |supply| words::some_left(lang, supply.class)),
+        some_left: remainder.map_or("", |supply| words::some_left(lang, supply.class)),
         some_left_what: remainder
             .map(|supply| words::supply(lang, supply.kind, None))
             .unwrap_or_default(),

@@ -1,10 +1,11 @@
 //! What is known of devices now: rows that replace those before.
 
 use codec::id::DeviceId;
-use codec::model::{Colorant, DeviceStatus, MeterSet, PrinterStatus, Supply, SupplyType};
+use codec::model::{Colorant, DeviceStatus, Level, MeterSet, PrinterStatus, Supply, SupplyType};
 
 use super::fold;
 use super::{Step, Work};
+use crate::ask::SomeLeft;
 use crate::batch::DeviceCells;
 use crate::duck::columns::Columns;
 use crate::duck::sql::{errors_mask, level_codes};
@@ -70,6 +71,10 @@ pub(super) fn devices(work: &Work<'_>) -> Step {
             rows.iter()
                 .zip(&ids)
                 .map(|(row, id)| fold::search_text(&row.2.identity, id)),
+        )
+        .texts_opt(
+            "superseded_by",
+            cells().map(|row| row.superseded_by.map(|by| by.to_string())),
         )
         .append_to(work.connection, "device")?;
     Ok(())
@@ -229,6 +234,18 @@ pub(super) fn supplies(work: &Work<'_>) -> Step {
                 .map(|marks| marks.lowest.and_then(|lowest| lowest.2.map(Colorant::word))),
         )
         .bools("coloured", marks.iter().map(|marks| marks.coloured))
+        .texts_opt(
+            "some_class",
+            marks
+                .iter()
+                .map(|marks| marks.some_left.map(|left| left.class.word())),
+        )
+        .texts_opt(
+            "some_kind",
+            marks
+                .iter()
+                .map(|marks| marks.some_left.map(|left| left.kind.word())),
+        )
         .append_to(work.connection, "device_level")?;
     Ok(())
 }
@@ -242,6 +259,7 @@ struct Marks {
     yellow: Option<u8>,
     lowest: Option<(u8, SupplyType, Option<Colorant>)>,
     coloured: bool,
+    some_left: Option<SomeLeft>,
 }
 
 impl Marks {
@@ -268,6 +286,12 @@ impl Marks {
             }
             if !paints {
                 continue;
+            }
+            if supply.level == Level::Some {
+                marks.some_left.get_or_insert(SomeLeft {
+                    class: supply.class,
+                    kind: supply.kind,
+                });
             }
             let column = match supply.colorant {
                 Some(Colorant::Black) => &mut marks.black,

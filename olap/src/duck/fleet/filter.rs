@@ -43,6 +43,7 @@ impl Filter {
         filter
             .conditions
             .push(sql::sites_condition("d.site", scope, sites));
+        filter.conditions.push(sql::STANDS.to_owned());
         filter
     }
 
@@ -72,6 +73,10 @@ impl Filter {
         if query.low {
             let low = filter.low(&query.rules);
             filter.conditions.push(low);
+        }
+        if query.stopped {
+            let stopped = filter.stopped();
+            filter.conditions.push(stopped);
         }
         if query.attention {
             let attention = filter.attention(&query.rules);

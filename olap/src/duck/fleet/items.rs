@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use codec::model::{Colorant, SourceKind, SupplyType};
+use codec::model::{Colorant, SourceKind, SupplyClass, SupplyType};
 use codec::time::Timestamp;
 use duckdb::{Connection, Row};
 
 use crate::ask::{
     AlertCounts, BILLED_TOTAL_CODES, BilledTotal, FleetItem, FleetRules, Levels, LowestSupply,
+    SomeLeft,
 };
 use crate::duck::readers::Answer;
 use crate::duck::sql;
@@ -57,7 +58,7 @@ pub(in crate::duck) fn items(
     let (home, status) = (sql::HOME_COLUMNS, sql::STATUS_COLUMNS);
     let mut statement = connection.prepare(&format!(
         "SELECT {home}, {status}, s.observed_ms, s.agent_ms, s.received_ms, s.meters_confirmed_ms, s.unchanged_since_ms, \
-         l.observed_ms, l.black, l.cyan, l.magenta, l.yellow, l.lowest, l.lowest_kind, l.lowest_colorant FROM device d \
+         l.observed_ms, l.black, l.cyan, l.magenta, l.yellow, l.lowest, l.lowest_kind, l.lowest_colorant, l.some_class, l.some_kind FROM device d \
          LEFT JOIN (FROM device_status WHERE {few}) t ON t.device_no = d.device_no \
          LEFT JOIN (FROM device_seen WHERE {few}) s ON s.device_no = d.device_no \
          LEFT JOIN (FROM device_level WHERE {few}) l ON l.device_no = d.device_no WHERE {among}"
@@ -98,6 +99,8 @@ fn details(row: &Row<'_>, rules: &FleetRules) -> duckdb::Result<Details> {
     let lowest: Option<u8> = row.get(level + 5)?;
     let lowest_kind = sql::word_opt(row, level + 6, SupplyType::from_word)?;
     let lowest_colorant = sql::word_opt(row, level + 7, Colorant::from_word)?;
+    let some_class = sql::word_opt(row, level + 8, SupplyClass::from_word)?;
+    let some_kind = sql::word_opt(row, level + 9, SupplyType::from_word)?;
     let (status, status_since, meter_set) = match status {
         Some((status, since, meter_set)) => (status, Some(since), meter_set),
         None => Default::default(),
@@ -115,6 +118,7 @@ fn details(row: &Row<'_>, rules: &FleetRules) -> duckdb::Result<Details> {
             site: home.site,
             agent: home.agent,
             identity: home.identity,
+            superseded_by: home.superseded_by,
             status,
             meter_set,
             levels: Levels {
@@ -128,6 +132,9 @@ fn details(row: &Row<'_>, rules: &FleetRules) -> duckdb::Result<Details> {
                 kind,
                 colorant: lowest_colorant,
             }),
+            some_left: some_class
+                .zip(some_kind)
+                .map(|(class, kind)| SomeLeft { class, kind }),
             billed_total: None,
             alerts: AlertCounts::default(),
             observed_at,

@@ -29,6 +29,7 @@ pub(crate) enum Show {
     All,
     Attention,
     Silent,
+    Stopped,
     Low,
     Colour,
 }
@@ -39,16 +40,23 @@ impl Show {
             Self::All => "",
             Self::Attention => "attention",
             Self::Silent => "silent",
+            Self::Stopped => "stopped",
             Self::Low => "low",
             Self::Colour => "colour",
         }
     }
 
     fn from_word(word: &str) -> Self {
-        [Self::Attention, Self::Silent, Self::Low, Self::Colour]
-            .into_iter()
-            .find(|show| show.word() == word)
-            .unwrap_or_default()
+        [
+            Self::Attention,
+            Self::Silent,
+            Self::Stopped,
+            Self::Low,
+            Self::Colour,
+        ]
+        .into_iter()
+        .find(|show| show.word() == word)
+        .unwrap_or_default()
     }
 }
 
@@ -114,6 +122,7 @@ impl Wish {
             search_sites: tenants.sites_named(&self.search),
             attention: self.show == Show::Attention,
             silent: self.show == Show::Silent,
+            stopped: self.show == Show::Stopped,
             low: self.show == Show::Low,
             colour: (self.show == Show::Colour).then_some(true),
             manufacturer: self.maker.clone(),

@@ -1,0 +1,44 @@
+//! A file of every earlier version becomes one of the newest, with what it held.
+
+use super::*;
+
+/// A file as the first version left it, with one device that says only that some toner is left.
+const FIRST_VERSION: &str = "
+CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL);
+INSERT INTO meta VALUES ('platen_schema', '1');
+INSERT INTO device BY NAME SELECT 0 AS device_no, 'd-0' AS device, 7 AS site, 'hofer-1' AS agent, 'snmp' AS source,
+    1 AS first_seen_ms, 2 AS changed_ms, 'SN1' AS serial, 'sn1' AS search;
+INSERT INTO device_level BY NAME SELECT 0 AS device_no, 3 AS observed_ms, false AS coloured;
+INSERT INTO supply BY NAME SELECT 0 AS device_no, i AS idx, 'consumed' AS class, k AS kind, '' AS description, 'percent' AS unit,
+    kind_of_level AS level_kind, 0 AS level
+    FROM (VALUES (1, 'drum', 2), (2, 'toner', 3), (4, 'ink', 2), (3, 'toner', 2)) AS v (i, k, kind_of_level);
+";
+
+#[test]
+fn a_file_of_the_first_version_keeps_what_it_held() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(STEP_1).unwrap();
+    connection.execute_batch(FIRST_VERSION).unwrap();
+    assert_eq!(find(&connection).unwrap(), Found::Version(1));
+
+    migrate(&connection, 1).unwrap();
+
+    let newest = u32::try_from(STEPS.len()).unwrap();
+    assert_eq!(find(&connection).unwrap(), Found::Version(newest));
+    let device: (String, Option<String>) = connection
+        .query_row(
+            "SELECT serial, superseded_by FROM device WHERE device_no = 0",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!(device, ("SN1".to_owned(), None));
+    let mark: (String, String) = connection
+        .query_row(
+            "SELECT some_class, some_kind FROM device_level",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!(mark, ("consumed".to_owned(), "toner".to_owned()));
+}
