@@ -9,6 +9,7 @@
 //! | [`plan`] | what is remembered from one poll to the next |
 //! | `context` | what a poll has to know, and what it yields |
 //! | `learn` | the asks of each kind of poll |
+//! | `partial` | steady polls that leave sections out |
 //! | `hearing` | what comes back, and what it means when it does not come in full |
 //! | `report` | what was heard, as report and plan |
 //! | `facts`, `view` | what is known by OID; sources of a profile looked up in it |
@@ -23,6 +24,7 @@ mod identity;
 mod learn;
 mod meters;
 mod mib;
+mod partial;
 pub mod plan;
 mod report;
 mod status;
@@ -35,7 +37,7 @@ mod words;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-pub use context::{Depth, PollContext, PollOutcome};
+pub use context::{Depth, PollContext, PollOutcome, Sections};
 pub use mib::allowed as standard_subtrees;
 pub use plan::Plan;
 
@@ -236,11 +238,9 @@ impl DevicePoll {
             }
             Depth::Steady => {
                 self.stage = Stage::Steady;
-                let steady = self.known.steady.clone();
-                for part in [Part::Status, Part::Meters, Part::Supplies, Part::Trays] {
-                    self.asked.insert(part);
-                }
-                self.push(Part::Identity, Ask::Get(steady));
+                self.leave_out();
+                let asked = self.known.asked().cloned().collect();
+                self.push(Part::Identity, Ask::Get(asked));
             }
             Depth::Full => {
                 self.stage = Stage::Refresh;
@@ -362,7 +362,9 @@ impl DevicePoll {
             return self.learn();
         }
         self.stage = Stage::Signs;
-        if plan.wants_alerts(&self.known, &self.facts, self.context.observed_at) {
+        if self.context.sections.alerts
+            || plan.wants_alerts(&self.known, &self.facts, self.context.observed_at)
+        {
             let (steps, renewed) = learn::signs(plan, &self.profile);
             for prefix in renewed {
                 self.facts.forget(&prefix);

@@ -20,6 +20,32 @@ pub enum Depth {
     Learn,
 }
 
+/// What a steady poll reads beside the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections {
+    /// The meters.
+    pub meters: bool,
+    /// Levels of supplies and trays.
+    pub supplies: bool,
+    /// The alerts, even if nothing that is read points to them (the device told that there is one). Else they are read when something does.
+    pub alerts: bool,
+}
+
+impl Sections {
+    /// All that changes; the alerts when something points to them.
+    pub const ALL: Self = Self {
+        meters: true,
+        supplies: true,
+        alerts: false,
+    };
+}
+
+impl Default for Sections {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
 /// What a poll has to know about its surroundings.
 #[derive(Clone, Debug)]
 pub struct PollContext {
@@ -31,6 +57,8 @@ pub struct PollContext {
     pub observed_uptime_ms: u64,
     /// How much to read.
     pub depth: Depth,
+    /// Of a steady poll: what of it. What is left out is not read in the report, and keeps its last value in the plan.
+    pub sections: Sections,
     /// Whether `sysContact` is collected (off unless the operator wants it: it names a person).
     pub collect_contact: bool,
 }
@@ -44,6 +72,7 @@ impl PollContext {
             observed_at,
             observed_uptime_ms,
             depth: Depth::Steady,
+            sections: Sections::ALL,
             collect_contact: false,
         }
     }

@@ -63,6 +63,8 @@ pub(super) struct Known {
     pub last: Facts,
     /// The instance whose value proves the device.
     pub proof: Vec<Oid>,
+    /// What of `steady` this poll leaves out.
+    pub left_out: BTreeSet<Oid>,
 }
 
 /// How many rows the tables had.
@@ -130,6 +132,7 @@ impl Plan {
             steady: facts::unpack_oids(&self.steady)?,
             last: Facts::unpack(&self.last)?,
             proof: facts::unpack_oids(&self.proof)?,
+            left_out: BTreeSet::new(),
         };
         Some((Facts::unpack(&self.facts)?, known))
     }
@@ -144,7 +147,7 @@ impl Plan {
     pub(super) fn still_fits(&self, known: &Known, facts: &Facts, heard: &BTreeSet<Oid>) -> bool {
         let config = mib::general(1).child(&[self.device]);
         known.proven_by(facts, heard)
-            && known.steady.iter().all(|oid| heard.contains(oid))
+            && known.asked().all(|oid| heard.contains(oid))
             && known.last.get(&config) == facts.get(&config)
             && !restarted(&known.last, facts)
             && !replaced(&known.last, facts)
@@ -180,9 +183,20 @@ impl Plan {
     ) -> Self {
         let mut plan = self.clone();
         plan.events_moved = self.events_moved_by(known, view.facts);
-        plan.last = view
-            .facts
-            .pack(|oid| known.steady.binary_search(oid).is_ok());
+        let is_steady = |oid: &Oid| known.steady.binary_search(oid).is_ok();
+        plan.last = if known.left_out.is_empty() {
+            view.facts.pack(is_steady)
+        } else {
+            // That the engine moved on is seen again by the next heartbeat: what it points to was not all read.
+            let mut facts = view.facts.clone();
+            let engine = known.signs().into_iter();
+            for oid in engine.filter(|oid| oid.suffix_of(&mib::marker(4)).is_some()) {
+                if let Some(value) = known.last.get(&oid) {
+                    facts.insert(oid, value.clone());
+                }
+            }
+            facts.pack(is_steady)
+        };
         if alerts_read {
             plan.alerts_read_at_unix_ms = now.unix_ms;
             plan.alerts_stand = alerts::stands(&alerts::alerts(view, now));
@@ -237,6 +251,13 @@ impl Plan {
 }
 
 impl Known {
+    /// What of `steady` this poll asks for.
+    pub fn asked(&self) -> impl Iterator<Item = &Oid> {
+        self.steady
+            .iter()
+            .filter(|oid| !self.left_out.contains(*oid))
+    }
+
     /// What a heartbeat asks for: uptime, engine counter, alert counter, error state, as far as the device has them.
     pub fn signs(&self) -> Vec<Oid> {
         let wanted = [

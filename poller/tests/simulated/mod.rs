@@ -8,7 +8,7 @@ use std::sync::Arc;
 use codec::model::DeviceReport;
 use codec::time::Timestamp;
 use poller::conversation::{Ask, Conversation, Failure};
-use poller::device::{Depth, DevicePoll, Plan, PollContext, PollOutcome};
+use poller::device::{Depth, DevicePoll, Plan, PollContext, PollOutcome, Sections};
 use poller::oid::Oid;
 use poller::profile::ProfileSet;
 use poller::recording::Recording;
@@ -60,12 +60,22 @@ impl Device {
 
     /// A minute passes; the device is polled.
     pub fn poll(&mut self, depth: Depth) -> PollOutcome {
+        self.poll_with(depth, Sections::ALL)
+    }
+
+    /// A minute passes; the device is asked for these sections.
+    pub fn poll_sections(&mut self, sections: Sections) -> PollOutcome {
+        self.poll_with(Depth::Steady, sections)
+    }
+
+    fn poll_with(&mut self, depth: Depth, sections: Sections) -> PollOutcome {
         self.minute += 1;
         if let Some(Value::TimeTicks(ticks)) = self.variables.get_mut(&oid(UPTIME)) {
             *ticks += 6000;
         }
         let mut context = PollContext::new("192.0.2.10", START.plus_ms(self.minute * MINUTE_MS), 0);
         context.depth = depth;
+        context.sections = sections;
         let poll = DevicePoll::new(Arc::clone(&self.profiles), self.plan.clone(), context);
         let mut counted = Counted {
             inner: poll,
