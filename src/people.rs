@@ -100,7 +100,7 @@ pub fn agent(args: &AgentArgs) -> Result<(), Failure> {
         }
         AgentCommand::RotateToken { id } => {
             let id: AgentId = id.parse()?;
-            let token = registry.rotate_agent_token(&Scope::Everything, &id)?;
+            let token = registry.rotate_agent_token(&Scope::Everything, &id, Timestamp::now())?;
             note(&registry, "agent.rotate-token", id.as_str(), "")?;
             print_token(&registry, &id, &token)?;
         }
@@ -178,7 +178,7 @@ fn only_site(registry: &Registry) -> Result<TenantId, Failure> {
 pub fn new_token(registry: &Registry, id: &str, site: Option<TenantId>) -> Result<String, Failure> {
     let agent: AgentId = id.parse()?;
     if registry.agent(&Scope::Everything, &agent).is_ok() {
-        return Ok(registry.rotate_agent_token(&Scope::Everything, &agent)?);
+        return Ok(registry.rotate_agent_token(&Scope::Everything, &agent, Timestamp::now())?);
     }
     let site = match site {
         Some(site) => site,

@@ -1,5 +1,7 @@
-//! Agents: the programs at the customers' sites, and the bearer tokens they send.
+//! Agents: the programs at the customers' sites, and the keys (bearer tokens) that they send.
 //!
+//! A key comes from enrolment (see [`crate::enrolment`]), or is drawn here and shown once. An agent replaces its own in two steps, so that
+//! it has a working one whatever dies when: the next key is registered under the present one, and takes its place when it is first used.
 //! An agent belongs to the customer it was made for, for ever: devices that it reports are told apart within that customer
 //! (see [`crate::identity`]). It may move between that customer's sites; for another customer, another agent is added.
 //! All agents are kept in memory, so that a token costs one SHA-256 and one look-up.
@@ -18,6 +20,10 @@ use crate::fresh::Notice;
 use crate::tenant::{Level, checked_name};
 use crate::{Registry, locked, read, token, written};
 
+mod keys;
+
+pub(crate) use keys::refuse_taken_key;
+
 /// An agent without its token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Agent {
@@ -31,8 +37,12 @@ pub struct Agent {
     pub customer: TenantId,
     /// Whether it is barred.
     pub disabled: bool,
-    /// Whether it has a token at all.
+    /// Whether it has a key at all.
     pub has_token: bool,
+    /// Since when it has the key that it uses; `None` without one.
+    pub key_since: Option<Timestamp>,
+    /// Until when the enrolment token is good that was made for it and not yet used.
+    pub enrols_until: Option<Timestamp>,
     /// Since when it is here.
     pub created_at: Timestamp,
 }
@@ -46,22 +56,30 @@ pub struct NewAgent {
     pub token: String,
 }
 
-/// Why a token does not let an agent in.
+/// Why a key does not let an agent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AgentRefused {
-    /// The token is none of ours, or was revoked: 401.
-    #[error("the token is unknown or was revoked")]
+    /// The key is none of ours, was replaced or revoked: 401.
+    #[error("the key is unknown, was replaced or revoked")]
     Unknown,
     /// The agent is barred: 403.
     #[error("the agent is disabled")]
     Disabled,
 }
 
-/// All agents, by id and by the hash of the token.
+/// All agents, by id and by the hash of the key.
 #[derive(Default)]
 pub struct AgentCache {
     by_id: HashMap<AgentId, Arc<Agent>>,
-    by_hash: HashMap<[u8; 32], Arc<Agent>>,
+    by_hash: HashMap<[u8; 32], Held>,
+}
+
+/// Whose key it is.
+#[derive(Clone)]
+struct Held {
+    agent: Arc<Agent>,
+    /// Whether it is registered and was never used: the one before it is good until then.
+    is_next: bool,
 }
 
 impl AgentCache {
@@ -69,7 +87,9 @@ impl AgentCache {
         database.read(|connection| {
             let mut statement = connection
                 .prepare(
-                    "SELECT id, name, site, domain, disabled, created_at, token_hash FROM agent",
+                    "SELECT id, name, site, domain, disabled, created_at, token_hash, coalesce(key_since, created_at), next_hash,
+                            (SELECT max(expires_at) FROM enrolment WHERE agent = agent.id AND used_at IS NULL)
+                     FROM agent",
                 )
                 .during("read the agents")?;
             let mut rows = statement.query([]).during("read the agents")?;
@@ -77,6 +97,9 @@ impl AgentCache {
             while let Some(row) = rows.next().during("read the agents")? {
                 let id: String = row.get(0).during("read an agent")?;
                 let hash: Option<[u8; 32]> = row.get(6).during("read an agent")?;
+                let key_since: i64 = row.get(7).during("read an agent")?;
+                let next: Option<[u8; 32]> = row.get(8).during("read an agent")?;
+                let enrols_until: Option<i64> = row.get(9).during("read an agent")?;
                 let agent = Arc::new(Agent {
                     id: AgentId::new(&id).map_err(|error| Error::Invalid(error.to_string()))?,
                     name: row.get(1).during("read an agent")?,
@@ -85,9 +108,14 @@ impl AgentCache {
                     disabled: row.get(4).during("read an agent")?,
                     created_at: Timestamp::from_unix_ms(row.get(5).during("read an agent")?),
                     has_token: hash.is_some(),
+                    key_since: hash.map(|_| Timestamp::from_unix_ms(key_since)),
+                    enrols_until: enrols_until.map(Timestamp::from_unix_ms),
                 });
-                if let Some(hash) = hash {
-                    cache.by_hash.insert(hash, Arc::clone(&agent));
+                for (hash, is_next) in [(hash, false), (next, true)] {
+                    if let Some(hash) = hash {
+                        let agent = Arc::clone(&agent);
+                        cache.by_hash.insert(hash, Held { agent, is_next });
+                    }
                 }
                 cache.by_id.insert(agent.id.clone(), agent);
             }
@@ -110,7 +138,7 @@ impl Registry {
             let id = free_agent_id(transaction, name)?;
             transaction
                 .execute(
-                    "INSERT INTO agent (id, name, site, domain, token_hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO agent (id, name, site, domain, token_hash, created_at, key_since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
                     params![id.as_str(), name, site.0, customer.0, token::hash(&token), now.unix_ms],
                 )
                 .during("add an agent")?;
@@ -121,26 +149,6 @@ impl Registry {
             agent: self.agent(&Scope::Everything, &id)?,
             token,
         })
-    }
-
-    /// The agent that a bearer token speaks for.
-    ///
-    /// # Errors
-    /// [`AgentRefused`].
-    pub fn agent_by_token(&self, token: &str) -> Result<Arc<Agent>, AgentRefused> {
-        let hash = token::hash(token).ok_or(AgentRefused::Unknown)?;
-        self.notice_changes(Notice::Lately);
-        let look = || read(&self.inner.agents).by_hash.get(&hash).cloned();
-        let agent = look().or_else(|| {
-            // Another process may have added the agent a moment ago.
-            self.notice_changes(Notice::Now);
-            look()
-        });
-        match agent {
-            Some(agent) if agent.disabled => Err(AgentRefused::Disabled),
-            Some(agent) => Ok(agent),
-            None => Err(AgentRefused::Unknown),
-        }
     }
 
     /// The agents at the sites of `scope`, by name.
@@ -174,34 +182,6 @@ impl Registry {
         read(&self.inner.agents).by_id.get(id).cloned()
     }
 
-    /// Draws another token for an agent; the one before is worth nothing from now on.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when it is not in `scope`.
-    pub fn rotate_agent_token(&self, scope: &Scope, id: &AgentId) -> Result<String, Error> {
-        let token = token::draw(token::AGENT_PREFIX)?;
-        self.change_agent(scope, id, "change an agent's token", |transaction| {
-            transaction.execute(
-                "UPDATE agent SET token_hash = ?2 WHERE id = ?1",
-                params![id.as_str(), token::hash(&token)],
-            )
-        })?;
-        Ok(token)
-    }
-
-    /// Takes an agent's token away; [`Registry::rotate_agent_token`] gives it a new one.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when it is not in `scope`.
-    pub fn revoke_agent_token(&self, scope: &Scope, id: &AgentId) -> Result<(), Error> {
-        self.change_agent(scope, id, "revoke an agent's token", |transaction| {
-            transaction.execute(
-                "UPDATE agent SET token_hash = NULL WHERE id = ?1",
-                [id.as_str()],
-            )
-        })
-    }
-
     /// Bars an agent, or lets it in again.
     ///
     /// # Errors
@@ -212,11 +192,13 @@ impl Registry {
         id: &AgentId,
         disabled: bool,
     ) -> Result<(), Error> {
-        self.change_agent(scope, id, "bar an agent", |transaction| {
-            transaction.execute(
-                "UPDATE agent SET disabled = ?2 WHERE id = ?1",
-                params![id.as_str(), disabled],
-            )
+        self.change_agent(scope, id, |transaction| {
+            transaction
+                .execute(
+                    "UPDATE agent SET disabled = ?2 WHERE id = ?1",
+                    params![id.as_str(), disabled],
+                )
+                .during("bar an agent")
         })
     }
 
@@ -226,11 +208,13 @@ impl Registry {
     /// [`Error::NotFound`] when it is not in `scope`, [`Error::Invalid`] for a bad name.
     pub fn rename_agent(&self, scope: &Scope, id: &AgentId, name: &str) -> Result<(), Error> {
         let name = checked_name(name)?;
-        self.change_agent(scope, id, "rename an agent", |transaction| {
-            transaction.execute(
-                "UPDATE agent SET name = ?2 WHERE id = ?1",
-                [id.as_str(), name],
-            )
+        self.change_agent(scope, id, |transaction| {
+            transaction
+                .execute(
+                    "UPDATE agent SET name = ?2 WHERE id = ?1",
+                    [id.as_str(), name],
+                )
+                .during("rename an agent")
         })
     }
 
@@ -249,11 +233,13 @@ impl Registry {
                     .to_owned(),
             ));
         }
-        self.change_agent(scope, id, "move an agent", |transaction| {
-            transaction.execute(
-                "UPDATE agent SET site = ?2 WHERE id = ?1",
-                params![id.as_str(), site.0],
-            )
+        self.change_agent(scope, id, |transaction| {
+            transaction
+                .execute(
+                    "UPDATE agent SET site = ?2 WHERE id = ?1",
+                    params![id.as_str(), site.0],
+                )
+                .during("move an agent")
         })?;
         self.forget_device_sites();
         Ok(())
@@ -263,13 +249,10 @@ impl Registry {
         &self,
         scope: &Scope,
         id: &AgentId,
-        operation: &'static str,
-        change: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<usize, rusqlite::Error>,
+        change: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<usize, Error>,
     ) -> Result<(), Error> {
         self.agent(scope, id)?;
-        self.inner
-            .database
-            .change(|transaction| change(transaction).during(operation))?;
+        self.inner.database.change(change)?;
         self.reload_agents()
     }
 
@@ -282,7 +265,10 @@ impl Registry {
 }
 
 /// The first id made of `name` that no agent has.
-fn free_agent_id(transaction: &rusqlite::Transaction<'_>, name: &str) -> Result<AgentId, Error> {
+pub(crate) fn free_agent_id(
+    transaction: &rusqlite::Transaction<'_>,
+    name: &str,
+) -> Result<AgentId, Error> {
     /// Room for a number behind the name.
     const STEM_BYTES_MAX: usize = AGENT_ID_BYTES_MAX - 12;
     let mut stem = String::new();

@@ -8,7 +8,8 @@
 //! | [`throttle`] | how often a password may be tried |
 //! | [`session`] | what a browser holds after a login |
 //! | [`token`] | API tokens, and how every secret of the house is drawn and hashed |
-//! | [`agent`] | agents and their bearer tokens |
+//! | [`agent`] | agents and their keys |
+//! | [`enrolment`] | one-time tokens that are exchanged for an agent's key |
 //! | [`identity`] | which device a report speaks of (Rule 3) |
 //! | [`device`] | what people know of a device: its site and its references in the ERP |
 //! | [`settings`], [`audit`] | small typed values; who did what |
@@ -27,6 +28,7 @@ pub mod agent;
 pub mod audit;
 pub mod database;
 pub mod device;
+pub mod enrolment;
 pub mod error;
 mod fresh;
 pub mod identity;
@@ -44,8 +46,12 @@ pub use account::{Account, AccountChange, AccountId, Language, LoginError, NewAc
 pub use agent::{Agent, AgentRefused, NewAgent};
 pub use audit::{AuditEntry, Entry};
 pub use device::{DeviceNote, DeviceRecord, References};
+pub use enrolment::{EnrolError, NewEnrolment};
 pub use error::Error;
-pub use identity::{Certainty, Evidence, Finding, Resolution, Resolver};
+pub use identity::{
+    Certainty, Change, Decision, DecisionOp, DecisionRecord, Evidence, Finding, Resolution,
+    Resolver, Void,
+};
 pub use session::{NewSession, Session};
 pub use tenant::{Branch, Level, NewTenant, SitePath, Tenant};
 pub use token::{ApiToken, ApiTokenId};

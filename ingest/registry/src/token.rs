@@ -16,6 +16,8 @@ use crate::tenant::checked_name;
 
 /// What an agent's bearer token begins with.
 pub const AGENT_PREFIX: &str = "plt_agent_";
+/// What an enrolment token begins with.
+pub const ENROL_PREFIX: &str = "plt_enrol_";
 /// What an API token begins with.
 pub const API_PREFIX: &str = "plt_api_";
 /// API tokens that one account may hold: more is a program that does not keep its own.

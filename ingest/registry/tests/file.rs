@@ -201,3 +201,46 @@ fn what_another_process_changes_is_noticed() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_file_of_each_older_schema_opens_and_its_agents_are_let_in() {
+    let steps = [
+        include_str!("../src/schema_1.sql"),
+        include_str!("../src/schema_2.sql"),
+        include_str!("../src/schema_3.sql"),
+    ];
+    for version in 1..=steps.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.sqlite");
+        let old = rusqlite::Connection::open(&path).unwrap();
+        for step in &steps[..version] {
+            old.execute_batch(step).unwrap();
+        }
+        old.execute_batch(
+            "INSERT INTO tenant (id, level, parent, name, time_zone, created_at) VALUES
+                 (1, 1, NULL, 'Dealer', NULL, 0), (2, 2, 1, 'Customer', NULL, 0), (3, 3, 2, 'Site', 'Etc/UTC', 0);",
+        )
+        .unwrap();
+        let token = "plt_agent_of-an-older-program";
+        let hash: [u8; 32] = codec::key::ContentHash::of(token.as_bytes()).0;
+        old.execute(
+            "INSERT INTO agent (id, name, site, domain, token_hash, created_at) VALUES ('werk', 'Werk', 3, 2, ?1, 7)",
+            [hash],
+        )
+        .unwrap();
+        old.pragma_update(None, "user_version", i64::try_from(version).unwrap())
+            .unwrap();
+        old.pragma_update(None, "application_id", 0x506c_746e)
+            .unwrap();
+        drop(old);
+
+        let registry = Registry::open(&path).unwrap();
+        let agent = registry.agent_by_token(token).unwrap();
+        assert_eq!(agent.id.as_str(), "werk", "version {version}");
+        assert_eq!(agent.key_since, Some(NOW), "as old as the agent");
+        registry
+            .invite_agent_again(&Scope::Everything, &agent.id, 60_000, NOW)
+            .unwrap();
+        assert_eq!(registry.check().unwrap(), [""; 0]);
+    }
+}

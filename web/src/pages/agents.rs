@@ -160,7 +160,7 @@ pub(crate) async fn renew(
     state
         .blocking(move |parts| {
             let scope = member.scope(parts);
-            let token = parts.registry.rotate_agent_token(&scope, &id)?;
+            let token = parts.registry.rotate_agent_token(&scope, &id, member.visit.now)?;
             note(parts, &member, "agent.token", &id)?;
             let fresh = fresh(parts, id.as_str(), &token);
             render(parts, &member, Some(fresh))

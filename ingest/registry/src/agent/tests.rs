@@ -51,7 +51,7 @@ fn a_token_lets_its_agent_in_until_it_is_rotated_revoked_or_the_agent_barred() {
     registry.set_agent_disabled(&all, &id, true).unwrap();
     assert_eq!(lets_in(&new.token), Err(AgentRefused::Disabled));
     registry.set_agent_disabled(&all, &id, false).unwrap();
-    let second = registry.rotate_agent_token(&all, &id).unwrap();
+    let second = registry.rotate_agent_token(&all, &id, NOW).unwrap();
     assert_eq!(lets_in(&new.token), Err(AgentRefused::Unknown));
     assert_eq!(lets_in(&second), Ok(id.clone()));
     registry.revoke_agent_token(&all, &id).unwrap();
@@ -103,7 +103,7 @@ fn an_agent_moves_within_its_customer_and_is_seen_only_in_scope() {
     );
     let foreign_scope = registry.scope_of(Branch::Tenant(foreign));
     assert!(matches!(
-        registry.rotate_agent_token(&foreign_scope, &agent),
+        registry.rotate_agent_token(&foreign_scope, &agent, NOW),
         Err(Error::NotFound { .. })
     ));
 }
