@@ -1,7 +1,9 @@
-//! One simulated printer. Everything it says is a function of its number and the time of day: it needs no memory, and a fleet
-//! that is stopped for an hour has printed for an hour when it comes back.
+//! One simulated printer. Everything it says is a function of its number, the time of day and what happened to it ([`Turns`]): a
+//! fleet that is stopped for an hour has printed for an hour when it comes back.
 
 use std::net::Ipv4Addr;
+
+use super::turns::{COUNTERS, Turns};
 
 /// Meters count from this moment on: 2026-01-01T00:00:00Z.
 const COUNTING_SINCE_UNIX_MS: i64 = 1_767_225_600_000;
@@ -148,8 +150,11 @@ pub struct Printer {
     pub mac: [u8; 6],
     /// What it does on the network.
     pub behaviour: Behaviour,
+    /// What happened to it since the fleet was made.
+    pub turns: Turns,
     colour: bool,
     seed: u64,
+    fleet_seed: u64,
 }
 
 const FLOORS: [&str; 6] = ["EG", "1. OG", "2. OG", "3. OG", "UG", "Dachgeschoss"];
@@ -182,63 +187,65 @@ impl Printer {
         let fleet_seed = seed;
         let seed = mix(seed ^ u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let model = face.models[pick(seed, 1, face.models.len())].clone();
-        // A multiplier without common factors with ten: no two printers of a face share a serial number.
-        let nth = u64::from(number / face_count.max(1)) * 77_317 + fleet_seed % 10_000;
-        let digits = format!("{nth:014}");
-        let mut digit = digits.bytes().rev();
-        let serial = face
-            .serial
-            .chars()
-            .map(|c| match c {
-                '#' => char::from(digit.next().unwrap_or(b'0')),
-                other => other,
-            })
-            .collect();
-        let mut mac = [0; 6];
-        for (octet, text) in mac.iter_mut().zip(face.mac_prefix.split(':')) {
-            *octet = u8::from_str_radix(text, 16).unwrap_or(0);
-        }
-        mac[3..].copy_from_slice(&number.to_be_bytes()[1..]);
         let room = ROOMS[pick(seed, 3, ROOMS.len())];
         Self {
             number,
             address,
             face: face_index,
             model,
-            serial,
+            serial: serial(face, number / face_count.max(1), fleet_seed),
             name: format!("prn-{:05}", number + 1),
             location: format!("{room}, {}", FLOORS[pick(seed, 4, FLOORS.len())]),
-            mac,
+            mac: mac(face, number, 0),
             behaviour,
+            turns: Turns::default(),
             colour: face.colour,
             seed,
+            fleet_seed,
         }
     }
 
-    /// The count of `quantity` at `now_unix_ms`.
+    /// Gives it the serial number and the MAC of the next main board that was never seen before.
+    pub(super) fn change_board(&mut self, face: &super::face::Face, face_count: u32) {
+        self.turns.boards += 1;
+        let index = self.number / face_count.max(1) + self.turns.boards * SERIALS_OF_A_FLEET;
+        self.serial = serial(face, index, self.fleet_seed);
+        self.change_network_card(face);
+    }
+
+    /// Gives it another MAC.
+    pub(super) fn change_network_card(&mut self, face: &super::face::Face) {
+        self.turns.network_cards += 1;
+        self.mac = mac(face, self.number, self.turns.network_cards);
+    }
+
+    /// What the meter of `quantity` shows at `now_unix_ms`.
     #[must_use]
     pub fn quantity(&self, quantity: Quantity, now_unix_ms: i64) -> u64 {
-        let of = |quantity| self.quantity(quantity, now_unix_ms);
-        match quantity {
-            Quantity::PrintMono => self.count(10, 2_000, 180_000, 2, 60, now_unix_ms),
-            Quantity::CopyMono => self.count(12, 500, 60_000, 1, 15, now_unix_ms),
-            Quantity::Fax => self.count(14, 0, 4_000, 0, 3, now_unix_ms),
-            Quantity::Scan => self.count(15, 300, 90_000, 1, 25, now_unix_ms),
-            Quantity::PrintColour if self.colour => {
-                self.count(11, 1_000, 90_000, 1, 40, now_unix_ms)
-            }
-            Quantity::CopyColour if self.colour => self.count(13, 100, 20_000, 1, 8, now_unix_ms),
-            Quantity::PrintColour | Quantity::CopyColour => 0,
-            Quantity::Print => of(Quantity::PrintMono) + of(Quantity::PrintColour),
-            Quantity::Copy => of(Quantity::CopyMono) + of(Quantity::CopyColour),
-            Quantity::Mono => of(Quantity::PrintMono) + of(Quantity::CopyMono) + of(Quantity::Fax),
-            Quantity::Colour => of(Quantity::PrintColour) + of(Quantity::CopyColour),
-            Quantity::Total => of(Quantity::Mono) + of(Quantity::Colour),
-            Quantity::Duplex => of(Quantity::Total) * 3 / 10,
-            Quantity::Simplex => of(Quantity::Total) - of(Quantity::Duplex),
-            Quantity::A3 => of(Quantity::Total) / 20,
-            Quantity::A4 => of(Quantity::Total) - of(Quantity::A3),
-        }
+        let base = self.meters(now_unix_ms);
+        self.turns.rolled(derived(quantity, &base))
+    }
+
+    /// What the six meters of which all others are sums show.
+    pub(super) fn meters(&self, now_unix_ms: i64) -> [u64; COUNTERS] {
+        let mut base = self.worked(now_unix_ms);
+        self.turns.forget(&mut base);
+        base
+    }
+
+    /// What it really did, whatever its meters say: this wears its parts.
+    pub(super) fn worked(&self, now_unix_ms: i64) -> [u64; COUNTERS] {
+        let colour = u64::from(self.colour);
+        let mut base = [
+            self.count(10, 2_000, 180_000, 2, 60, now_unix_ms),
+            self.count(11, 1_000, 90_000, 1, 40, now_unix_ms) * colour,
+            self.count(12, 500, 60_000, 1, 15, now_unix_ms),
+            self.count(13, 100, 20_000, 1, 8, now_unix_ms) * colour,
+            self.count(14, 0, 4_000, 0, 3, now_unix_ms),
+            self.count(15, 300, 90_000, 1, 25, now_unix_ms),
+        ];
+        self.turns.add_printed(&mut base);
+        base
     }
 
     /// What is left in `part`, in thousandths.
@@ -258,7 +265,8 @@ impl Printer {
             1
         };
         let pages = (pages + mix(self.seed ^ salt) % pages) / starter;
-        let printed = self.quantity(used, now_unix_ms) + mix(self.seed ^ (salt + 40)) % pages;
+        let worked = derived(used, &self.worked(now_unix_ms));
+        let printed = worked + mix(self.seed ^ (salt + 40)) % pages;
         1000 - printed % pages * 1000 / pages
     }
 
@@ -266,7 +274,7 @@ impl Printer {
     #[must_use]
     pub fn tray_sheets(&self, row: usize, capacity: u64, now_unix_ms: i64) -> u64 {
         let row = row as u64;
-        let used = self.quantity(Quantity::Total, now_unix_ms) / (row + 1);
+        let used = derived(Quantity::Total, &self.worked(now_unix_ms)) / (row + 1);
         // A little past empty, so that the tray stands empty for a while before it is refilled.
         capacity
             .saturating_sub((used + mix(self.seed ^ (60 + row)) % capacity.max(1)) % (capacity + 8))
@@ -275,7 +283,9 @@ impl Printer {
     /// `sysUpTime` in hundredths of a second; printers are switched on at different hours.
     #[must_use]
     pub fn uptime_ticks(&self, now_unix_ms: i64) -> u32 {
-        let running_ms = self.running_ms(now_unix_ms) + mix(self.seed ^ 30) % (40 * 24 * HOUR_MS);
+        let running_ms = self.turns.running_ms(now_unix_ms).unwrap_or_else(|| {
+            self.running_ms(now_unix_ms) + mix(self.seed ^ 30) % (40 * 24 * HOUR_MS)
+        });
         // Wraps after 497 days, as RFC 3418 has it.
         u32::try_from(running_ms / 10 % (1 << 32)).unwrap_or(0)
     }
@@ -381,6 +391,58 @@ impl Printer {
         let base = base_min + mix(self.seed ^ salt) % (base_max - base_min);
         let rate = rate_min + mix(self.seed ^ (salt + 100)) % (rate_max - rate_min);
         base + self.running_ms(now_unix_ms) * rate / HOUR_MS
+    }
+}
+
+/// Serial numbers set aside for each generation of boards: more than a fleet has printers of one face.
+const SERIALS_OF_A_FLEET: u32 = 100_003;
+
+/// The serial number of the printer of that index among those of its face.
+fn serial(face: &super::face::Face, index: u32, fleet_seed: u64) -> String {
+    // A multiplier without common factors with ten: no two printers of a face share a serial number.
+    let nth = u64::from(index) * 77_317 + fleet_seed % 10_000;
+    let digits = format!("{nth:014}");
+    let mut digit = digits.bytes().rev();
+    face.serial
+        .chars()
+        .map(|c| match c {
+            '#' => char::from(digit.next().unwrap_or(b'0')),
+            other => other,
+        })
+        .collect()
+}
+
+/// The MAC of the printer of that number, with its so many-th network card.
+fn mac(face: &super::face::Face, number: u32, card: u32) -> [u8; 6] {
+    let mut mac = [0; 6];
+    for (octet, text) in mac.iter_mut().zip(face.mac_prefix.split(':')) {
+        *octet = u8::from_str_radix(text, 16).unwrap_or(0);
+    }
+    // Numbers stay below 2^20: the four bits above them are the card's.
+    mac[3..].copy_from_slice(&(number | (card & 0xf) << 20).to_be_bytes()[1..]);
+    mac
+}
+
+/// Any quantity from the six that are counted.
+pub(super) fn derived(quantity: Quantity, base: &[u64; COUNTERS]) -> u64 {
+    let &[print_mono, print_colour, copy_mono, copy_colour, fax, scan] = base;
+    let total = print_mono + print_colour + copy_mono + copy_colour + fax;
+    match quantity {
+        Quantity::PrintMono => print_mono,
+        Quantity::PrintColour => print_colour,
+        Quantity::CopyMono => copy_mono,
+        Quantity::CopyColour => copy_colour,
+        Quantity::Fax => fax,
+        Quantity::Scan => scan,
+        Quantity::Print => print_mono + print_colour,
+        Quantity::Copy => copy_mono + copy_colour,
+        Quantity::Mono => print_mono + copy_mono + fax,
+        Quantity::Colour => print_colour + copy_colour,
+        Quantity::Total => total,
+        Quantity::Duplex => total * 3 / 10,
+        Quantity::Simplex => total - total * 3 / 10,
+        Quantity::A3 => total / 20,
+        Quantity::A4 => total - total / 20,
     }
 }
 

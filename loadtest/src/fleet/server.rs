@@ -8,10 +8,14 @@ use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::event::{Event, EventError};
 use super::printer::{Behaviour, Printer};
+use super::scenario::Schedule;
+use super::world::World;
 
 /// Most printers of one fleet: what fits between the first address and the end of 127.0.0.0/8, with room to spare.
 pub const DEVICES_MAX: u32 = 1_000_000;
@@ -34,8 +38,10 @@ pub struct FleetConfig {
     pub community: String,
     /// How long an answer takes, at least.
     pub latency: Duration,
-    /// How much longer it may take.
+    /// How much longer it may take, evenly spread; above zero, answers overtake each other.
     pub jitter: Duration,
+    /// How many answers of 1,000 take ten times as long.
+    pub tail_permille: u32,
     /// How many requests or answers of 1,000 are lost.
     pub loss_permille: u32,
     /// How many answers of 1,000 come twice.
@@ -44,6 +50,8 @@ pub struct FleetConfig {
     pub dead_permille: u32,
     /// How many printers of 1,000 are in power save.
     pub asleep_permille: u32,
+    /// What happens to them, and when.
+    pub schedule: Schedule,
 }
 
 impl Default for FleetConfig {
@@ -56,10 +64,12 @@ impl Default for FleetConfig {
             community: "public".to_owned(),
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
+            tail_permille: 0,
             loss_permille: 0,
             duplicate_permille: 0,
             dead_permille: 20,
             asleep_permille: 20,
+            schedule: Schedule::default(),
         }
     }
 }
@@ -75,6 +85,24 @@ pub struct FleetStats {
     pub unanswered: AtomicU64,
     /// Requests and answers that were lost on purpose.
     pub lost: AtomicU64,
+    /// Events that happened, asked for or by chance.
+    pub events: AtomicU64,
+}
+
+impl FleetStats {
+    /// All of them, as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        serde_json::json!({
+            "requests": of(&self.requests),
+            "answers": of(&self.answers),
+            "unanswered": of(&self.unanswered),
+            "lost": of(&self.lost),
+            "events": of(&self.events),
+        })
+        .to_string()
+    }
 }
 
 /// Why a fleet cannot start.
@@ -115,8 +143,47 @@ pub struct Fleet {
     port: u16,
     printers: Arc<Vec<Printer>>,
     stats: Arc<FleetStats>,
-    stop: Arc<AtomicBool>,
+    remote: Remote,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Tells a fleet what happens, from any thread.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    orders: Sender<Order>,
+    stop: Arc<AtomicBool>,
+}
+
+/// An event, and who wants to hear what came of it.
+#[derive(Debug)]
+struct Order {
+    event: Event,
+    reply: SyncSender<Result<String, EventError>>,
+}
+
+/// How long an order may take: the fleet's thread looks for orders between two batches of requests.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Remote {
+    /// Lets `event` happen; returns when it has, with a sentence about what is so now (JSON for `show` and `stats`).
+    ///
+    /// # Errors
+    /// [`EventError`] says why nothing changed.
+    pub fn tell(&self, event: Event) -> Result<String, EventError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.orders
+            .send(Order { event, reply })
+            .map_err(|_| EventError::Stopped)?;
+        answer
+            .recv_timeout(ORDER_TIMEOUT)
+            .unwrap_or(Err(EventError::Stopped))
+    }
+
+    /// Whether the fleet still answers.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
 }
 
 impl Fleet {
@@ -131,9 +198,14 @@ impl Fleet {
             .iter()
             .map(super::mib::Mib::compile)
             .collect::<Result<Vec<_>, _>>()?;
-        let stats = Arc::new(FleetStats::default());
-        let stop = Arc::new(AtomicBool::new(false));
-        start_thread(config, mibs, printers, stats, stop)
+        let world = World::new(printers.to_vec(), faces, config.first);
+        start_thread(config, mibs, printers, world)
+    }
+
+    /// Tells it what happens.
+    #[must_use]
+    pub const fn remote(&self) -> &Remote {
+        &self.remote
     }
 
     /// The UDP port that all printers listen on.
@@ -142,13 +214,13 @@ impl Fleet {
         self.port
     }
 
-    /// The printers.
+    /// The printers as they were made; what happened to them since is asked for with [`Event::Show`].
     #[must_use]
     pub fn printers(&self) -> &[Printer] {
         &self.printers
     }
 
-    /// The socket address of each printer.
+    /// The socket address that each printer had at the start.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddrV4> {
         self.printers
             .iter()
@@ -167,7 +239,7 @@ impl Fleet {
     }
 
     fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.remote.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // A panic of the simulator has been printed by its own thread.
             let _ = thread.join();
@@ -182,7 +254,7 @@ impl Drop for Fleet {
 }
 
 /// The address of the printer of that number: 254 of every 256, so that none looks like a network or a broadcast address.
-fn address_of(first: Ipv4Addr, number: u32) -> Option<Ipv4Addr> {
+pub(super) fn address_of(first: Ipv4Addr, number: u32) -> Option<Ipv4Addr> {
     let start = u32::from(first).max(0x7f00_0001);
     let offset = (start & 0xff).clamp(1, 254) - 1 + number;
     let address = (start & !0xff).checked_add(offset / 254 * 256)? + offset % 254 + 1;
@@ -191,8 +263,7 @@ fn address_of(first: Ipv4Addr, number: u32) -> Option<Ipv4Addr> {
 }
 
 /// The inverse of [`address_of`].
-#[cfg(target_os = "linux")]
-fn number_of(first: Ipv4Addr, address: Ipv4Addr) -> Option<u32> {
+pub(super) fn number_of(first: Ipv4Addr, address: Ipv4Addr) -> Option<u32> {
     let start = u32::from(first).max(0x7f00_0001);
     let address = u32::from(address);
     if matches!(address & 0xff, 0 | 255) {
@@ -202,7 +273,7 @@ fn number_of(first: Ipv4Addr, address: Ipv4Addr) -> Option<u32> {
     (block * 254 + (address & 0xff)).checked_sub((start & 0xff).clamp(1, 254))
 }
 
-fn make_printers(
+pub(super) fn make_printers(
     config: &FleetConfig,
     faces: &[super::face::Face],
 ) -> Result<Vec<Printer>, FleetError> {
@@ -249,8 +320,7 @@ fn start_thread(
     _: FleetConfig,
     _: Vec<super::mib::Mib>,
     _: Arc<Vec<Printer>>,
-    _: Arc<FleetStats>,
-    _: Arc<AtomicBool>,
+    _: World,
 ) -> Result<Fleet, FleetError> {
     Err(FleetError::Platform)
 }
@@ -260,16 +330,21 @@ fn start_thread(
     config: FleetConfig,
     mibs: Vec<super::mib::Mib>,
     printers: Arc<Vec<Printer>>,
-    stats: Arc<FleetStats>,
-    stop: Arc<AtomicBool>,
+    world: World,
 ) -> Result<Fleet, FleetError> {
     let socket = linux::open(config.port)?;
     let port = socket.port;
+    let stats = Arc::new(FleetStats::default());
+    let (orders, inbox) = mpsc::channel();
+    let remote = Remote {
+        orders,
+        stop: Arc::new(AtomicBool::new(false)),
+    };
     let thread = std::thread::Builder::new()
         .name("printer-fleet".to_owned())
         .spawn({
-            let (printers, stats, stop) = (printers.clone(), stats.clone(), stop.clone());
-            move || linux::Server::new(socket, config, mibs, &printers, &stats).run(&stop)
+            let (stats, stop) = (stats.clone(), remote.stop.clone());
+            move || linux::Server::new(socket, config, mibs, world, inbox, &stats).run(&stop)
         })
         .map_err(|source| FleetError::Socket {
             port,
@@ -280,7 +355,7 @@ fn start_thread(
         port,
         printers,
         stats,
-        stop,
+        remote,
         thread: Some(thread),
     })
 }

@@ -14,13 +14,16 @@ use nix::sys::socket::{
 };
 
 use super::super::ber::{Writer, read_request};
+use super::super::event::{Event, EventError, Network};
 use super::super::mib::Mib;
-use super::super::printer::{Behaviour, Printer, mix};
+use super::super::printer::{Behaviour, mix};
 use super::super::respond::respond;
+use super::super::world::World;
 use super::{
-    DELAYED_ANSWERS_MAX, Delayed, DelayedQueue, FleetConfig, FleetError, FleetStats, number_of,
+    DELAYED_ANSWERS_MAX, Delayed, DelayedQueue, FleetConfig, FleetError, FleetStats, Order,
 };
 use std::cmp::Reverse;
+use std::sync::mpsc::Receiver;
 
 /// Requests taken with one system call.
 const BATCH_DATAGRAMS: usize = 64;
@@ -32,6 +35,9 @@ const SOCKET_BUFFER_BYTES: usize = 8 << 20;
 const AWAKE_MS: i64 = 20_000;
 /// How long the thread waits for a request before it looks at its other duties.
 const WAIT: Duration = Duration::from_millis(20);
+
+/// How much longer the slow answers take.
+const TAIL_FACTOR: u64 = 10;
 
 pub(super) struct Socket {
     socket: UdpSocket,
@@ -75,7 +81,8 @@ pub(super) struct Server<'a> {
     socket: UdpSocket,
     config: FleetConfig,
     mibs: Vec<Mib>,
-    printers: &'a [Printer],
+    world: World,
+    orders: Receiver<Order>,
     stats: &'a FleetStats,
     /// For printers in power save: until when they are awake.
     awake_until_unix_ms: Vec<i64>,
@@ -90,17 +97,19 @@ impl<'a> Server<'a> {
         socket: Socket,
         config: FleetConfig,
         mibs: Vec<Mib>,
-        printers: &'a [Printer],
+        world: World,
+        orders: Receiver<Order>,
         stats: &'a FleetStats,
     ) -> Self {
         Self {
             socket: socket.socket,
             dice: config.seed,
+            awake_until_unix_ms: vec![0; config.devices as usize],
             config,
             mibs,
-            printers,
+            world,
+            orders,
             stats,
-            awake_until_unix_ms: vec![0; printers.len()],
             delayed: DelayedQueue::new(),
             started: Instant::now(),
             writer: Writer::default(),
@@ -151,6 +160,7 @@ impl<'a> Server<'a> {
                 }
             }
             let now_unix_ms = unix_ms();
+            self.turn_events(now_unix_ms);
             for (&(asked, asker, bytes), buffer) in arrived.iter().zip(&buffers) {
                 let (Some(asked), Some(asker)) = (asked, asker) else {
                     continue;
@@ -174,14 +184,12 @@ impl<'a> Server<'a> {
         if self.is_hit(self.config.loss_permille) {
             return count(&self.stats.lost);
         }
-        let printers = self.printers;
-        let found = number_of(self.config.first, asked)
-            .and_then(|number| printers.get(usize::try_from(number).ok()?));
-        let (Some(printer), Some(request)) = (found, read_request(datagram)) else {
+        let (Some(printer), Some(request)) = (self.world.at(asked), read_request(datagram)) else {
             return count(&self.stats.unanswered);
         };
+        let awake_until = &mut self.awake_until_unix_ms[printer.number as usize];
         if request.community != self.config.community.as_bytes()
-            || !self.is_awake(printer, now_unix_ms)
+            || !is_awake(printer.behaviour, awake_until, now_unix_ms)
         {
             return count(&self.stats.unanswered);
         }
@@ -259,17 +267,58 @@ impl<'a> Server<'a> {
         });
     }
 
-    fn is_awake(&mut self, printer: &Printer, now_unix_ms: i64) -> bool {
-        match printer.behaviour {
-            Behaviour::Awake => true,
-            Behaviour::Dead => false,
-            Behaviour::Asleep => {
-                let until = &mut self.awake_until_unix_ms[printer.number as usize];
-                let awake = *until > now_unix_ms;
-                *until = now_unix_ms + AWAKE_MS;
-                awake
+    /// Lets happen what somebody ordered and what the schedule says.
+    fn turn_events(&mut self, now_unix_ms: i64) {
+        while let Ok(order) = self.orders.try_recv() {
+            let told = self.happen(&order.event, now_unix_ms);
+            // Who asked may have stopped waiting.
+            let _ = order.reply.try_send(told);
+        }
+        if self.config.schedule.is_empty() {
+            return;
+        }
+        let now_ms = self.elapsed_us() / 1000;
+        while let Some(event) = self.config.schedule.due(now_ms) {
+            match self.happen(&event, now_unix_ms) {
+                Ok(now) => tracing::info!(%event, %now, "it happened"),
+                Err(error) => tracing::warn!(%event, %error, "it did not happen"),
             }
         }
+    }
+
+    fn happen(&mut self, event: &Event, now_unix_ms: i64) -> Result<String, EventError> {
+        let told = match event {
+            Event::Stats => return Ok(self.stats.to_json()),
+            Event::Network(network) => Ok(self.change_network(network)),
+            event => self
+                .world
+                .apply(event, now_unix_ms)
+                .expect("the world knows every event but those above"),
+        };
+        if told.is_ok() && !matches!(event, Event::Show { .. }) {
+            count(&self.stats.events);
+        }
+        told
+    }
+
+    fn change_network(&mut self, network: &Network) -> String {
+        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
+        let config = &mut self.config;
+        config.latency = network.latency_ms.map_or(config.latency, ms);
+        config.jitter = network.jitter_ms.map_or(config.jitter, ms);
+        config.tail_permille = network.tail_permille.unwrap_or(config.tail_permille);
+        config.loss_permille = network.loss_permille.unwrap_or(config.loss_permille);
+        config.duplicate_permille = network
+            .duplicate_permille
+            .unwrap_or(config.duplicate_permille);
+        format!(
+            "latency {} ms, jitter {} ms, of 1,000: {} slow, {} lost, {} twice",
+            config.latency.as_millis(),
+            config.jitter.as_millis(),
+            config.tail_permille,
+            config.loss_permille,
+            config.duplicate_permille
+        )
     }
 
     /// Waits until the next delayed answer is due, at most a millisecond: requests may come in the meantime.
@@ -292,10 +341,14 @@ impl<'a> Server<'a> {
             .as_micros()
             .try_into()
             .unwrap_or(u64::MAX);
-        if jitter_us == 0 {
-            return latency_us;
+        let latency_us = match jitter_us {
+            0 => latency_us,
+            jitter_us => latency_us + self.roll() % jitter_us,
+        };
+        if self.is_hit(self.config.tail_permille) {
+            return latency_us * TAIL_FACTOR;
         }
-        latency_us + self.roll() % jitter_us
+        latency_us
     }
 
     fn is_hit(&mut self, permille: u32) -> bool {
@@ -309,6 +362,18 @@ impl<'a> Server<'a> {
 
     fn elapsed_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+fn is_awake(behaviour: Behaviour, until_unix_ms: &mut i64, now_unix_ms: i64) -> bool {
+    match behaviour {
+        Behaviour::Awake => true,
+        Behaviour::Dead => false,
+        Behaviour::Asleep => {
+            let awake = *until_unix_ms > now_unix_ms;
+            *until_unix_ms = now_unix_ms + AWAKE_MS;
+            awake
+        }
     }
 }
 

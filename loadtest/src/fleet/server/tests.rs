@@ -130,3 +130,44 @@ fn a_fleet_outside_loopback_is_refused() {
     });
     assert!(matches!(refused, Err(FleetError::Devices { .. })));
 }
+
+#[test]
+fn what_is_ordered_over_the_control_channel_is_so_when_the_answer_comes() {
+    use std::io::{BufRead, BufReader, Write};
+    let fleet = Fleet::start(FleetConfig {
+        devices: 30,
+        dead_permille: 0,
+        asleep_permille: 0,
+        ..FleetConfig::default()
+    })
+    .unwrap();
+    let control =
+        super::super::control::listen(fleet.remote().clone(), "127.0.0.1:0".parse().unwrap())
+            .unwrap();
+    let stream = std::net::TcpStream::connect(control).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut tell = |line: &str| {
+        writeln!(&stream, "{line}").unwrap();
+        answers.next().unwrap().unwrap()
+    };
+    let request = get(&["1.3.6.1.2.1.2.2.1.6.1"]);
+    let mac = fleet.printers()[17].mac;
+    let (old, new) = (
+        fleet.addresses().nth(17).unwrap(),
+        SocketAddrV4::new(Ipv4Addr::new(127, 20, 9, 9), fleet.port()),
+    );
+    assert!(tell("move 17 127.20.9.9").starts_with("ok: printer 17 is at 127.20.9.9"));
+    let answer = ask(new, &request).expect("it answers where it is now");
+    assert!(answer.windows(6).any(|window| window == mac));
+    assert_eq!(ask(old, &request), None);
+    assert!(tell("board 17 new").starts_with("ok: "));
+    let answer = ask(new, &request).unwrap();
+    assert!(!answer.windows(6).any(|window| window == mac));
+    assert!(tell("off 17").starts_with("ok: "));
+    assert_eq!(ask(new, &request), None);
+    assert!(tell("move 99 127.20.9.9").starts_with("error: no printer 99"));
+    assert!(tell("stats").contains("\"events\":3"));
+}
