@@ -263,6 +263,7 @@ fn agent_config(
         name: "demo".to_owned(),
         include: vec![entry],
         exclude: Vec::new(),
+        transport: poller::engine::Transport::Udp,
         credentials: vec![Credential::v2c("public", b"public")],
     }];
     // A demo is looked at for minutes: everything is read far more often than a real agent would.

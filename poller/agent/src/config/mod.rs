@@ -13,12 +13,14 @@ mod secret;
 mod tests;
 pub mod units;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use codec::id::AgentId;
 use poller::credentials::Credential;
+use poller::engine::{SNMP_PORT, Target, Transport};
+use poller::usm::User;
 
 pub use locate::{ConfigError, KeyError};
 pub use ranges::RangeEntry;
@@ -46,6 +48,8 @@ pub struct AgentConfig {
     pub schedule: ScheduleConfig,
     /// How hard the network is used.
     pub polling: PollingConfig,
+    /// Whether devices may tell that they want to be asked.
+    pub traps: TrapsConfig,
     /// Where the names of addresses come from.
     pub names: NamesConfig,
     /// Where printers are looked for.
@@ -181,6 +185,17 @@ pub struct PollingConfig {
     pub profiles_directory: Option<PathBuf>,
 }
 
+/// Where traps and informs are listened for, and whose are heard.
+#[derive(Clone, Debug, Default)]
+pub struct TrapsConfig {
+    /// Listened on by UDP and by TCP; none: traps are not listened for.
+    pub listen: Vec<SocketAddr>,
+    /// Communities that are let in; none: all. A trap is a reason to ask, never data.
+    pub communities: Vec<Secret>,
+    /// SNMPv3 users that are let in: those of the credentials.
+    pub users: Vec<User>,
+}
+
 /// Where the names of addresses come from.
 #[derive(Clone, Debug)]
 pub struct NamesConfig {
@@ -212,6 +227,8 @@ pub struct RangeConfig {
     pub include: Vec<RangeEntry>,
     /// What never to ask.
     pub exclude: Vec<RangeEntry>,
+    /// What carries the messages.
+    pub transport: Transport,
     /// What to try, in this order.
     pub credentials: Vec<Credential>,
 }
@@ -220,13 +237,36 @@ impl RangeConfig {
     /// Whether an address may be asked here. A host name may stand for any address, so a range with one covers what it does not
     /// exclude.
     #[must_use]
-    pub fn covers(&self, address: std::net::IpAddr) -> bool {
+    pub fn covers(&self, address: IpAddr) -> bool {
         let has = |entries: &[RangeEntry]| entries.iter().any(|entry| entry.contains(address));
         let has_names = || {
             let mut hosts = self.include.iter().map(|entry| &entry.hosts);
             hosts.any(|hosts| matches!(hosts, ranges::Hosts::Name(_)))
         };
         !has(&self.exclude) && (has(&self.include) || has_names())
+    }
+
+    /// Where the devices at an address that is written in the range are asked: one place for each entry that covers it.
+    pub fn places(&self, address: IpAddr) -> impl Iterator<Item = SocketAddr> {
+        let has = |entries: &[RangeEntry]| entries.iter().any(|entry| entry.contains(address));
+        let entries = if has(&self.exclude) {
+            &[][..]
+        } else {
+            &self.include
+        };
+        entries
+            .iter()
+            .filter(move |entry| entry.contains(address))
+            .map(move |entry| SocketAddr::new(address, entry.port.unwrap_or(SNMP_PORT)))
+    }
+
+    /// How a device of this range is reached.
+    #[must_use]
+    pub const fn target(&self, address: SocketAddr) -> Target {
+        Target {
+            address,
+            transport: self.transport,
+        }
     }
 }
 
@@ -303,6 +343,7 @@ impl AgentConfig {
                 contact: false,
                 profiles_directory: None,
             },
+            traps: TrapsConfig::default(),
             names: NamesConfig {
                 reverse_dns: ReverseDns::Off,
                 keep: defaults::NAMES_KEEP,

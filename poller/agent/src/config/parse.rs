@@ -34,7 +34,7 @@ pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
     let file: raw::File = toml::from_str(text.text).map_err(|error| text.toml_error(&error))?;
     let reader = Reader { text, base };
     let placeholders = reader.placeholders(&file);
-    let credentials = reader.credentials(&file.credentials)?;
+    let (credentials, users) = reader.credentials(&file.credentials)?;
     let ranges = file
         .range
         .iter()
@@ -47,6 +47,7 @@ pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
         report: reader.report(&file.report)?,
         schedule: reader.schedule(&file.schedule)?,
         polling: reader.polling(&file.polling)?,
+        traps: reader.traps(&file.traps, users)?,
         names: reader.names(&file.names)?,
         ranges,
         placeholders,

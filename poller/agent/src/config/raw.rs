@@ -28,6 +28,8 @@ pub struct File {
     #[serde(default)]
     pub polling: Polling,
     #[serde(default)]
+    pub traps: Traps,
+    #[serde(default)]
     pub names: Names,
     #[serde(default)]
     pub credentials: Vec<Spanned<Credentials>>,
@@ -123,6 +125,14 @@ pub struct Polling {
     pub profiles_directory: Text,
 }
 
+/// `[traps]`
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Traps {
+    pub listen: Texts,
+    pub communities: Option<Spanned<Vec<Spanned<Secret>>>>,
+}
+
 /// `[names]`
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -155,5 +165,6 @@ pub struct Range {
     pub include: Texts,
     pub include_file: Text,
     pub exclude: Texts,
+    pub transport: Text,
     pub credentials: Texts,
 }

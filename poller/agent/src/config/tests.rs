@@ -110,6 +110,7 @@ fn the_example_has_every_key_and_every_key_of_it_exists() {
         ("report", "[report]\n"),
         ("schedule", "[schedule]\n"),
         ("polling", "[polling]\n"),
+        ("traps", "[traps]\n"),
         ("names", "[names]\n"),
         ("credentials", "[[credentials]]\n"),
         ("range", "[[range]]\n"),
@@ -408,5 +409,43 @@ fn a_token_may_lie_in_a_file_and_a_csv_may_list_printers() {
     match AgentConfig::parse(&text, "agent.toml", folder.path()) {
         Err(ConfigError::Key(error)) => assert!(error.problem.contains("line 2"), "{error}"),
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn traps_are_heard_only_where_asked_for_and_by_the_users_of_the_credentials() {
+    assert!(parse(MINIMAL).unwrap().traps.listen.is_empty());
+    let config = parse(&format!(
+        "{MINIMAL}[traps]\nlisten = [\"127.0.0.1:1162\", \"[::1]:1162\"]\ncommunities = [\"hush\"]\n\
+         [[credentials]]\nname = \"c\"\nversion = \"3\"\nuser = \"platen\"\n"
+    ))
+    .unwrap();
+    let listen: Vec<String> = (config.traps.listen.iter())
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(listen, ["127.0.0.1:1162", "[::1]:1162"]);
+    assert_eq!(config.traps.communities[0].reveal(), "hush");
+    assert_eq!(config.traps.users[0].name, "platen");
+    let error = error_of(&format!("{MINIMAL}[traps]\nlisten = [\"162\"]\n"));
+    assert_eq!(error.key, "traps.listen[0]");
+}
+
+#[test]
+fn a_range_may_be_asked_by_tcp_and_knows_where_its_addresses_are_asked() {
+    let config = parse(&format!(
+        "{MINIMAL}[[range]]\nname = \"r\"\ntransport = \"tcp\"\nexclude = [\"10.0.0.9\"]\n\
+         include = [\"10.0.0.0/24\", \"10.0.0.7:1161\", \"fd00::/120\", \"printer.example.com\"]\n"
+    ))
+    .unwrap();
+    let range = &config.ranges[0];
+    assert_eq!(range.transport, Transport::Tcp);
+    let places = |text: &str| -> Vec<String> {
+        let places = range.places(text.parse().unwrap());
+        places.map(|place| place.to_string()).collect()
+    };
+    assert_eq!(places("10.0.0.7"), ["10.0.0.7:161", "10.0.0.7:1161"]);
+    assert_eq!(places("fd00::7"), ["[fd00::7]:161"]);
+    for none in ["10.0.0.9", "10.0.1.7", "fd00::1:7"] {
+        assert!(places(none).is_empty(), "{none}");
     }
 }

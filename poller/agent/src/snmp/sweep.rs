@@ -201,6 +201,7 @@ mod tests {
             name: "r".to_owned(),
             include: entries(include),
             exclude: entries(exclude),
+            transport: poller::engine::Transport::Udp,
             credentials: Vec::new(),
         }
     }

@@ -1,18 +1,22 @@
-//! `[[credentials]]` and `[[range]]`: what is asked, and how.
+//! `[[credentials]]`, `[[range]]` and `[traps]`: what is asked, and how; who may tell.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 
-use poller::credentials::Credential;
+use poller::credentials::{Credential, Version};
+use poller::engine::Transport;
 use poller::usm::{AuthProtocol, PrivProtocol, User};
 use toml::Spanned;
 
 use super::{Reader, Result};
 use crate::config::secret::Secret;
-use crate::config::{RangeConfig, RangeEntry, ranges, raw};
+use crate::config::{RangeConfig, RangeEntry, TrapsConfig, ranges, raw};
 
 /// What discovery would have to sweep if every range of a file were full: more than a /8 is a typing error.
 const FILE_ENTRIES_MAX: usize = 100_000;
+/// Two threads listen on each address.
+const LISTEN_MAX: usize = 8;
 /// The shortest password that SNMPv3 takes (RFC 3414, 11.2).
 const PASSWORD_BYTES_MIN: usize = 8;
 
@@ -20,11 +24,15 @@ impl Reader<'_> {
     pub(super) fn credentials(
         &self,
         all: &[Spanned<raw::Credentials>],
-    ) -> Result<BTreeMap<String, Credential>> {
+    ) -> Result<(BTreeMap<String, Credential>, Vec<User>)> {
         let mut named = BTreeMap::new();
+        let mut users = Vec::new();
         for one in all {
             let name = &one.get_ref().name;
             let credential = self.credential(one)?;
+            if credential.version() == Version::V3 {
+                users.push(self.user(&one.span(), one.get_ref())?);
+            }
             if named.insert(name.get_ref().clone(), credential).is_some() {
                 return Err(self.text.error(
                     &name.span(),
@@ -33,7 +41,7 @@ impl Reader<'_> {
                 ));
             }
         }
-        Ok(named)
+        Ok((named, users))
     }
 
     pub(super) fn credential(&self, credentials: &Spanned<raw::Credentials>) -> Result<Credential> {
@@ -210,7 +218,45 @@ impl Reader<'_> {
             name: raw.name.get_ref().clone(),
             include,
             exclude: self.entries(&raw.exclude)?,
+            transport: self.word(
+                &raw.transport,
+                Transport::Udp,
+                &[("udp", Transport::Udp), ("tcp", Transport::Tcp)],
+            )?,
             credentials: chosen,
+        })
+    }
+
+    pub(super) fn traps(&self, raw: &raw::Traps, users: Vec<User>) -> Result<TrapsConfig> {
+        let listen = raw.listen.as_ref().map_or(&[][..], |all| all.get_ref());
+        let listen = listen
+            .iter()
+            .map(|text| {
+                text.get_ref().parse().map_err(|_| {
+                    self.text.error(
+                        &text.span(),
+                        "not an address to listen on",
+                        "ADDRESS:PORT such as \"0.0.0.0:162\" or \"[::]:162\"",
+                    )
+                })
+            })
+            .collect::<Result<Vec<SocketAddr>>>()?;
+        if listen.len() > LISTEN_MAX {
+            return Err(self.text.error(
+                &raw.listen.as_ref().map(Spanned::span).unwrap_or_default(),
+                "too many addresses",
+                format!("at most {LISTEN_MAX}"),
+            ));
+        }
+        let communities = raw.communities.as_ref();
+        let communities = communities.map_or(&[][..], |all| all.get_ref());
+        Ok(TrapsConfig {
+            listen,
+            communities: communities
+                .iter()
+                .map(|one| one.get_ref().clone())
+                .collect(),
+            users,
         })
     }
 
