@@ -1,14 +1,14 @@
 //! What the agent can ever ask a device for: an allow-list of OID subtrees, made from the standard tables and the profiles.
 //!
 //! Every ask passes [`AllowList::permits`] (in one place, `DevicePoll`); job names, document names and user names are not on the
-//! list, and no profile can put them there: [`FORBIDDEN`] holds against any.
+//! list, and no profile can put them there: one that names anything of [`FORBIDDEN`] is refused, and the list itself would not take it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::device;
 use crate::oid::Oid;
-use crate::profile::{Profile, ProfileSet, Source};
+use crate::profile::{Details, Profile, ProfileSet, Source};
 
 /// A subtree that may be asked for, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,8 +112,18 @@ impl AllowList {
     }
 }
 
+/// What of [`FORBIDDEN`] an OID is in, or around: nothing may ask for it.
+#[must_use]
+pub fn forbidden(oid: &Oid) -> Option<&'static str> {
+    FORBIDDEN.iter().find_map(|(subtree, what)| {
+        let subtree: Oid = subtree.parse().expect("a constant that a test parses");
+        let touches = oid.suffix_of(&subtree).is_some() || subtree.suffix_of(oid).is_some();
+        touches.then_some(*what)
+    })
+}
+
 /// What one profile reads, each with its purpose.
-fn of_profile(profile: &Profile) -> Vec<(Oid, String)> {
+pub fn of_profile(profile: &Profile) -> Vec<(Oid, String)> {
     let name = &profile.name;
     let mut list = Vec::new();
     let identity = &profile.identity;
@@ -147,16 +157,18 @@ fn of_profile(profile: &Profile) -> Vec<(Oid, String)> {
         );
     }
     for known in &profile.supplies.known {
-        add(
-            &mut list,
-            &known.from,
-            &format!("{name}: level of {}", known.kind),
-        );
+        for source in known.sources() {
+            add(&mut list, source, &format!("{name}: level of {}", known.kind));
+        }
     }
+    let details = profile.supplies.details.iter();
+    list.extend(
+        details
+            .flat_map(Details::columns)
+            .map(|column| (column.clone(), format!("{name}: part and serial of supplies"))),
+    );
     for (table, columns) in &profile.table {
-        let columns = [&columns.code, &columns.name, &columns.value]
-            .into_iter()
-            .flatten();
+        let columns = columns.columns();
         list.extend(columns.map(|column| (column.clone(), format!("{name}: table {table}"))));
     }
     let private = [

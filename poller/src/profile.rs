@@ -12,7 +12,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use codec::model::{Basis, Colorant, Colour, MeterUnit, Sides, SupplyType, Work};
+use codec::model::{Basis, CapacityUnit, Colorant, Colour, MeterUnit, Sides, SupplyType, Work};
 use serde::Deserialize;
 
 pub use set::{ProfileSet, STANDARD};
@@ -135,12 +135,24 @@ pub struct Table {
     /// The column with the values, unless a source names another.
     #[serde(default, deserialize_with = "parse::oid_option")]
     pub value: Option<Oid>,
+    /// The column with the units, where a code has a row for each.
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub unit: Option<Oid>,
     /// The most rows it is read for.
     #[serde(default = "parse::rows_max")]
     pub rows_max: u32,
     /// Media sizes by code, where the table tells sizes.
     #[serde(default, deserialize_with = "parse::sizes")]
     pub sizes: BTreeMap<u32, String>,
+}
+
+impl Table {
+    /// Its columns.
+    pub fn columns(&self) -> impl Iterator<Item = &Oid> {
+        [&self.code, &self.name, &self.value, &self.unit]
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// How often a meter is read.
@@ -233,6 +245,37 @@ pub struct SupplyRules {
     pub private_rows: bool,
     /// Levels known by kind and colour, used where the standard level is no number or the row is missing.
     pub known: Vec<KnownLevel>,
+    /// The vendor's own table of supplies, which tells the standard rows' part and serial numbers.
+    pub details: Option<Details>,
+}
+
+/// A vendor's own table of supplies: its rows belong to the standard rows of the same kind and colour, whatever their numbers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Details {
+    /// The column of kinds.
+    #[serde(deserialize_with = "parse::oid")]
+    pub kind: Oid,
+    /// What its codes mean.
+    #[serde(deserialize_with = "parse::kinds")]
+    pub kinds: BTreeMap<i64, SupplyType>,
+    /// The column of colours, as words.
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub colorant: Option<Oid>,
+    /// The column of part numbers.
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub part: Option<Oid>,
+    /// The column of serial numbers.
+    #[serde(default, deserialize_with = "parse::oid_option")]
+    pub serial: Option<Oid>,
+}
+
+impl Details {
+    /// Its columns.
+    pub fn columns(&self) -> impl Iterator<Item = &Oid> {
+        let others = [&self.colorant, &self.part, &self.serial];
+        std::iter::once(&self.kind).chain(others.into_iter().flatten())
+    }
 }
 
 /// What the level of a receptacle means.
@@ -262,6 +305,25 @@ pub struct KnownLevel {
     /// What one per cent is in it.
     #[serde(default = "parse::one")]
     pub per_percent: u32,
+    /// What it counts, where it is no share: `impressions` left, say.
+    #[serde(default)]
+    pub unit: Option<CapacityUnit>,
+    /// Where the whole is found that it is a part of.
+    #[serde(default)]
+    pub whole: Option<Source>,
+    /// It tells what is used up, not what is left; needs `whole`, or is per cent.
+    #[serde(default)]
+    pub used: bool,
+    /// It is a code: the per cent that each stands for. Other codes tell no level.
+    #[serde(default, deserialize_with = "parse::codes")]
+    pub codes: BTreeMap<i64, u32>,
+}
+
+impl KnownLevel {
+    /// What it is read from.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.from).chain(&self.whole)
+    }
 }
 
 /// How alerts are to be understood.
@@ -344,7 +406,7 @@ impl Profile {
             .meters
             .iter()
             .map(|meter| &meter.from)
-            .chain(self.supplies.known.iter().map(|known| &known.from));
+            .chain(self.supplies.known.iter().flat_map(KnownLevel::sources));
         let others = self.checks.iter().flat_map(|check| &check.others);
         for source in lists.into_iter().flatten().chain(single).chain(others) {
             source.each(visit);

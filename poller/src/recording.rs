@@ -31,10 +31,14 @@ const OCTETS_MAX: usize = 65_535;
 /// The address that a replayed device has, unless the caller says another.
 pub const REPLAY_ADDRESS: &str = "recording";
 
+/// The most lines that are remembered of those left out: more say nothing new.
+const SKIPPED_MAX: usize = 100;
+
 /// The variables of a device, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recording {
     variables: BTreeMap<Oid, Value>,
+    skipped: Vec<RecordingError>,
 }
 
 /// A line that is no variable.
@@ -48,23 +52,33 @@ pub struct RecordingError {
 }
 
 impl Recording {
-    /// Reads the text of a recording. Empty lines and lines that begin with `#` are skipped; of an OID that comes twice the first
-    /// counts, as in a walk that went round.
+    /// Reads the text of a recording. Empty lines and lines that begin with `#` are passed over; of an OID that comes twice the first
+    /// counts, as in a walk that went round. A line that is no variable is left out, and [`Self::skipped`] says so: one bad line never
+    /// costs the others.
     ///
     /// # Errors
-    /// [`RecordingError`] with the line.
+    /// [`RecordingError`] when the text is too large, or when no line of it is a variable: then with the first line that is none.
     pub fn parse(text: &[u8]) -> Result<Self, RecordingError> {
         let refused = |line: usize, reason: String| RecordingError { line, reason };
         if text.len() > RECORDING_BYTES_MAX {
             return Err(refused(1, format!("more than {RECORDING_BYTES_MAX} bytes")));
         }
         let mut variables = BTreeMap::new();
+        let mut skipped = Vec::new();
         for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let (oid, value) = variable(line).map_err(|reason| refused(number + 1, reason))?;
+            let (oid, value) = match variable(line) {
+                Ok(variable) => variable,
+                Err(reason) => {
+                    if skipped.len() < SKIPPED_MAX {
+                        skipped.push(refused(number + 1, reason));
+                    }
+                    continue;
+                }
+            };
             if variables.len() == VARIABLES_MAX {
                 return Err(refused(
                     number + 1,
@@ -73,13 +87,25 @@ impl Recording {
             }
             variables.entry(oid).or_insert(value);
         }
-        Ok(Self { variables })
+        if variables.is_empty() && !skipped.is_empty() {
+            return Err(skipped.swap_remove(0));
+        }
+        Ok(Self { variables, skipped })
+    }
+
+    /// The lines that were left out, in their order; the first hundred of them.
+    #[must_use]
+    pub fn skipped(&self) -> &[RecordingError] {
+        &self.skipped
     }
 
     /// A recording of these variables.
     #[must_use]
     pub const fn of(variables: BTreeMap<Oid, Value>) -> Self {
-        Self { variables }
+        Self {
+            variables,
+            skipped: Vec::new(),
+        }
     }
 
     /// The variables, in their order.

@@ -5,7 +5,6 @@ use codec::time::Timestamp;
 
 use super::mib;
 use super::view::View;
-use crate::value::Value;
 
 /// The most alerts of one report: a table for ever growing is cut at its end.
 const ALERTS_MAX: usize = 64;
@@ -66,10 +65,7 @@ fn alert(view: &View<'_>, row: u32, index: &[u32], observed_at: Timestamp) -> Op
 
 /// When it began: `prtAlertTime` counts like `sysUpTime`; 0, and a time that has not come yet, tell nothing.
 fn since(view: &View<'_>, index: &[u32], observed_at: Timestamp) -> Option<Timestamp> {
-    let ticks = |oid| match view.facts.get(&oid)? {
-        Value::TimeTicks(ticks) if *ticks > 0 => Some(i64::from(*ticks)),
-        _ => None,
-    };
+    let ticks = |oid| view.facts.integer(&oid).filter(|ticks| *ticks > 0);
     let began = ticks(mib::alert(9).child(index))?;
     let age = ticks(mib::system(3))?
         .checked_sub(began)

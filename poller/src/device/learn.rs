@@ -7,7 +7,7 @@ use super::mib;
 use super::plan::Plan;
 use crate::conversation::Ask;
 use crate::oid::Oid;
-use crate::profile::{Profile, ProfileSet, Source};
+use crate::profile::{Details, Profile, ProfileSet, Source, Table};
 
 /// The most rows of a table of the standard MIBs: the largest seen have 24 supplies, 16 trays and 40 alerts.
 const ROWS_MAX: u32 = 128;
@@ -119,11 +119,7 @@ pub fn tables(profile: &Profile, profiles: &ProfileSet, address: &str) -> Vec<St
         steps.push(walk(Part::Status, vec![mib::console_text()], 0, ROWS_MAX));
     }
     for table in profile.table.values() {
-        let columns = [&table.code, &table.name, &table.value]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect::<Vec<_>>();
+        let columns = table.columns().cloned().collect::<Vec<_>>();
         if !columns.is_empty() {
             steps.push(own(walk(Part::Meters, columns, 0, table.rows_max)));
         }
@@ -351,8 +347,7 @@ pub fn walked_columns(profile: &Profile) -> Vec<Oid> {
     let tables = profile
         .table
         .values()
-        .flat_map(|table| [&table.code, &table.name, &table.value])
-        .flatten()
+        .flat_map(Table::columns)
         .collect::<Vec<_>>();
     columns
         .into_iter()
@@ -368,6 +363,7 @@ pub fn private_columns(profile: &Profile) -> Vec<Oid> {
     ]
     .into_iter()
     .flatten()
+    .chain(profile.supplies.details.iter().flat_map(Details::columns))
     .cloned()
     .collect()
 }

@@ -3,8 +3,8 @@
 use codec::model::{Basis, Colour, Meter, MeterPart, MeterSet, MeterUnit, Sides, Work};
 
 use super::mib;
-use super::view::{Counted, View};
-use crate::profile::{Cadence, Check, MeterRule};
+use super::view::{self, Counted, View};
+use crate::profile::{Cadence, Check, MeterRule, Table};
 
 /// Meters and what their arithmetic says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +27,7 @@ pub fn total_unread(view: &View<'_>) -> bool {
 fn any_unread(view: &View<'_>) -> bool {
     let rules = view.profile.meters.iter().map(|rule| &rule.from);
     let others = view.profile.checks.iter().flat_map(|check| &check.others);
-    let tables = view.profile.table.values();
-    let mut columns = tables
-        .flat_map(|table| [&table.code, &table.name, &table.value])
-        .flatten();
+    let mut columns = view.profile.table.values().flat_map(Table::columns);
     rules.chain(others).any(|source| view.is_unread(source))
         || columns.any(|column| view.facts.is_unread(column))
 }
@@ -50,8 +47,11 @@ pub fn meters(view: &View<'_>) -> Meters {
                     .map(|counted| meter(rule, rule.size.clone(), counted)),
             ),
             Some(table) => {
-                for (index, size) in view.sized_rows(table) {
-                    let counted = view.number_in_row(&rule.from, &index);
+                for (size, rows) in by_size(view.sized_rows(table)) {
+                    let counted = rows
+                        .iter()
+                        .filter_map(|index| view.number_in_row(&rule.from, index));
+                    let counted = view::add(counted);
                     list.extend(counted.map(|counted| meter(rule, Some(size), counted)));
                 }
             }
@@ -89,6 +89,18 @@ pub fn steady_parts(view: &View<'_>) -> Vec<String> {
         .flat_map(|counted| counted.parts)
         .map(|part| part.oid)
         .collect()
+}
+
+/// Rows of one size belong together: some devices count each kind of paper of a size.
+fn by_size(rows: Vec<(Vec<u32>, String)>) -> Vec<(String, Vec<Vec<u32>>)> {
+    let mut sizes: Vec<(String, Vec<Vec<u32>>)> = Vec::new();
+    for (index, size) in rows {
+        match sizes.iter_mut().find(|(known, _)| *known == size) {
+            Some((_, rows)) => rows.push(index),
+            None => sizes.push((size, vec![index])),
+        }
+    }
+    sizes
 }
 
 fn meter(rule: &MeterRule, size: Option<String>, counted: Counted) -> Meter {

@@ -397,7 +397,8 @@ fn steady(view: &View<'_>, proof: Option<&Oid>) -> Vec<Oid> {
     }
     let known = view.profile.supplies.known.iter();
     let parts = known
-        .filter_map(|known| view.number(&known.from))
+        .flat_map(crate::profile::KnownLevel::sources)
+        .filter_map(|source| view.number(source))
         .flat_map(|counted| counted.parts);
     oids.extend(parts.filter_map(|part| part.oid.parse().ok()));
     oids.extend(
@@ -431,10 +432,12 @@ fn fixed(view: &View<'_>) -> Vec<Oid> {
         profile
             .table
             .values()
-            .flat_map(|table| [table.code.clone(), table.name.clone()])
+            .flat_map(|table| [table.code.clone(), table.name.clone(), table.unit.clone()])
             .flatten(),
     );
     prefixes.extend(profile.supplies.private_name.clone());
+    let details = profile.supplies.details.iter();
+    prefixes.extend(details.flat_map(crate::profile::Details::columns).cloned());
     let identity = &profile.identity;
     let lists = [
         &identity.serial,

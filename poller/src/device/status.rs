@@ -4,7 +4,6 @@ use codec::model::{DeviceStatus, ErrorState, PrinterStatus, Status};
 
 use super::mib;
 use super::view::View;
-use crate::value::Value;
 
 /// Reads the status.
 #[must_use]
@@ -38,10 +37,10 @@ pub fn status(view: &View<'_>) -> Status {
                 .get(usize::try_from(code).ok()?.checked_sub(1)?)
                 .copied()
         });
-    let uptime_ticks = match view.facts.get(&mib::system(3)) {
-        Some(Value::TimeTicks(ticks)) => Some(*ticks),
-        _ => None,
-    };
+    let uptime_ticks = view
+        .facts
+        .integer(&mib::system(3))
+        .and_then(|ticks| u32::try_from(ticks).ok());
     Status {
         device,
         printer,
@@ -79,7 +78,7 @@ fn display(view: &View<'_>) -> Option<String> {
         .display
         .iter()
         .find_map(|source| view.text(source));
-    own.or_else(|| {
+    let own = own.or_else(|| {
         let column = mib::console_text();
         let rows = view.rows(std::slice::from_ref(&column));
         let lines = rows
@@ -87,5 +86,7 @@ fn display(view: &View<'_>) -> Option<String> {
             .filter_map(|(_, index)| view.text_in(&column, index))
             .collect::<Vec<_>>();
         (!lines.is_empty()).then(|| lines.join(" "))
-    })
+    });
+    // Lines are padded to the width of the panel.
+    own.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
 }

@@ -8,6 +8,7 @@ use super::mib;
 use super::trays::{capacity, capacity_unit, level};
 use super::view::View;
 use super::{text, words};
+use crate::oid::Oid;
 use crate::profile::{KnownLevel, Orientation};
 use crate::value::Value;
 
@@ -27,6 +28,7 @@ pub fn supplies(view: &View<'_>) -> Vec<Supply> {
     for (number, known) in (EXTRA_ROWS_FROM..).zip(&view.profile.supplies.known) {
         apply_known(view, known, number, &mut list);
     }
+    add_details(view, &mut list);
     list
 }
 
@@ -156,42 +158,96 @@ fn turned(level: Level, whole: Option<u32>) -> Level {
 
 /// A level that the device tells of outside the table: for the row that it belongs to, or as a row of its own.
 fn apply_known(view: &View<'_>, known: &KnownLevel, number: u32, list: &mut Vec<Supply>) {
-    let Some(counted) = view.number(&known.from) else {
+    let Some((unit, whole, left)) = known_level(view, known) else {
         return;
     };
-    let per_percent = u64::from(known.per_percent.max(1));
-    let Ok(percent) = u32::try_from((counted.value + per_percent / 2) / per_percent) else {
-        return;
-    };
-    if percent > 100 {
-        return;
-    }
+    // Kits and the like have no colour to tell them apart: their name does.
+    let by_name = matches!(known.kind, SupplyType::Kit | SupplyType::Other);
     let same = |supply: &&mut Supply| {
-        supply.kind == known.kind && (known.colorant.is_none() || supply.colorant == known.colorant)
+        supply.kind == known.kind
+            && (known.colorant.is_none() || supply.colorant == known.colorant)
+            && (!by_name || known.description.as_deref() == Some(supply.description.as_str()))
     };
+    let resolution = (unit == CapacityUnit::Percent).then_some(1);
     let mut rows = list.iter_mut().filter(same).collect::<Vec<_>>();
     match rows.as_mut_slice() {
         // Of several such rows nobody can say which one is meant.
         [row] if !is_number(row.level) => {
-            row.unit = CapacityUnit::Percent;
-            row.capacity = Some(100);
-            row.level = Level::Percent(percent);
-            row.resolution = Some(1);
+            (row.unit, row.capacity, row.level) = (unit, whole, left);
+            row.resolution = resolution;
         }
         [] => list.extend(known.description.as_ref().map(|description| Supply {
             index: number,
-            class: SupplyClass::Consumed,
+            class: if known.kind == SupplyType::Waste {
+                SupplyClass::Receptacle
+            } else {
+                SupplyClass::Consumed
+            },
             kind: known.kind,
             colorant: known.colorant,
             description: description.clone(),
             part: None,
             serial: None,
-            unit: CapacityUnit::Percent,
-            capacity: Some(100),
-            level: Level::Percent(percent),
-            resolution: Some(1),
+            unit,
+            capacity: whole,
+            level: left,
+            resolution,
         })),
         _ => {}
+    }
+}
+
+/// Unit, whole and level that such a place tells.
+fn known_level(view: &View<'_>, known: &KnownLevel) -> Option<(CapacityUnit, Option<u32>, Level)> {
+    let told = view.number(&known.from)?.value;
+    if let Some(unit) = known.unit {
+        return Some((unit, None, Level::Amount(u32::try_from(told).ok()?)));
+    }
+    let percent = if !known.codes.is_empty() {
+        u64::from(*known.codes.get(&i64::try_from(told).ok()?)?)
+    } else if let Some(whole) = &known.whole {
+        let whole = view.number(whole)?.value;
+        let share = told.checked_mul(100)?.checked_add(whole / 2)?;
+        share.checked_div(whole)?
+    } else {
+        let per_percent = u64::from(known.per_percent.max(1));
+        (told + per_percent / 2) / per_percent
+    };
+    let percent = u32::try_from(percent)
+        .ok()
+        .filter(|percent| *percent <= 100)?;
+    let left = if known.used { 100 - percent } else { percent };
+    Some((CapacityUnit::Percent, Some(100), Level::Percent(left)))
+}
+
+/// Part and serial numbers out of the vendor's own table, where one of its rows and one of the standard rows can only mean the same.
+fn add_details(view: &View<'_>, list: &mut [Supply]) {
+    let Some(details) = &view.profile.supplies.details else {
+        return;
+    };
+    let rows = view.facts.rows(&details.kind).filter_map(|(index, code)| {
+        let kind = *details.kinds.get(&facts::integer(code)?)?;
+        let text = |column: &Option<Oid>| view.text_in(column.as_ref()?, index);
+        let colorant = text(&details.colorant).and_then(|told| words::colorant_value(&told));
+        let part = text(&details.part).filter(|part| is_whole(part));
+        let serial =
+            text(&details.serial).filter(|serial| text::is_serial(serial) && is_whole(serial));
+        Some((kind, colorant, part, serial))
+    });
+    let rows = rows.collect::<Vec<_>>();
+    for (kind, colorant, part, serial) in &rows {
+        let alone = rows
+            .iter()
+            .filter(|row| (row.0, row.1) == (*kind, *colorant))
+            .count()
+            == 1;
+        let mut same = list
+            .iter_mut()
+            .filter(|supply| (supply.kind, supply.colorant) == (*kind, *colorant));
+        if let (true, Some(supply), None) = (alone, same.next(), same.next()) {
+            supply.part = supply.part.take().or_else(|| part.clone());
+            supply.serial = supply.serial.take().or_else(|| serial.clone());
+        }
     }
 }
 

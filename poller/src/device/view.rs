@@ -103,10 +103,14 @@ impl<'a> View<'a> {
         rows
     }
 
-    /// The integer in `column` at `index`.
+    /// The integer in `column` at `index`: of any type, and where it was made a string its digits.
     #[must_use]
     pub fn integer_in(&self, column: &Oid, index: &[u32]) -> Option<i64> {
-        self.facts.integer(&column.child(index))
+        let oid = column.child(index);
+        self.facts.integer(&oid).or_else(|| {
+            let digits = std::str::from_utf8(self.facts.octets(&oid)?).ok()?;
+            digits.trim_matches([' ', '\0']).parse().ok()
+        })
     }
 
     /// The text in `column` at `index`.
@@ -123,11 +127,16 @@ impl<'a> View<'a> {
                 .guarded(guard.as_ref())
                 .then(|| self.any_text(oid))
                 .flatten(),
-            Source::Row { table, key, column } => {
+            Source::Row {
+                table,
+                key,
+                column,
+                unit,
+            } => {
                 let column = column
                     .as_ref()
                     .or(self.profile.table.get(table)?.value.as_ref())?;
-                self.row_indexes(table, key)
+                self.row_indexes(table, key, *unit)
                     .into_iter()
                     .find_map(|index| self.any_text(&column.child(&index)))
             }
@@ -156,10 +165,8 @@ impl<'a> View<'a> {
             }
             Source::Row { table, column, .. } => {
                 let table = self.profile.table.get(table);
-                let columns = table
-                    .iter()
-                    .flat_map(|table| [&table.code, &table.name, &table.value]);
-                columns.flatten().chain(column).for_each(&mut look);
+                let columns = table.iter().flat_map(|table| table.columns());
+                columns.chain(column).for_each(&mut look);
             }
             Source::Column(column) => look(column),
             Source::Sum { .. } | Source::First(_) => {}
@@ -178,12 +185,17 @@ impl<'a> View<'a> {
                 .guarded(guard.as_ref())
                 .then(|| self.counted(oid, *form))
                 .flatten(),
-            Source::Row { table, key, column } => {
+            Source::Row {
+                table,
+                key,
+                column,
+                unit,
+            } => {
                 let column = column
                     .as_ref()
                     .or(self.profile.table.get(table)?.value.as_ref())?;
                 // Where one code has two rows (sides and sheets), the sides are the larger.
-                let rows = self.row_indexes(table, key);
+                let rows = self.row_indexes(table, key, *unit);
                 let found = rows
                     .iter()
                     .filter_map(|index| self.counted(&column.child(index), Form::Number));
@@ -194,7 +206,7 @@ impl<'a> View<'a> {
                     .facts
                     .rows(column)
                     .map(|(index, _)| self.counted(&column.child(index), Form::Number));
-                add(rows.flatten(), usize::MAX)
+                add(rows.flatten())
             }
             Source::Sum { parts, any } => {
                 let found = parts
@@ -202,7 +214,7 @@ impl<'a> View<'a> {
                     .filter_map(|part| self.number(part))
                     .collect::<Vec<_>>();
                 let enough = *any || found.len() == parts.len();
-                enough.then(|| add(found.into_iter(), usize::MAX)).flatten()
+                enough.then(|| add(found.into_iter())).flatten()
             }
             Source::First(choices) => choices.iter().find_map(|choice| self.number(choice)),
         }
@@ -222,7 +234,7 @@ impl<'a> View<'a> {
                     .filter_map(|part| self.number_in_row(part, index))
                     .collect::<Vec<_>>();
                 let enough = *any || found.len() == parts.len();
-                enough.then(|| add(found.into_iter(), usize::MAX)).flatten()
+                enough.then(|| add(found.into_iter())).flatten()
             }
             Source::First(choices) => choices
                 .iter()
@@ -260,15 +272,23 @@ impl<'a> View<'a> {
 
     fn guarded(&self, guard: Option<&(Oid, Vec<Pattern>)>) -> bool {
         guard.is_none_or(|(oid, patterns)| {
-            self.text_at(oid)
+            self.any_text(oid)
                 .is_none_or(|told| patterns.iter().any(|pattern| pattern.matches(&told)))
         })
     }
 
-    fn row_indexes(&self, table: &str, key: &RowKey) -> Vec<Vec<u32>> {
+    fn row_indexes(&self, table: &str, key: &RowKey, unit: Option<u32>) -> Vec<Vec<u32>> {
         let Some(table) = self.profile.table.get(table) else {
             return Vec::new();
         };
+        let mut rows = self.rows_of(table, key);
+        if let (Some(unit), Some(column)) = (unit, &table.unit) {
+            rows.retain(|index| self.integer_in(column, index) == Some(i64::from(unit)));
+        }
+        rows
+    }
+
+    fn rows_of(&self, table: &Table, key: &RowKey) -> Vec<Vec<u32>> {
         match (key, &table.code, &table.name, &table.value) {
             (RowKey::Code(code), Some(column), ..) => {
                 let rows = self.facts.rows(column);
@@ -308,9 +328,9 @@ impl<'a> View<'a> {
 }
 
 /// The sum, with all parts; `None` of nothing, or when it exceeds 64 bits.
-fn add(counted: impl Iterator<Item = Counted>, parts_max: usize) -> Option<Counted> {
+pub fn add(counted: impl Iterator<Item = Counted>) -> Option<Counted> {
     let mut sum: Option<Counted> = None;
-    for next in counted.take(parts_max) {
+    for next in counted {
         match &mut sum {
             None => sum = Some(next),
             Some(sum) => {
@@ -350,13 +370,26 @@ fn count(value: &Value, form: Form) -> Option<u64> {
             )]
             sane.then(|| number.round() as u64)
         }
-        Form::Tlv(tag) => tagged(octets, tag),
+        Form::Tlv(tag) => {
+            // One byte is a code and two are a fraction (quirk B2): neither is a count.
+            let value = tagged(octets, tag).filter(|value| matches!(value.len(), 4 | 8))?;
+            Some(
+                value
+                    .iter()
+                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            )
+        }
+        Form::TlvFraction(tag) => match tagged(octets, tag)? {
+            [part, whole] if part <= whole && *whole > 0 => {
+                Some(u64::from(*part) * 10_000 / u64::from(*whole))
+            }
+            _ => None,
+        },
     }
 }
 
-/// The value of a tag in Brother's list: tag, 01, length, big-endian value, …, FF. A two-byte value is a fraction (quirk B2): no count.
-#[must_use]
-pub fn tagged(octets: &[u8], tag: u8) -> Option<u64> {
+/// The value of a tag in Brother's list: tag, 01, length, big-endian value, …, FF.
+fn tagged(octets: &[u8], tag: u8) -> Option<&[u8]> {
     let mut rest = octets;
     while let [found, 0x01, length, tail @ ..] = rest {
         if *found == 0xff {
@@ -364,12 +397,7 @@ pub fn tagged(octets: &[u8], tag: u8) -> Option<u64> {
         }
         let (value, tail) = tail.split_at_checked(usize::from(*length))?;
         if *found == tag {
-            let whole = matches!(value.len(), 1 | 4 | 8);
-            return whole.then(|| {
-                value
-                    .iter()
-                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
-            });
+            return Some(value);
         }
         rest = tail;
     }

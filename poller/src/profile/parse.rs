@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use codec::model::{Basis, Colour, MeterUnit, Work};
+use codec::model::{Basis, Colour, MeterUnit, SupplyType, Work};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::source::parse_oid;
 use super::{Profile, ProfileError, Source};
 use crate::oid::Oid;
+use crate::privacy;
 
 /// The most rows of a table, unless the profile says otherwise: the largest seen (counters by type and size) has some 120.
 const TABLE_ROWS_MAX: u32 = 256;
@@ -87,6 +88,12 @@ fn check(profile: &Profile) -> Result<(), (String, String)> {
             ));
         }
     }
+    for (oid, _) in privacy::of_profile(profile) {
+        if let Some(what) = privacy::forbidden(&oid) {
+            let reason = format!("{oid} reaches {what}: no profile may ask for that");
+            wrong = Some((quoted(&oid.to_string()), reason));
+        }
+    }
     wrong.map_or(Ok(()), Err)
 }
 
@@ -142,6 +149,21 @@ pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 pub fn oid_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Oid>, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_oid(&text).map(Some).map_err(D::Error::custom)
+}
+
+pub fn oid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Oid, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_oid(&text).map_err(D::Error::custom)
+}
+
+pub fn kinds<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<i64, SupplyType>, D::Error> {
+    let map = BTreeMap::<String, SupplyType>::deserialize(deserializer)?;
+    map.into_iter()
+        .map(|(code, kind)| Some((code.parse().ok()?, kind)))
+        .map(|pair| pair.ok_or_else(|| D::Error::custom("a code and a kind: 6 = \"toner\"")))
+        .collect()
 }
 
 pub fn sizes<'de, D: Deserializer<'de>>(

@@ -30,6 +30,8 @@ pub enum Source {
         key: RowKey,
         /// The column to read, where it is not the table's value column.
         column: Option<Oid>,
+        /// Only a row whose unit, in the table's unit column, is this.
+        unit: Option<u32>,
     },
     /// The sum over all rows of a column.
     Column(Oid),
@@ -65,6 +67,8 @@ pub enum Form {
     Float32,
     /// The value of a tag in a Brother list (tag, 01, length, value).
     Tlv(u8),
+    /// The two bytes of a tag in a Brother list, numerator and denominator, in ten-thousandths.
+    TlvFraction(u8),
 }
 
 #[derive(Deserialize)]
@@ -73,12 +77,14 @@ struct Raw {
     oid: Option<String>,
     form: Option<String>,
     tlv: Option<u8>,
+    fraction: Option<bool>,
     unless: Option<String>,
     like: Option<Vec<Pattern>>,
     row: Option<String>,
     code: Option<u32>,
     name: Option<Names>,
     column: Option<String>,
+    unit: Option<u32>,
     sum: Option<Vec<Source>>,
     any: Option<bool>,
     first: Option<Vec<Source>>,
@@ -118,6 +124,7 @@ impl Raw {
         let source = if let Some(oid) = &self.oid {
             let form = match (self.form.as_deref(), self.tlv) {
                 (None, None) => Form::Number,
+                (None, Some(tag)) if self.fraction == Some(true) => Form::TlvFraction(tag),
                 (None, Some(tag)) => Form::Tlv(tag),
                 (Some("float32"), None) => Form::Float32,
                 (Some("leading-digits"), None) => Form::LeadingDigits,
@@ -140,7 +147,12 @@ impl Raw {
                 (None, Some(Names::Many(names))) => RowKey::Name(names),
                 _ => return Err("a row is found by its code or by its name".to_owned()),
             };
-            Source::Row { table, key, column }
+            Source::Row {
+                table,
+                key,
+                column,
+                unit: self.unit,
+            }
         } else if let Some(parts) = self.sum {
             Source::Sum {
                 parts,

@@ -34,7 +34,7 @@ fn every_type_of_value_is_read() {
 #[test]
 fn an_error_names_its_line() {
     for (text, line, reason) in [
-        (&b"1.3.6.1|2|1\n1.3.6.2|2"[..], 2, "not OID|tag|value"),
+        (&b"# a walk\n1.3.6.2|2"[..], 2, "not OID|tag|value"),
         (b"1.3.6.1|2|one", 1, "the value is no number"),
         (b"x|2|1", 1, "not an object identifier"),
         (b"1.3.6.1|99|1", 1, "the type tag \"99\" is not known"),
@@ -48,6 +48,15 @@ fn an_error_names_its_line() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_line_that_is_no_variable_costs_no_other() {
+    let text = b"1.3.6.1.1|65|6git3159\n1.3.6.1.2|2|7\n1.3.6.1.2.1.1.1.0 = STRING: x\n1.3.6.1.3|4|good\n";
+    let recording = Recording::parse(text).unwrap();
+    assert_eq!(recording.variables().len(), 2);
+    let lines = recording.skipped().iter().map(|error| error.line);
+    assert_eq!(lines.collect::<Vec<_>>(), [1, 3]);
 }
 
 #[test]

@@ -61,6 +61,9 @@ fn replay_recording(path: &std::path::Path, args: &PollArgs) -> Result<DeviceRep
     })?;
     let recording = Recording::parse(&text)
         .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    for skipped in recording.skipped() {
+        eprintln!("platen-agent: {}: {skipped}; left out", path.display());
+    }
     let profiles = access::profiles(args.access.profiles.as_deref())?;
     let outcome = replay(&recording, profiles, Timestamp::now());
     said_about(outcome, None, &path.display().to_string())
