@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`bases`] | the full reports that deltas build on (Rule 5) |
 //! | [`clock`] | when a device was observed, by the manager's clock (Rule 7) |
+//! | `decided` | what people decided about who is who |
 //! | [`device`] | what the applier knows of a device |
 //! | [`engine`] | a report becomes rows: identity, deltas, the parts below |
 //! | [`meters`] | runs (Rule 4) |
@@ -20,6 +21,7 @@
 
 pub mod bases;
 pub mod clock;
+mod decided;
 pub mod device;
 pub mod engine;
 pub mod history;
@@ -44,9 +46,9 @@ use journal::Position;
 use olap::{Batch, Store, StoreError};
 
 use crate::config::IngestConfig;
-use crate::feed::{Feed, Next, Order};
+use crate::feed::{Decided, Feed, Next, Order, Turn};
 use crate::metrics::IngestMetrics;
-use crate::shard::ShardShared;
+use crate::shard::{ShardShared, decisions};
 use engine::{ApplyError, Engine};
 use progress::Progress;
 
@@ -133,12 +135,15 @@ impl Applier {
             let rings = self.order.rings();
             let is_last_round = self.stopping.load(SeqCst);
             let onward = match self.feed.next() {
-                Ok(Some(next)) => {
+                Ok(Some(turn)) => {
                     retry = RETRY_MIN;
                     if batch.is_empty() {
                         opened_at = Instant::now();
                     }
-                    let taken = self.take(&next, &mut batch);
+                    let taken = match turn {
+                        Turn::Report(next) => self.take(&next, &mut batch),
+                        Turn::Decision(decided) => self.decide(&decided, &mut batch),
+                    };
                     let is_due =
                         opened_at.elapsed().as_millis() >= u128::from(self.config.batch_linger_ms);
                     if taken == Onward::On
@@ -230,6 +235,28 @@ impl Applier {
         self.metrics.applied_reports.inc();
         let lag_ms = Timestamp::now().ms_since(next.meta.received_at);
         self.metrics.apply_lag_seconds.set(lag_ms as f64 / 1000.0);
+        Onward::On
+    }
+
+    /// Adds a decision to the batch, trying again while the registry or the store fails.
+    fn decide(&mut self, decided: &Decided, batch: &mut Batch) -> Onward {
+        let mut retry = RETRY_MIN;
+        while let Err(error) = self.engine.decide(decided, batch) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a decision cannot be applied yet; trying again"
+            );
+            self.metrics.store_errors.inc();
+            if !self.pause(&mut retry) {
+                return Onward::End;
+            }
+        }
+        batch.covers(
+            decisions::SHARD,
+            decided.from.packed(),
+            decided.next.packed(),
+        );
+        self.covered.insert(decisions::SHARD, decided.next);
         Onward::On
     }
 

@@ -11,10 +11,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use journal::{Disk, Item, Position, Reader};
+use registry::Decision;
 
 use crate::decode::{Decoded, Decoder, Undecodable};
 use crate::metrics::IngestMetrics;
-use crate::record::{KIND_REPORT, ReportMeta};
+use crate::record::{KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
 use crate::shard::{DiskFactory, ShardError, ShardShared, reader};
 
 /// The counter of stamps, and the bell for the applier.
@@ -99,18 +100,38 @@ pub struct Next {
     pub decoded: Result<Box<Decoded>, Undecodable>,
 }
 
-/// The report at the head of a shard.
+/// The next decision to apply.
+pub struct Decided {
+    /// Its place in the one order.
+    pub stamp: u64,
+    /// Where the stretch of journal begins that ends with it.
+    pub from: Position,
+    /// Where it ends.
+    pub next: Position,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// What comes next in the one order.
+pub enum Turn {
+    /// A report.
+    Report(Box<Next>),
+    /// A decision.
+    Decision(Decided),
+}
+
+/// What is at the head of a shard.
 struct Head {
     stamp: u64,
     position: Position,
     next: Position,
-    meta: ReportMeta,
     content: Content,
 }
 
 enum Content {
-    Hot(Box<Decoded>),
-    Cold(Vec<u8>),
+    Hot(ReportMeta, Box<Decoded>),
+    Cold(ReportMeta, Vec<u8>),
+    Decision(Decision),
 }
 
 struct ShardFeed {
@@ -173,12 +194,12 @@ impl Feed {
         }
     }
 
-    /// The next report; `None` when everything durable was given out.
+    /// The next report or decision; `None` when everything durable was given out.
     ///
     /// # Errors
     /// Of the disk. Nothing is lost; the call can be repeated.
     #[allow(clippy::should_implement_trait, reason = "the end is only for now")]
-    pub fn next(&mut self) -> Result<Option<Next>, ShardError> {
+    pub fn next(&mut self) -> Result<Option<Turn>, ShardError> {
         let safe_before = self.order.safe_before(&self.shared);
         for shard in &mut self.shards {
             shard.fill(&self.disks, &self.metrics)?;
@@ -192,23 +213,32 @@ impl Feed {
         let Some(head) = shard.head.take_if(|head| head.stamp < safe_before) else {
             return Ok(None);
         };
-        let decoded = match head.content {
-            Content::Hot(decoded) => Ok(decoded),
-            Content::Cold(body) => {
+        let from = std::mem::replace(&mut shard.covered, head.next);
+        let (meta, decoded) = match head.content {
+            Content::Hot(meta, decoded) => (meta, Ok(decoded)),
+            Content::Cold(meta, body) => {
                 self.metrics.reread.inc();
-                self.decoder.decode(head.meta.encoding, &body).map(Box::new)
+                let decoded = self.decoder.decode(meta.encoding, &body).map(Box::new);
+                (meta, decoded)
+            }
+            Content::Decision(decision) => {
+                return Ok(Some(Turn::Decision(Decided {
+                    stamp: head.stamp,
+                    from,
+                    next: head.next,
+                    decision,
+                })));
             }
         };
-        let from = std::mem::replace(&mut shard.covered, head.next);
-        Ok(Some(Next {
+        Ok(Some(Turn::Report(Box::new(Next {
             stamp: head.stamp,
             shard: shard.shared.number,
             from,
             position: head.position,
             next: head.next,
-            meta: head.meta,
+            meta,
             decoded,
-        }))
+        }))))
     }
 }
 
@@ -235,8 +265,7 @@ impl ShardFeed {
                         stamp: hot.stamp,
                         position: hot.position,
                         next: hot.next,
-                        meta: hot.meta,
-                        content: Content::Hot(hot.decoded),
+                        content: Content::Hot(hot.meta, hot.decoded),
                     });
                     return Ok(());
                 }
@@ -286,17 +315,19 @@ impl ShardFeed {
             }
             Some(Item::Record(entry)) => {
                 self.cursor = entry.next;
-                if entry.kind != KIND_REPORT {
-                    return Ok(());
-                }
-                match ReportMeta::read(entry.meta) {
-                    Ok(meta) => {
+                let content = match entry.kind {
+                    KIND_REPORT => ReportMeta::read(entry.meta)
+                        .map(|meta| Content::Cold(meta, entry.body.to_vec())),
+                    KIND_DECISION => read_decision(entry.meta).map(Content::Decision),
+                    _ => return Ok(()),
+                };
+                match content {
+                    Ok(content) => {
                         self.head = Some(Head {
                             stamp: entry.sequence,
                             position: entry.position,
                             next: entry.next,
-                            meta,
-                            content: Content::Cold(entry.body.to_vec()),
+                            content,
                         });
                     }
                     Err(error) => {

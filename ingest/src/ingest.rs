@@ -9,6 +9,7 @@ use std::time::Duration;
 use codec::id::{AgentId, Scope};
 use codec::key::{ContentHash, Receipt, Refusal};
 use olap::{ReadingId, Store};
+use registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::apply::progress::Progress;
@@ -20,6 +21,7 @@ use crate::feed::Order;
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
 use crate::record::ReportMeta;
+use crate::shard::decisions::DecisionJob;
 use crate::shard::{DiskFactory, Job, ShardShared};
 
 /// What an agent is told to wait when a queue is full: a second clears most of what can queue.
@@ -41,6 +43,9 @@ pub struct Ingest {
     pub(crate) decoded: Arc<Semaphore>,
     pub(crate) shards: Vec<Arc<ShardShared>>,
     pub(crate) jobs: Mutex<Option<Vec<SyncSender<Job>>>>,
+    pub(crate) deciding: Registry,
+    pub(crate) decided: Arc<ShardShared>,
+    pub(crate) decisions: Mutex<Option<SyncSender<DecisionJob>>>,
     pub(crate) order: Arc<Order>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) disks: DiskFactory,
@@ -175,6 +180,12 @@ impl Ingest {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         drop(jobs);
+        let decisions = self
+            .decisions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(decisions);
         let threads = std::mem::take(
             &mut *self
                 .shard_threads

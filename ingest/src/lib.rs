@@ -15,6 +15,7 @@
 //! | [`start`] | opening the door, and [`rebuild`] |
 //! | [`status`] | how the door is doing |
 //! | [`config`] | every bound, with its reason |
+//! | [`decide`] | what people decide about who is who, on its way into the order |
 //! | [`delivery`] | what comes in and what goes out: [`Delivery`], [`Rejection`] |
 //! | [`decode`] | inflate and parse, with a fixed number of decoders |
 //! | [`ledger`] | which reports are there already (Rule 1) |
@@ -35,6 +36,7 @@
 
 pub mod apply;
 pub mod config;
+pub mod decide;
 pub mod decode;
 pub mod delivery;
 pub mod evidence;
@@ -49,6 +51,7 @@ pub mod start;
 pub mod status;
 
 pub use config::IngestConfig;
+pub use decide::DecideError;
 pub use delivery::{Delivery, Rejection};
 pub use evidence::{Evidence, EvidenceError};
 pub use ingest::Ingest;

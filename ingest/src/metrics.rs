@@ -72,6 +72,8 @@ pub struct IngestMetrics {
     pub apply_lag_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
     /// Refused reports kept in quarantine.
     pub quarantined: Gauge,
+    /// Decisions of people that were journaled.
+    pub decisions: Counter,
 }
 
 fn seconds() -> Histogram {
@@ -106,6 +108,7 @@ impl Default for IngestMetrics {
             store_errors: Counter::default(),
             apply_lag_seconds: Gauge::default(),
             quarantined: Gauge::default(),
+            decisions: Counter::default(),
         }
     }
 }
@@ -144,6 +147,7 @@ impl IngestMetrics {
             store_errors: "Batches that the store refused",
             apply_lag_seconds: "Age of the report applied last",
             quarantined: "Refused reports kept for inspection",
+            decisions: "Decisions about who is who that were made durable",
         }
     }
 

@@ -14,17 +14,38 @@
 //!
 //! *has*: bit 0 says that *sent* was given, bit 1 *uptime*.
 //!
+//! A decision ([`KIND_DECISION`]) has no body; its meta part:
+//!
+//! ```text
+//!  0    1     2            10        20        30          38
+//! +----+-----+------------+---------+---------+-----------+----------…--+
+//! | 1  | op  | decided    | device  | other   | decision  | who        |
+//! |    |     | unix ms    |         | device  | undone    | 0 to 128 B |
+//! +----+-----+------------+---------+---------+-----------+----------…--+
+//! ```
+//!
+//! *op*: 1 merge (*device* into *other*), 2 split, 3 undo. What an op does not use is zero.
+//!
 //! A checkpoint ([`KIND_CHECKPOINT`]) opens every segment: the shard's ledger as it was, so that a start reads one segment only.
 
 use codec::envelope::Encoding;
-use codec::id::AgentId;
+use codec::id::{AgentId, DeviceId};
 use codec::key::{ContentHash, ReportKey, SpoolEpoch, Stream};
 use codec::time::Timestamp;
+use registry::{Decision, DecisionOp};
 
 /// A report as it was received.
 pub const KIND_REPORT: u8 = 1;
 /// The ledger at the head of a segment.
 pub const KIND_CHECKPOINT: u8 = 2;
+/// What somebody decided about who is who.
+pub const KIND_DECISION: u8 = 3;
+
+/// The longest login that a decision's record keeps, in bytes: longer ones are cut.
+const WHO_BYTES_MAX: usize = 128;
+const OP_MERGE: u8 = 1;
+const OP_SPLIT: u8 = 2;
+const OP_UNDO: u8 = 3;
 
 const VERSION: u8 = 1;
 const FIXED_BYTES: usize = 76;
@@ -125,6 +146,50 @@ impl ReportMeta {
     }
 }
 
+/// Appends the meta part of a decision to `out`.
+pub fn write_decision(decision: &Decision, out: &mut Vec<u8>) {
+    let (op, device, other, undone) = match decision.op {
+        DecisionOp::Merge { device, into } => (OP_MERGE, *device.as_bytes(), *into.as_bytes(), 0),
+        DecisionOp::Split { device } => (OP_SPLIT, *device.as_bytes(), [0; 10], 0),
+        DecisionOp::Undo { decision } => (OP_UNDO, [0; 10], [0; 10], decision),
+    };
+    out.extend_from_slice(&[VERSION, op]);
+    out.extend_from_slice(&decision.at.unix_ms.to_le_bytes());
+    out.extend_from_slice(&device);
+    out.extend_from_slice(&other);
+    out.extend_from_slice(&undone.to_le_bytes());
+    let who = &decision.who;
+    out.extend_from_slice(&who.as_bytes()[..who.floor_char_boundary(WHO_BYTES_MAX)]);
+}
+
+/// Reads what [`write_decision`] wrote.
+///
+/// # Errors
+/// [`MetaError`] for anything else.
+pub fn read_decision(meta: &[u8]) -> Result<Decision, MetaError> {
+    let mut cursor = Cursor(meta);
+    let [version, op] = cursor.take()?;
+    if version != VERSION {
+        return Err(MetaError);
+    }
+    let at = Timestamp::from_unix_ms(i64::from_le_bytes(cursor.take()?));
+    let device = DeviceId::from_bytes(cursor.take()?);
+    let into = DeviceId::from_bytes(cursor.take()?);
+    let decision = u64::from_le_bytes(cursor.take()?);
+    let op = match op {
+        OP_MERGE => DecisionOp::Merge { device, into },
+        OP_SPLIT => DecisionOp::Split { device },
+        OP_UNDO => DecisionOp::Undo { decision },
+        _ => return Err(MetaError),
+    };
+    let who = std::str::from_utf8(cursor.0).map_err(|_| MetaError)?;
+    Ok(Decision {
+        op,
+        who: who.to_owned(),
+        at,
+    })
+}
+
 /// Reads fixed parts from the front of bytes.
 pub(crate) struct Cursor<'a>(pub &'a [u8]);
 
@@ -139,6 +204,28 @@ impl Cursor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decision_reads_back() {
+        let (device, into) = (DeviceId::from_bytes([7; 10]), DeviceId::from_bytes([9; 10]));
+        for op in [
+            DecisionOp::Merge { device, into },
+            DecisionOp::Split { device },
+            DecisionOp::Undo { decision: 1 << 40 },
+        ] {
+            let decision = Decision {
+                op,
+                who: "jürgen".to_owned(),
+                at: Timestamp::from_unix_ms(-3),
+            };
+            let mut bytes = Vec::new();
+            write_decision(&decision, &mut bytes);
+            assert_eq!(read_decision(&bytes), Ok(decision));
+            for cut in 0..38 {
+                assert_eq!(read_decision(&bytes[..cut]), Err(MetaError));
+            }
+        }
+    }
 
     #[test]
     fn a_meta_part_reads_back() {

@@ -6,6 +6,7 @@
 //! What always holds: a report is noted in the ledger only together with being written, and when writing or syncing fails the ledger is
 //! read again from the journal, so that both always agree; a stamp's report is durable before the applier may pass that stamp.
 
+pub mod decisions;
 mod job;
 mod open;
 mod shared;

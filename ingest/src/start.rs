@@ -22,6 +22,7 @@ use crate::feed::{Feed, Order};
 use crate::ingest::{Ingest, PERMIT_BYTES, shard_of};
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
+use crate::shard::decisions::{self, Decisions};
 use crate::shard::{DiskFactory, Job, Shard, ShardError, ShardParts, ShardShared};
 
 /// Why the door could not be opened.
@@ -114,7 +115,7 @@ impl Ingest {
         let order = Arc::new(Order::new(Places::stamp_after(positions.next_place).max(1)));
         let parts = ShardParts {
             config: config.clone(),
-            disks: writing,
+            disks: Arc::clone(&writing),
             order: Arc::clone(&order),
             metrics: metrics.clone(),
             needs: Arc::clone(&needs),
@@ -131,12 +132,22 @@ impl Ingest {
             jobs.push(sender);
             shard_threads.push(thread);
         }
+        let decided = positions.shards.get(&decisions::SHARD).copied();
+        let decisions = Decisions::open(
+            journal_folder.join(decisions::FOLDER),
+            Position::unpacked(decided.unwrap_or(0)),
+            writing,
+            Arc::clone(&order),
+            metrics.clone(),
+        )?;
+        shard_threads.push(decisions.thread);
         recall_streams(store.as_ref(), &shards)?;
         let bases = Bases::new(
             shards.clone(),
             Arc::clone(&reading),
             Decoder::new(config.inflated_bytes_max),
         );
+        let deciding = registry.clone();
         let engine = Engine::load(registry, store.as_ref(), needs, bases, metrics.clone())?;
         tracing::info!(
             shards = shard_count,
@@ -146,11 +157,13 @@ impl Ingest {
         );
         let stopping = Arc::new(AtomicBool::new(false));
         let progress = Arc::new(Progress::default());
+        let mut ordered = shards.clone();
+        ordered.push(Arc::clone(&decisions.shared));
         let applier = ApplierParts {
             engine,
             progress: Arc::clone(&progress),
             store: Arc::clone(&store),
-            shards: shards.clone(),
+            shards: ordered,
             order: Arc::clone(&order),
             disks: Arc::clone(&reading),
             stopping: Arc::clone(&stopping),
@@ -173,6 +186,9 @@ impl Ingest {
             metrics,
             shards,
             jobs: Mutex::new(Some(jobs)),
+            deciding,
+            decided: decisions.shared,
+            decisions: Mutex::new(Some(decisions.jobs)),
             order,
             store,
             disks: reading,

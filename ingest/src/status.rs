@@ -44,7 +44,8 @@ impl Ingest {
     #[must_use]
     pub fn status(&self) -> IngestStatus {
         let (quarantined_reports, quarantined_bytes) = self.quarantine.size();
-        let is_caught_up = self.shards.iter().all(|shard| shard.is_caught_up());
+        let is_caught_up =
+            self.shards.iter().all(|shard| shard.is_caught_up()) && self.decided.is_caught_up();
         let is_running = self
             .applier_thread
             .lock()

@@ -18,6 +18,8 @@
 //! | absent | absent | known, same maker and model | the device seen there last |
 //! | absent | absent | else | a new device, told apart by a number when the place led to others before |
 //!
+//! **People** decide otherwise where evidence is wrong: see [`Decision`].
+//!
 //! **Ahead of the store.** What was resolved is on disk before the store has the report. When the program dies in between, the
 //! report is applied again, and must find the evidence as it was: so [`Registry::resolver_at`] keeps how things were before each
 //! report, [`Registry::settle_identities`] forgets it once the store has the report, and [`Registry::rewind_identities`] goes
@@ -27,6 +29,7 @@
 //! tables gives the same ids; in the steady state (nothing new in a report) no SQL runs.
 
 mod cache;
+mod decide;
 mod evidence;
 mod undo;
 
@@ -37,6 +40,7 @@ use rusqlite::Connection;
 
 pub(crate) use cache::IdentityCache;
 use cache::{DeviceState, Kind};
+pub use decide::{Change, Decision, DecisionOp, DecisionRecord, Void};
 pub use evidence::Evidence;
 use evidence::{Keys, same_model, same_serial};
 
@@ -175,7 +179,8 @@ impl Registry {
         Ok(resolution)
     }
 
-    /// Empties what a replay of the journal fills again: devices and evidence. What people decided stays.
+    /// Empties what a replay of the journal fills again: devices, evidence, and what decisions made of them. What people noted of a
+    /// device (its site, its references) stays.
     ///
     /// # Errors
     /// When SQLite fails.
@@ -184,7 +189,9 @@ impl Registry {
         self.inner.database.write(|transaction| {
             transaction
                 .execute_batch(
-                    "DELETE FROM evidence; DELETE FROM device; DELETE FROM undo_evidence; DELETE FROM undo_device",
+                    "DELETE FROM evidence; DELETE FROM device; DELETE FROM undo_evidence; DELETE FROM undo_device;
+                     DELETE FROM decision; DELETE FROM decided_evidence; DELETE FROM decided_device; DELETE FROM apart;
+                     DELETE FROM barred; DELETE FROM handed_over",
                 )
                 .during("empty the devices")
         })?;
@@ -209,7 +216,17 @@ impl Resolver<'_> {
             .registry
             .agent_record(evidence.agent)
             .ok_or_else(|| Error::not_found("agent", evidence.agent))?;
-        let keys = Keys::of(agent.customer, evidence);
+        let mut keys = Keys::of(agent.customer, evidence);
+        if !self.cache.has_rules() {
+            self.sql()?;
+            let connection = self.transaction.as_ref().expect("sql() put it there");
+            self.cache.read_rules(connection)?;
+        }
+        if let Some(serial) = &keys.serial
+            && self.cache.is_barred(keys.domain, serial)
+        {
+            keys.serial = None;
+        }
         let by_serial = self.holder(Kind::Serial, keys.serial.as_deref(), &keys)?;
         let by_mac = self.holder(Kind::Mac, keys.mac.as_deref(), &keys)?;
         let by_place = self.holder(Kind::Place, keys.place.as_deref(), &keys)?;
@@ -254,7 +271,11 @@ impl Resolver<'_> {
             && by_mac != Some(device)
         {
             let holder = match by_mac {
-                Some(other) => Some((other, self.state(other)?.serial.is_some())),
+                Some(other) => {
+                    let is_other =
+                        self.state(other)?.serial.is_some() || self.cache.are_apart(other, device);
+                    Some((other, is_other))
+                }
                 None => None,
             };
             match holder {
@@ -451,7 +472,8 @@ impl Resolver<'_> {
             undo::keep_all_evidence_of(self.sql()?, stamp, old)?;
             undo::keep_device(self.sql()?, stamp, old)?;
         }
-        cache::supersede(self.sql()?, old, by)?;
+        let stamp = self.stamp;
+        cache::supersede(self.sql()?, stamp, old, by)?;
         self.cache.supersede(old, by);
         Ok(())
     }

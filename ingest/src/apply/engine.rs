@@ -12,6 +12,7 @@ use codec::model::{DeviceReport, MeterSet, Section, SourceKind};
 use codec::time::Timestamp;
 use olap::reading::JournalPosition;
 use olap::rows::{AgentRow, SeenRow};
+use olap::words::EventKind;
 use olap::{Batch, Store, StoreError};
 use registry::{Evidence, Finding, Registry};
 
@@ -26,7 +27,7 @@ use crate::metrics::IngestMetrics;
 use crate::shard::ShardError;
 
 /// Bits of a place below the stamp: one report makes fewer rows than that, since it has at most 10,000 devices of 1,024 meters.
-const PLACE_BITS: u32 = 24;
+pub(super) const PLACE_BITS: u32 = 24;
 
 /// The places of one report, in order: they follow from its stamp, so that a replay gives the same.
 #[derive(Debug)]
@@ -98,18 +99,18 @@ type Latest = (u64, Timestamp);
 
 /// Turns reports into rows.
 pub struct Engine {
-    registry: Registry,
-    metrics: IngestMetrics,
+    pub(super) registry: Registry,
+    pub(super) metrics: IngestMetrics,
     needs: Arc<Needs>,
-    devices: HashMap<DeviceId, Device>,
+    pub(super) devices: HashMap<DeviceId, Device>,
     streams: HashMap<(AgentId, SpoolEpoch, Stream), Latest>,
     bases: Bases,
     keys: MeterKeys,
     recents: Recents,
     /// The report that was added last.
-    stamp_applied: Option<u64>,
+    pub(super) stamp_applied: Option<u64>,
     /// Devices with runs in the batch at hand.
-    uncommitted: Vec<DeviceId>,
+    pub(super) uncommitted: Vec<DeviceId>,
 }
 
 impl Engine {
@@ -243,7 +244,11 @@ impl Engine {
         let mut places = Places::of(next.stamp);
         for end in &superseded {
             if let Some(device) = self.devices.get_mut(&end.old) {
-                identity::end(device, end.now, end.at, &mut places, batch);
+                let kind = EventKind::IdentityChanged;
+                identity::end(device, end.now, kind, end.at, &mut places, batch);
+                if !std::mem::replace(&mut device.has_uncommitted, true) {
+                    self.uncommitted.push(end.old);
+                }
             }
         }
         let agent_at = next.meta.sent_at.unwrap_or(header.sealed_at);

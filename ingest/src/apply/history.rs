@@ -14,6 +14,7 @@ use olap::{Reading, Store, StoreError};
 use super::device::Device;
 use super::late::Known;
 use super::meter_key::{MeterKey, MeterKeys};
+use super::meters::Run;
 
 /// Ended runs kept in memory, all devices together: some 20 MB, what 1,000 agents with 8 reports of 100 devices on their way may mix up.
 const RECENT_RUNS_MAX: usize = 200_000;
@@ -65,12 +66,34 @@ impl Recents {
 /// split.
 #[must_use]
 pub fn is_needed(device: &Device, meters: &[Meter], at: Timestamp, keys: &mut MeterKeys) -> bool {
+    if device.has_ended && device.runs.is_empty() && !meters.is_empty() {
+        return true;
+    }
     let is_late = device.runs.iter().any(|run| at < run.confirmed_until);
     is_late
         && meters.iter().any(|meter| {
             keys.key(meter)
                 .is_some_and(|key| is_beyond_memory(device, key, meter.value, at))
         })
+}
+
+/// The run of a meter that nothing followed, of a device that was another for a while: its count goes on from there.
+#[must_use]
+pub fn last(earlier: &[Earlier], key: MeterKey, at: Timestamp) -> Option<Run> {
+    let of_meter = earlier
+        .iter()
+        .filter(|run| run.key == key && run.known.observed_at <= at);
+    let last = of_meter.max_by_key(|run| (run.known.observed_at, run.known.place))?;
+    Some(Run {
+        key,
+        place: last.known.place,
+        value: last.known.value,
+        continuous: last.known.continuous,
+        meter_epoch: last.known.meter_epoch,
+        observed_at: last.known.observed_at,
+        confirmed_until: last.known.confirmed_until,
+        site: last.known.site,
+    })
 }
 
 fn is_beyond_memory(device: &Device, key: MeterKey, value: u64, at: Timestamp) -> bool {

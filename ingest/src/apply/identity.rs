@@ -48,22 +48,15 @@ pub(crate) fn apply(
     if is_other_agent {
         device.agent = context.agent.clone();
     }
-    context.batch.device(&DeviceRow {
-        device: device.id,
-        site: device.site,
-        agent: &device.agent,
-        source: device.source,
-        identity: &device.identity,
-        superseded_by: device.superseded_by,
-        first_seen_at: device.first_seen_at,
-        changed_at: at,
-    });
+    put(device, at, context.batch);
 }
 
-/// Ends all that stands of a device that turned out to be `now`: no invoice has it beside that one.
+/// Ends all that stands of a device that turned out to be `now`: no list and no invoice has it beside that one. `kind` says whether
+/// evidence or people found out.
 pub(crate) fn end(
     device: &mut Device,
     now: DeviceId,
+    kind: EventKind,
     at: Timestamp,
     places: &mut Places,
     batch: &mut Batch,
@@ -75,18 +68,49 @@ pub(crate) fn end(
             superseded_at: at.max(run.confirmed_until),
         });
     }
+    device.has_ended = true;
     for alert in device.alerts.drain(..) {
         batch.end_alert(alert.place, at);
     }
+    device.superseded_by = Some(now);
+    put(device, at, batch);
+    let (before, after) = (device.id.to_string(), now.to_string());
+    tell(device, at, kind, Some(&before), Some(&after), places, batch);
+}
+
+/// Writes the device's row.
+pub(crate) fn put(device: &Device, at: Timestamp, batch: &mut Batch) {
+    batch.device(&DeviceRow {
+        device: device.id,
+        site: device.site,
+        agent: &device.agent,
+        source: device.source,
+        identity: &device.identity,
+        superseded_by: device.superseded_by,
+        first_seen_at: device.first_seen_at,
+        changed_at: at,
+    });
+}
+
+/// Tells of something that happened to a device.
+pub(crate) fn tell(
+    device: &Device,
+    at: Timestamp,
+    kind: EventKind,
+    before: Option<&str>,
+    after: Option<&str>,
+    places: &mut Places,
+    batch: &mut Batch,
+) {
     batch.event(&EventRow {
         place: places.next(),
         device: device.id,
         site: device.site,
         at,
-        kind: EventKind::IdentityChanged,
+        kind,
         subject: None,
-        before: Some(&device.id.to_string()),
-        after: Some(&now.to_string()),
+        before,
+        after,
     });
 }
 
@@ -156,14 +180,14 @@ fn event(
     before: Option<&str>,
     after: Option<&str>,
 ) {
-    context.batch.event(&EventRow {
-        place: context.places.next(),
-        device: device.id,
-        site: device.site,
-        at: context.observed.at,
+    let at = context.observed.at;
+    tell(
+        device,
+        at,
         kind,
-        subject: None,
         before,
         after,
-    });
+        context.places,
+        context.batch,
+    );
 }

@@ -13,7 +13,7 @@ use olap::words::{EventKind, Quality, ReadReason};
 
 use super::device::Device;
 use super::engine::Context;
-use super::history::Earlier;
+use super::history::{self, Earlier};
 use super::late::{self, Known, Late};
 use super::meter_key::{MeterKey, MeterKeys};
 use super::step::{Step, StepKind, first, step};
@@ -107,7 +107,9 @@ pub(crate) fn apply(
             quality,
         };
         let Some(index) = device.runs.iter().position(|run| run.key == key) else {
-            open(device, None, &reading, first(meter.value), context);
+            let last = history::last(earlier, key, at).filter(|_| device.has_ended);
+            let step = last.map_or(first(meter.value), |run| step(&run, meter.value));
+            open(device, None, &reading, step, context);
             confirmed += 1;
             continue;
         };

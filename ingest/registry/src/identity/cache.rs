@@ -2,7 +2,7 @@
 //!
 //! The memory holds nothing that the tables do not; it may be emptied at any time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use codec::id::{AgentId, DeviceId, TenantId};
@@ -64,12 +64,74 @@ pub struct IdentityCache {
     pub(crate) kept_up_to: Option<u64>,
     /// Where look-up keys are built, so that a look-up allocates nothing.
     key: String,
+    /// What decisions that stand say of evidence; read when first asked.
+    rules: Option<Rules>,
+}
+
+/// What decisions that stand say of evidence. Each is a person's, so that all fit.
+#[derive(Debug, Default)]
+struct Rules {
+    /// Serials that tell nobody apart.
+    barred: HashSet<(TenantId, Box<str>)>,
+    /// Devices that no evidence joins.
+    apart: HashSet<(DeviceId, DeviceId)>,
 }
 
 impl IdentityCache {
     pub(crate) fn clear(&mut self) {
         self.evidence.clear();
         self.devices.clear();
+        self.rules = None;
+    }
+
+    pub(crate) const fn has_rules(&self) -> bool {
+        self.rules.is_some()
+    }
+
+    /// Reads the rules.
+    pub(crate) fn read_rules(&mut self, sql: &Connection) -> Result<(), Error> {
+        let mut rules = Rules::default();
+        let mut statement = sql
+            .prepare_cached(
+                "SELECT domain, value FROM barred JOIN decision ON id = decision WHERE kind = 1 AND undone_by IS NULL",
+            )
+            .during("read barred serials")?;
+        let mut rows = statement.query([]).during("read barred serials")?;
+        while let Some(row) = rows.next().during("read barred serials")? {
+            let of = || Ok((TenantId(row.get(0)?), row.get::<_, String>(1)?.into()));
+            rules.barred.insert(of().during("read barred serials")?);
+        }
+        let mut statement = sql
+            .prepare_cached(
+                "SELECT one, apart.other FROM apart JOIN decision ON id = decision WHERE undone_by IS NULL",
+            )
+            .during("read devices kept apart")?;
+        let mut rows = statement.query([]).during("read devices kept apart")?;
+        while let Some(row) = rows.next().during("read devices kept apart")? {
+            let of = || {
+                Ok((
+                    DeviceId::from_bytes(row.get(0)?),
+                    DeviceId::from_bytes(row.get(1)?),
+                ))
+            };
+            rules.apart.insert(of().during("read devices kept apart")?);
+        }
+        self.rules = Some(rules);
+        Ok(())
+    }
+
+    /// Whether a serial tells nobody apart.
+    pub(crate) fn is_barred(&self, domain: TenantId, serial: &str) -> bool {
+        self.rules.as_ref().is_some_and(|rules| {
+            !rules.barred.is_empty() && rules.barred.contains(&(domain, serial.into()))
+        })
+    }
+
+    /// Whether no evidence joins these two.
+    pub(crate) fn are_apart(&self, one: DeviceId, other: DeviceId) -> bool {
+        self.rules.as_ref().is_some_and(|rules| {
+            rules.apart.contains(&(one, other)) || rules.apart.contains(&(other, one))
+        })
     }
 
     pub(crate) fn holder(&mut self, domain: TenantId, kind: Kind, value: &str) -> Option<DeviceId> {
@@ -213,18 +275,39 @@ pub(crate) fn upsert_evidence(
     value: &str,
     device: DeviceId,
 ) -> Result<(), Error> {
+    upsert_evidence_row(sql, domain, kind as i64, value, device)
+}
+
+pub(crate) fn upsert_evidence_row(
+    sql: &Connection,
+    domain: TenantId,
+    kind: i64,
+    value: &str,
+    device: DeviceId,
+) -> Result<(), Error> {
     sql.prepare_cached(
         "INSERT INTO evidence (domain, kind, value, device) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (domain, kind, value) DO UPDATE SET device = excluded.device",
     )
-    .and_then(|mut statement| {
-        statement.execute(params![domain.0, kind as i64, value, device.as_bytes()])
-    })
+    .and_then(|mut statement| statement.execute(params![domain.0, kind, value, device.as_bytes()]))
     .during("link evidence")?;
     Ok(())
 }
 
-pub(crate) fn supersede(sql: &Connection, old: DeviceId, by: DeviceId) -> Result<(), Error> {
+pub(crate) fn supersede(
+    sql: &Connection,
+    stamp: Option<u64>,
+    old: DeviceId,
+    by: DeviceId,
+) -> Result<(), Error> {
+    if let Some(stamp) = stamp {
+        sql.execute(
+            "INSERT INTO handed_over (stamp, old, domain, kind, value)
+             SELECT ?1, ?2, domain, kind, value FROM evidence WHERE device = ?2",
+            params![i64::try_from(stamp).unwrap_or(i64::MAX), old.as_bytes()],
+        )
+        .during("note what evidence a device had")?;
+    }
     sql.execute(
         "UPDATE evidence SET device = ?2 WHERE device = ?1",
         [old.as_bytes(), by.as_bytes()],

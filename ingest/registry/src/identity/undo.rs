@@ -21,13 +21,21 @@ pub(super) fn keep_evidence(
     kind: Kind,
     value: &str,
 ) -> Result<(), Error> {
+    keep_evidence_row(sql, stamp, domain, kind as i64, value)
+}
+
+pub(super) fn keep_evidence_row(
+    sql: &Connection,
+    stamp: u64,
+    domain: TenantId,
+    kind: i64,
+    value: &str,
+) -> Result<(), Error> {
     sql.prepare_cached(
         "INSERT INTO undo_evidence (stamp, domain, kind, value, device) VALUES (?1, ?2, ?3, ?4,
          (SELECT device FROM evidence WHERE domain = ?2 AND kind = ?3 AND value = ?4))",
     )
-    .and_then(|mut statement| {
-        statement.execute(params![column(stamp), domain.0, kind as i64, value])
-    })
+    .and_then(|mut statement| statement.execute(params![column(stamp), domain.0, kind, value]))
     .during("keep how evidence was")?;
     Ok(())
 }
@@ -121,6 +129,19 @@ pub(super) fn rewind(transaction: &Transaction<'_>, stamp: Option<u64>) -> Resul
         };
         restore.during("go back in devices")?;
         undone += 1;
+    }
+    for statement in [
+        "DELETE FROM decision WHERE id > ?1",
+        "UPDATE decision SET undone_by = NULL WHERE undone_by > ?1",
+        "DELETE FROM decided_evidence WHERE decision > ?1",
+        "DELETE FROM decided_device WHERE decision > ?1",
+        "DELETE FROM apart WHERE decision > ?1",
+        "DELETE FROM barred WHERE decision > ?1",
+        "DELETE FROM handed_over WHERE stamp > ?1",
+    ] {
+        transaction
+            .execute(statement, [after])
+            .during("go back in decisions")?;
     }
     transaction
         .execute_batch("DELETE FROM undo_evidence; DELETE FROM undo_device")
