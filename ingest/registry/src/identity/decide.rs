@@ -460,3 +460,6 @@ fn plan(sql: &Connection, op: DecisionOp) -> Result<Result<Plan, Void>, Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
