@@ -311,7 +311,7 @@ fn manufacturer(
         (!foreign).then(|| maker.name.clone())
     };
     let of_id = || {
-        let told = text::device_id_value(device_id?, &["MFG", "MANUFACTURER"])?;
+        let told = text::device_id_value(device_id?, &["MFG", "MANUFACTURER", "MANUFACTURE"])?;
         named(told).or_else(|| text::meaningful(told.to_owned()))
     };
     model

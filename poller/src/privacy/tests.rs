@@ -56,18 +56,76 @@ fn no_branch_is_open_as_a_whole_and_every_entry_says_why() {
 }
 
 #[test]
-fn a_profile_cannot_open_what_is_forbidden() {
+fn a_profile_that_asks_for_what_is_forbidden_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "name = \"nosy\"\nversion = 1\n[identity]\nasset = [\"1.3.6.1.4.1.2699.1.1.1.3.1.1.2.1.1\", \"1.3.6.1.4.1.2699\", \"1.3.6.1.4.1.99999.1.2.0\"]\n";
-    std::fs::write(folder.path().join("nosy.toml"), text).unwrap();
-    let profiles = ProfileSet::load(Some(folder.path())).unwrap();
-    assert!(
-        !profiles
-            .allowed()
-            .permits(&oid("1.3.6.1.4.1.2699.1.1.1.3.1.1.2.1.1"))
-    );
-    assert!(!profiles.allowed().permits(&oid("1.3.6.1.4.1.2699.1.1")));
-    assert!(profiles.allowed().permits(&oid("1.3.6.1.4.1.99999.1.2.0")));
+    let file = folder.path().join("nosy.toml");
+    let head = "name = \"nosy\"\nversion = 1\n";
+    let nosy = |rest: &str| {
+        std::fs::write(&file, format!("{head}{rest}")).unwrap();
+        ProfileSet::load(Some(folder.path()))
+            .unwrap_err()
+            .to_string()
+    };
+    // A job's name; a whole branch around the jobs; a column that a table names; a probe; the commands of an Epson; the user of an HP job.
+    for (rest, at, what) in [
+        (
+            "[identity]\nasset = [\"1.3.6.1.4.1.2699.1.1.1.3.1.1.2.1.1\"]\n",
+            "nosy.toml:4: identity.asset: 1.3.6.1.4.1.2699.1.1.1.3.1.1.2.1.1",
+            "jobs (Job Monitoring MIB)",
+        ),
+        (
+            "[identity]\nmodel = [\"1.3.6.1.4.1.2699\"]\n",
+            "nosy.toml:4: identity.model: 1.3.6.1.4.1.2699",
+            "jobs (Job Monitoring MIB)",
+        ),
+        (
+            "[table.jobs]\nname = \"1.3.6.1.4.1.1347.47.6.1.1\"\n",
+            "nosy.toml:4: table.jobs.name: 1.3.6.1.4.1.1347.47.6.1.1",
+            "Kyocera jobs and logs",
+        ),
+        (
+            "[[match]]\npresent = \"1.3.6.1.2.1.25.4.2.1.2.1\"\n",
+            "nosy.toml:4: match.present: 1.3.6.1.2.1.25.4.2.1.2.1",
+            "running software",
+        ),
+        (
+            "[supplies]\nprivate_level = \"1.3.6.1.4.1.1248.1.2.2.44.1.1.2.1\"\n",
+            "nosy.toml:4: supplies.private_level: 1.3.6.1.4.1.1248.1.2.2.44.1.1.2.1",
+            "Epson commands",
+        ),
+        (
+            "[[meter]]\nwork = \"print\"\nfrom = { first = [\"1.3.6.1.4.1.9.9.9.0\", \"1.3.6.1.4.1.11.2.3.9.4.2.1.1.6.5.1.0\"] }\n",
+            "nosy.toml:5: meter.from: 1.3.6.1.4.1.11.2.3.9.4.2.1.1.6.5.1.0",
+            "HP jobs",
+        ),
+    ] {
+        let error = nosy(rest);
+        assert!(
+            error.contains(at) && error.contains(what),
+            "{error}\nexpected {at}"
+        );
+        assert!(error.ends_with("no profile may ask for that"), "{error}");
+    }
+}
+
+#[test]
+fn the_list_takes_nothing_forbidden_from_whatever_profile() {
+    let mut profile = Profile::clone(ProfileSet::embedded().standard());
+    let texts = [
+        "1.3.6.1.4.1.2699.1.1.1.3.1.1.2.1.1",
+        "1.3.6.1.4.1.99999.1.2.0",
+    ];
+    profile.identity.asset = texts
+        .iter()
+        .map(|text| Source::Scalar {
+            oid: oid(text),
+            form: crate::profile::Form::Number,
+            guard: None,
+        })
+        .collect();
+    let list = AllowList::of(&[Arc::new(profile)]);
+    assert!(!list.permits(&oid(texts[0])));
+    assert!(list.permits(&oid(texts[1])));
 }
 
 #[test]
