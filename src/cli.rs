@@ -127,6 +127,15 @@ pub enum AgentCommand {
         #[arg(long, value_name = "SITE", value_parser = tenant)]
         site: Option<TenantId>,
     },
+    /// Add many agents at once, all or none, and print a line for each: its id, a tab, its token. For whoever moves a fleet here.
+    AddMany {
+        /// Their names, one a line; `-` reads standard input.
+        #[arg(value_name = "FILE")]
+        names: PathBuf,
+        /// The number of the site where they stand; may be left out while there is one site.
+        #[arg(long, value_name = "SITE", value_parser = tenant)]
+        site: Option<TenantId>,
+    },
     /// Replace an agent's token by a new one, printed once; the old one is void at once.
     RotateToken {
         /// The agent's id.

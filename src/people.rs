@@ -1,7 +1,9 @@
 //! `platen admin`, `platen agent`, `platen tenant`: what is set up before anybody can log in. They work on the registry's file, also
 //! while the manager runs.
 
+use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal};
+use std::path::Path;
 
 use codec::id::{AgentId, Scope, TenantId};
 use codec::time::Timestamp;
@@ -98,6 +100,7 @@ pub fn agent(args: &AgentArgs) -> Result<(), Failure> {
             note(&registry, "agent.add", new.agent.id.as_str(), "")?;
             print_token(&registry, &new.agent.id, &new.token)?;
         }
+        AgentCommand::AddMany { names, site } => add_agents(&registry, names, *site)?,
         AgentCommand::RotateToken { id } => {
             let id: AgentId = id.parse()?;
             let token = registry.rotate_agent_token(&Scope::Everything, &id, Timestamp::now())?;
@@ -114,6 +117,41 @@ pub fn agent(args: &AgentArgs) -> Result<(), Failure> {
                 );
             }
         }
+    }
+    Ok(())
+}
+
+/// Adds an agent for each line of a file.
+fn add_agents(registry: &Registry, names: &Path, site: Option<TenantId>) -> Result<(), Failure> {
+    let text = if names == Path::new("-") {
+        std::io::read_to_string(std::io::stdin()).doing(|| "read the names".to_owned())?
+    } else {
+        std::fs::read_to_string(names).doing(|| format!("read {}", names.display()))?
+    };
+    let names: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let known = registry.agents(&Scope::Everything)?;
+    let taken: HashSet<&str> = known.iter().map(|agent| agent.name.as_str()).collect();
+    let mut seen = HashSet::new();
+    for name in &names {
+        if taken.contains(name) || !seen.insert(*name) {
+            return Err(Failure::new(format!(
+                "there would be two agents {name}; nothing was added"
+            )));
+        }
+    }
+    let site = match site {
+        Some(site) => site,
+        None => only_site(registry)?,
+    };
+    let added = registry.add_agents(&names, site, Timestamp::now())?;
+    let how_many = format!("{} agents", added.len());
+    note(registry, "agent.add-many", &site.to_string(), &how_many)?;
+    for new in added {
+        println!("{}\t{}", new.agent.id, new.token);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod commands {
     //! One module per command: its options, and what it does.
     pub mod fleet;
+    pub mod reports;
 }
 
 use std::error::Error;
@@ -26,6 +27,9 @@ enum Command {
     /// Answer SNMP as a fleet of printers, each with an address of its own within 127.0.0.0/8.
     #[command(after_help = commands::fleet::help())]
     Fleet(commands::fleet::FleetArgs),
+    /// Deliver reports to a manager on this machine, as many agents at once.
+    #[command(after_help = commands::reports::HELP)]
+    Reports(commands::reports::ReportsArgs),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
         .init();
     let result: Result<(), Box<dyn Error>> = match Cli::parse().command {
         Command::Fleet(args) => commands::fleet::run(&args).map_err(Into::into),
+        Command::Reports(args) => commands::reports::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

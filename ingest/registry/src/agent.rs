@@ -131,24 +131,50 @@ impl Registry {
     /// # Errors
     /// [`Error::Invalid`] for a bad name, [`Error::NotFound`] when `site` is no site.
     pub fn add_agent(&self, name: &str, site: TenantId, now: Timestamp) -> Result<NewAgent, Error> {
-        let name = checked_name(name)?;
+        let mut added = self.add_agents(&[name], site, now)?;
+        Ok(added.remove(0))
+    }
+
+    /// Adds many agents at `site` at once, all or none, as [`Registry::add_agent`] does one.
+    ///
+    /// # Errors
+    /// As [`Registry::add_agent`].
+    pub fn add_agents(
+        &self,
+        names: &[&str],
+        site: TenantId,
+        now: Timestamp,
+    ) -> Result<Vec<NewAgent>, Error> {
         let customer = self.site_path(site)?.customer.id;
-        let token = token::draw(token::AGENT_PREFIX)?;
-        let id = self.inner.database.change(|transaction| {
-            let id = free_agent_id(transaction, name)?;
-            transaction
-                .execute(
-                    "INSERT INTO agent (id, name, site, domain, token_hash, created_at, key_since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-                    params![id.as_str(), name, site.0, customer.0, token::hash(&token), now.unix_ms],
-                )
-                .during("add an agent")?;
-            Ok(id)
+        let drawn = names
+            .iter()
+            .map(|name| Ok((checked_name(name)?, token::draw(token::AGENT_PREFIX)?)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let ids = self.inner.database.change(|transaction| {
+            drawn
+                .iter()
+                .map(|(name, token)| {
+                    let id = free_agent_id(transaction, name)?;
+                    transaction
+                        .execute(
+                            "INSERT INTO agent (id, name, site, domain, token_hash, created_at, key_since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+                            params![id.as_str(), name, site.0, customer.0, token::hash(token), now.unix_ms],
+                        )
+                        .during("add an agent")?;
+                    Ok(id)
+                })
+                .collect::<Result<Vec<_>, Error>>()
         })?;
         self.reload_agents()?;
-        Ok(NewAgent {
-            agent: self.agent(&Scope::Everything, &id)?,
-            token,
-        })
+        ids.iter()
+            .zip(drawn)
+            .map(|(id, (_, token))| {
+                Ok(NewAgent {
+                    agent: self.agent(&Scope::Everything, id)?,
+                    token,
+                })
+            })
+            .collect()
     }
 
     /// The agents at the sites of `scope`, by name.
