@@ -9,6 +9,7 @@
 //! | [`plan`] | what is remembered from one poll to the next |
 //! | `context` | what a poll has to know, and what it yields |
 //! | `learn` | the asks of each kind of poll |
+//! | `recognise` | which profile a device has, or may have under another set of profiles |
 //! | `partial` | steady polls that leave sections out |
 //! | `hearing` | what comes back, and what it means when it does not come in full |
 //! | `report` | what was heard, as report and plan |
@@ -26,6 +27,7 @@ mod meters;
 mod mib;
 mod partial;
 pub mod plan;
+mod recognise;
 mod report;
 mod status;
 mod supplies;
@@ -43,7 +45,7 @@ pub use plan::Plan;
 
 use crate::conversation::{Ask, Failure};
 use crate::oid::Oid;
-use crate::profile::{Evidence, Profile, ProfileSet, Rule};
+use crate::profile::{Profile, ProfileSet};
 use facts::Facts;
 use hearing::Hearing;
 use learn::{Part, Step};
@@ -278,59 +280,6 @@ impl DevicePoll {
             Part::Identity,
             learn::identify(self.context.collect_contact),
         );
-    }
-
-    /// What a device is recognised by: its texts.
-    fn evidence_texts(&self) -> Vec<String> {
-        let view = self.view();
-        let mut texts = [mib::system(1), mib::hr_device(3).child(&[view.device])]
-            .iter()
-            .filter_map(|oid| view.text_at(oid))
-            .collect::<Vec<_>>();
-        for profile in self.profiles.iter() {
-            texts.extend(
-                profile
-                    .identity
-                    .device_id
-                    .iter()
-                    .filter_map(|source| view.text(source)),
-            );
-        }
-        texts
-    }
-
-    fn probes(&self) -> Vec<Oid> {
-        let texts = self.evidence_texts();
-        let object_id = identity::object_id(&self.view());
-        let evidence = Evidence {
-            object_id: object_id.as_ref(),
-            texts: &texts,
-        };
-        let mut probes = self.profiles.probes(evidence);
-        if object_id.is_none() {
-            // It does not say what it is: what it says over IEEE 1284 may.
-            let sources = self
-                .profiles
-                .iter()
-                .flat_map(|profile| &profile.identity.device_id);
-            probes.extend(sources.filter_map(learn::scalar));
-        }
-        probes.sort();
-        probes.dedup();
-        probes
-    }
-
-    fn identified(&self) -> (Arc<Profile>, Option<Rule>) {
-        let texts = self.evidence_texts();
-        let object_id = identity::object_id(&self.view());
-        let evidence = Evidence {
-            object_id: object_id.as_ref(),
-            texts: &texts,
-        };
-        let (profile, rule) = self
-            .profiles
-            .identify(evidence, &|oid| self.facts.get(oid).is_some());
-        (Arc::clone(profile), rule.cloned())
     }
 
     fn choose_profile(&mut self) {

@@ -237,7 +237,7 @@ fn without_marks(text: &str) -> (&str, bool) {
 
 impl Rule {
     /// Whether all but `present` holds. A rule that names no `sysObjectID` but an instance is for devices that tell none.
-    fn holds(&self, evidence: Evidence<'_>) -> bool {
+    pub(crate) fn holds(&self, evidence: Evidence<'_>) -> bool {
         let object_id = self.object_id.as_ref().is_none_or(|prefix| {
             evidence
                 .object_id
