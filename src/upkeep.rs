@@ -9,7 +9,8 @@ use codec::key::ContentHash;
 use codec::limits::INFLATED_BYTES_MAX;
 use codec::time::Timestamp;
 use ingest::Ingest;
-use ingest::record::{KIND_CHECKPOINT, KIND_REPORT, ReportMeta};
+use ingest::record::{KIND_CHECKPOINT, KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
+use ingest::shard::decisions::FOLDER as DECISIONS_FOLDER;
 use journal::{Item, Position, StdDisk};
 use olap::duck::DuckStore;
 use olap::reading::ReadingId;
@@ -208,7 +209,8 @@ fn shard_folders(config: &PlatenConfig) -> Result<Vec<PathBuf>, Failure> {
     let mut shards = Vec::new();
     for entry in std::fs::read_dir(&folder).doing(|| format!("read {}", folder.display()))? {
         let entry = entry.doing(|| format!("read {}", folder.display()))?;
-        if entry.file_name().to_string_lossy().starts_with("shard-") {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with("shard-") || name == DECISIONS_FOLDER {
             shards.push(entry.path());
         }
     }
@@ -242,6 +244,13 @@ fn line(item: &Item<'_>) -> String {
                 }
             ),
             Err(error) => format!("{} report: {error}", entry.position),
+        },
+        Item::Record(entry) if entry.kind == KIND_DECISION => match read_decision(entry.meta) {
+            Ok(decision) => format!(
+                "{} decision stamp {} {:?} by {} at {}",
+                entry.position, entry.sequence, decision.op, decision.who, decision.at
+            ),
+            Err(error) => format!("{} decision: {error}", entry.position),
         },
         Item::Record(entry) if entry.kind == KIND_CHECKPOINT => {
             format!("{} checkpoint, {} bytes", entry.position, entry.body.len())

@@ -91,6 +91,12 @@ fn pages() -> Router<State> {
         .route("/devices", get(fleet::show))
         .route("/devices.csv", get(csv::devices))
         .route("/devices/{id}", get(device::show))
+        .route("/devices/{id}/same", post(device::same))
+        .route("/devices/{id}/split", post(device::split))
+        .route(
+            "/devices/{id}/decisions/{decision}/undo",
+            post(device::undo),
+        )
         .route("/devices/{id}/readings.csv", get(csv::readings))
         .route("/alerts", get(alerts::show))
         .route("/tenants", get(tenants::show).post(tenants::create))

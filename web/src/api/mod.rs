@@ -9,10 +9,12 @@
 //! | [`asked`] | the query of an address |
 //! | [`words`] | the JSON that goes out and comes in |
 //! | [`devices`], [`readings`], [`tenants`], [`agents`] | the questions |
+//! | [`decisions`] | who is who, as people decide |
 
 pub(crate) mod agents;
 pub(crate) mod asked;
 pub(crate) mod caller;
+pub(crate) mod decisions;
 pub(crate) mod devices;
 pub(crate) mod openapi;
 pub(crate) mod readings;
@@ -23,7 +25,7 @@ use axum::extract::{Request, State as Held};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,6 +53,11 @@ pub(crate) fn list() -> Vec<(&'static str, MethodRouter<State>)> {
         ("/api/v1/devices", get(devices::list)),
         ("/api/v1/devices/{id}", get(devices::one)),
         ("/api/v1/devices/{id}/readings", get(readings::of_device)),
+        (
+            "/api/v1/devices/{id}/decisions",
+            get(decisions::list).post(decisions::create),
+        ),
+        ("/api/v1/decisions/{id}/undo", post(decisions::undo)),
         ("/api/v1/readings", get(readings::list)),
         ("/api/v1/tenants", get(tenants::list).post(tenants::create)),
         ("/api/v1/agents", get(agents::list).post(agents::create)),

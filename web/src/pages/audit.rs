@@ -99,6 +99,9 @@ fn action(lang: Lang, word: &str) -> &str {
         "agent.token" => texts.audit_agent_token,
         "token.create" => texts.audit_token_create,
         "token.revoke" => texts.audit_token_revoke,
+        "device.merge" => texts.audit_device_merge,
+        "device.split" => texts.audit_device_split,
+        "device.undo" => texts.audit_device_undo,
         other => other,
     }
 }

@@ -2,6 +2,7 @@
 
 mod events;
 mod history;
+mod kin;
 mod parts;
 
 use askama::Template;
@@ -23,6 +24,8 @@ use crate::text::{Lang, fill};
 use crate::visit::guard::Member;
 
 use history::Span;
+use kin::Kin;
+pub(crate) use kin::{decide, same, split, undo};
 use parts::{AlertRow, MeterRow, SupplyRow, TrayRow};
 pub(crate) use parts::{AlertWords, severity_class};
 
@@ -34,6 +37,7 @@ const HALF_CHARS_MAX: usize = 13;
 #[serde(default)]
 pub(crate) struct Params {
     span: String,
+    told: String,
 }
 
 /// A line of the identity: name, value, whether it is set in the fixed font.
@@ -78,6 +82,7 @@ struct DeviceView {
     zone: String,
     events: Vec<events::Item>,
     export: String,
+    kin: Kin,
 }
 
 /// `GET /devices/{id}`.
@@ -90,11 +95,17 @@ pub(crate) async fn show(
     let id: DeviceId = id.parse().map_err(|_| Failure::NotFound)?;
     let span = Span::from_word(&params.span);
     state
-        .blocking(move |parts| render(parts, &member, id, span))
+        .blocking(move |parts| render(parts, &member, id, span, &params.told))
         .await
 }
 
-fn render(parts: &Inner, member: &Member, id: DeviceId, span: Span) -> Result<Response, Failure> {
+fn render(
+    parts: &Inner,
+    member: &Member,
+    id: DeviceId,
+    span: Span,
+    told: &str,
+) -> Result<Response, Failure> {
     let scope = member.scope(parts);
     let now = member.visit.now;
     let lang = member.visit.lang;
@@ -172,6 +183,7 @@ fn render(parts: &Inner, member: &Member, id: DeviceId, span: Span) -> Result<Re
         ),
         events: events::items(lang, &zone, &tenants, &detail, now),
         export: format!("/devices/{id}/readings.csv"),
+        kin: Kin::of(parts, member, &scope, id, &zone, told)?,
     };
     html(&view)
 }

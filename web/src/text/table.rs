@@ -169,6 +169,30 @@ texts! {
     device_time: "Time", "Zeit";
     device_readings_csv: "Readings as CSV", "Ablesungen als CSV";
     device_json: "JSON", "JSON";
+
+    // Who is who.
+    kin_title: "Same or another device?", "Dasselbe oder ein anderes Gerät?";
+    kin_now: "This record turned out to be another device. Its readings until then stay here; what is read now is at", "Dieser Eintrag hat sich als anderes Gerät erwiesen. Seine Ablesungen bis dahin bleiben hier; was jetzt gelesen wird, steht bei";
+    kin_former: "Former records of this device", "Frühere Einträge dieses Geräts";
+    kin_merged: "{one} is the same as {other}", "{one} ist dasselbe Gerät wie {other}";
+    kin_split_done: "{one} is a device of its own", "{one} ist ein eigenes Gerät";
+    kin_undone: "taken back", "zurückgenommen";
+    kin_undo: "Undo", "Zurücknehmen";
+    kin_same: "Same device as", "Dasselbe Gerät wie";
+    kin_same_hint: "serial number or device id", "Seriennummer oder Gerätekennung";
+    kin_same_do: "Join", "Zusammenführen";
+    kin_same_about: "That record goes on; this one leaves the lists and keeps its history.", "Jener Eintrag läuft weiter; dieser verlässt die Listen und behält seine Geschichte.";
+    kin_split: "Not the same device", "Nicht dasselbe Gerät";
+    kin_split_about_former: "This record becomes a device of its own again.", "Dieser Eintrag wird wieder ein eigenes Gerät.";
+    kin_split_about: "Two printers stand behind this record: from now on they are told apart by their MAC, or begin anew.", "Hinter diesem Eintrag stehen zwei Drucker: Ab jetzt unterscheidet sie ihre MAC-Adresse, oder sie beginnen neu.";
+    kin_told_done: "Noted. It can be taken back.", "Vermerkt. Es lässt sich zurücknehmen.";
+    kin_told_late: "Noted. It takes effect in a moment.", "Vermerkt. Es wird gleich wirksam.";
+    kin_told_same: "Both are the same record.", "Beides ist derselbe Eintrag.";
+    kin_told_customer: "The devices belong to different customers.", "Die Geräte gehören verschiedenen Kunden.";
+    kin_told_superseded: "One of them turned out to be another device already. Undo that first.", "Eines davon hat sich schon als anderes Gerät erwiesen. Bitte erst das zurücknehmen.";
+    kin_told_nothing: "No report leads to this device any more: there is nothing to split.", "Zu diesem Gerät führt kein Bericht mehr: Es gibt nichts zu trennen.";
+    kin_told_undone: "That was taken back already.", "Das wurde schon zurückgenommen.";
+    kin_told_unknown: "There is no such device, or more than one: give its device id.", "Dieses Gerät gibt es nicht oder mehrfach: Bitte die Gerätekennung angeben.";
     days_7: "7 days", "7 Tage";
     days_30: "30 days", "30 Tage";
     days_365: "1 year", "1 Jahr";
@@ -307,6 +331,9 @@ texts! {
     audit_agent_add: "added an agent", "Agent hinzugefügt";
     audit_agent_token: "renewed an agent's token", "Token eines Agenten erneuert";
     audit_token_create: "created an API token", "API-Token angelegt";
+    audit_device_merge: "Two records joined", "Zwei Einträge zusammengeführt";
+    audit_device_split: "Told apart", "Getrennt";
+    audit_device_undo: "Decision taken back", "Entscheidung zurückgenommen";
     audit_token_revoke: "revoked an API token", "API-Token widerrufen";
     settings_title: "Settings", "Einstellungen";
     settings_sub: "as this manager runs now", "wie dieser Manager gerade läuft";
