@@ -91,43 +91,42 @@ fn the_kyocera_colour_mfp_adds_up_to_the_page() {
     let Some(report) = report("kyocera_cs4053ci") else {
         return;
     };
-    assert_eq!(who(&report), ["Kyocera", "CS 4053ci", "kyocera/1"]);
+    assert_eq!(who(&report), ["Kyocera", "CS 4053ci", "kyocera"]);
     assert_eq!(serial(&report), 10);
     assert_eq!(report.meter_set, Some(MeterSet::Verified));
-    assert_eq!(
-        meters(&report),
-        set(&[
-            "total.total.impressions=76064",
-            "total.mono.impressions=36347",
-            "total.colour.impressions=39717",
-            "print.total.impressions=40600",
-            "copy.total.impressions=32971",
-            "fax.total.impressions=2493",
-            "print.mono.impressions=14730",
-            "print.colour.impressions=25870",
-            "print.single-colour.impressions=0",
-            "print.full-colour.impressions=25870",
-            "copy.mono.impressions=19124",
-            "copy.colour.impressions=13847",
-            "copy.single-colour.impressions=0",
-            "copy.full-colour.impressions=13847",
-            "fax.mono.impressions=2493",
-            "fax.colour.impressions=0",
-            "scan.total.images=230478",
-            "total.total.impressions.simplex=72358",
-            "total.total.impressions.duplex=3706",
-            "total.total.impressions.ledger=3498",
-            "total.total.impressions.legal=329",
-            "total.total.impressions.letter=72237",
-            "total.mono.impressions.ledger=2312",
-            "total.mono.impressions.legal=285",
-            "total.mono.impressions.letter=33750",
-            "total.colour.impressions.ledger=1186",
-            "total.colour.impressions.legal=44",
-            "total.colour.impressions.letter=38487",
-            "engine.total.total.impressions=76498",
-        ])
-    );
+    assert!(meters(&report).is_superset(&set(&[
+        "total.total.impressions=76064",
+        "total.mono.impressions=36347",
+        "total.colour.impressions=39717",
+        "print.total.impressions=40600",
+        "copy.total.impressions=32971",
+        "fax.total.impressions=2493",
+        "print.mono.impressions=14730",
+        "print.colour.impressions=25870",
+        "print.single-colour.impressions=0",
+        "print.full-colour.impressions=25870",
+        "copy.mono.impressions=19124",
+        "copy.colour.impressions=13847",
+        "copy.single-colour.impressions=0",
+        "copy.full-colour.impressions=13847",
+        "fax.mono.impressions=2493",
+        "fax.colour.impressions=0",
+        "scan.total.images=230478",
+        "total.total.impressions.simplex=72358",
+        "total.total.impressions.duplex=3706",
+        "total.total.impressions.ledger=3498",
+        "total.total.impressions.legal=329",
+        "total.total.impressions.letter=72237",
+        "total.mono.impressions.ledger=2312",
+        "total.mono.impressions.legal=285",
+        "total.mono.impressions.letter=33750",
+        "total.colour.impressions.ledger=1186",
+        "total.colour.impressions.legal=44",
+        "total.colour.impressions.letter=38487",
+        "print.total.impressions.letter=37193",
+        "copy.mono.impressions.ledger=208",
+        "engine.total.total.impressions=76498",
+    ])));
     assert_eq!(
         supplies(&report),
         [
@@ -184,7 +183,7 @@ fn the_brother_colour_laser_has_sheets_of_the_engine_and_no_invented_toner() {
     let Some(report) = report("brother_hl-l8260cdw") else {
         return;
     };
-    assert_eq!(who(&report), ["Brother", "HL-L8260CDW", "brother/1"]);
+    assert_eq!(who(&report), ["Brother", "HL-L8260CDW", "brother"]);
     assert_eq!(serial(&report), 15);
     assert_eq!(meters(&report), set(&["engine.total.total.sheets=42976"]));
     let toner = |index, colour| (index, SupplyType::Toner, Some(colour), Level::Some);
@@ -215,7 +214,7 @@ fn brothers_lists_of_tags_are_counters_and_levels() {
     let Some(report) = report("brother_bieniu_dcp-l3550cdw") else {
         return;
     };
-    assert_eq!(who(&report), ["Brother", "DCP-L3550CDW", "brother/1"]);
+    assert_eq!(who(&report), ["Brother", "DCP-L3550CDW", "brother"]);
     assert_eq!(report.meter_set, Some(MeterSet::Verified));
     assert!(meters(&report).is_superset(&set(&[
         "total.total.impressions=1611",
@@ -245,7 +244,7 @@ fn the_ricoh_names_its_toner_in_chinese() {
     let Some(report) = report("ricoh_mpc2503") else {
         return;
     };
-    assert_eq!(who(&report), ["Ricoh", "MP C2503", "ricoh/1"]);
+    assert_eq!(who(&report), ["Ricoh", "MP C2503", "ricoh"]);
     assert_eq!(serial(&report), 11);
     assert_eq!(report.identity.firmware.as_deref(), Some("1.35"));
     assert_eq!(meters(&report), set(&["engine.total.total.sheets=580249"]));
@@ -298,7 +297,7 @@ fn the_sharp_adds_up_with_its_other_pages() {
     let Some(report) = report("sharp") else {
         return;
     };
-    assert_eq!(who(&report), ["Sharp", "MX-3570N", "sharp/1"]);
+    assert_eq!(who(&report), ["Sharp", "MX-3570N", "sharp"]);
     assert_eq!(report.meter_set, Some(MeterSet::Verified));
     assert!(meters(&report).is_superset(&set(&[
         "total.total.impressions=121104",
@@ -364,7 +363,7 @@ fn the_konicas_are_read_by_their_words() {
     };
     assert_eq!(
         who(&report),
-        ["Konica Minolta", "bizhub 25e", "konica-minolta/1"]
+        ["Konica Minolta", "bizhub 25e", "konica-minolta"]
     );
     assert_eq!(
         supplies(&report)[0],

@@ -11,7 +11,7 @@ fn the_epson_label_printer_has_low_ink_and_says_so() {
     let Some(report) = report("epson_cw-c6500au") else {
         return;
     };
-    assert_eq!(who(&report), ["Epson", "CW-C6500Au", "epson/1"]);
+    assert_eq!(who(&report), ["Epson", "CW-C6500Au", "epson"]);
     assert_eq!(serial(&report), 10);
     assert_eq!(
         report.status.read().unwrap().errors,
@@ -65,7 +65,7 @@ fn the_hp_without_a_feeder_has_no_ten_million_scans() {
     let Some(report) = report("jetdirect_m130nw") else {
         return;
     };
-    assert_eq!(who(&report), ["HP", "LaserJet MFP M130nw", "hp/1"]);
+    assert_eq!(who(&report), ["HP", "LaserJet MFP M130nw", "hp"]);
     assert_eq!(serial(&report), 10);
     assert_eq!(
         meters(&report),
@@ -96,7 +96,7 @@ fn the_dell_is_told_from_its_serial_and_its_firmware() {
     let Some(report) = report("dell-laser_s5830dn") else {
         return;
     };
-    assert_eq!(who(&report), ["Dell", "S5830dn", "dell/1"]);
+    assert_eq!(who(&report), ["Dell", "S5830dn", "dell"]);
     assert_eq!(serial(&report), 14);
     assert_eq!(
         supplies(&report),
@@ -123,7 +123,7 @@ fn the_zebra_is_keyed_by_itself_and_not_by_its_print_server() {
     let Some(report) = report("zebra") else {
         return;
     };
-    assert_eq!(who(&report), ["Zebra", "ZTC TLP 2824 Plus", "zebra/1"]);
+    assert_eq!(who(&report), ["Zebra", "ZTC TLP 2824 Plus", "zebra"]);
     assert_eq!(serial(&report), 12, "the print server's has 7 characters");
     assert_eq!(
         report.identity.mac.as_deref().map(|mac| &mac[..8]),
@@ -136,7 +136,7 @@ fn rows_with_gaps_and_two_black_toners_stay_apart() {
     let Some(report) = report("fujifilmprinter_c810") else {
         return;
     };
-    assert_eq!(who(&report), ["Fujifilm", "ApeosPro C810", "xerox/1"]);
+    assert_eq!(who(&report), ["Fujifilm", "ApeosPro C810", "xerox"]);
     let rows = supplies(&report)
         .into_iter()
         .map(|supply| supply.0)
@@ -154,42 +154,36 @@ fn rows_with_gaps_and_two_black_toners_stay_apart() {
 #[test]
 fn makers_are_told_by_what_they_say() {
     for (name, expected) in [
-        ("kyocera", ["Kyocera", "FS-1028MFP", "kyocera/1"]),
-        ("jetdirect_1", ["Kyocera", "-", "kyocera/1"]),
-        ("jetdirect", ["HP", "Color LaserJet M452nw", "hp/1"]),
-        ("nrg", ["NRG", "SP 4210N", "ricoh/1"]),
-        ("savin_c4503", ["Savin", "MP C4503", "ricoh/1"]),
-        ("gestetner", ["Gestetner", "MPC2500/DSc525", "ricoh/1"]),
-        ("ricoh", ["Ricoh", "MP 3053", "ricoh/1"]),
-        ("canonprinter_lbp", ["Canon", "LBP6670", "canon/1"]),
-        ("canonprinter_ir-adv", ["Canon", "iR-ADV C5235", "canon/1"]),
-        ("dell-laser_mfp", ["Dell", "MFP Laser 3115cn", "dell/1"]),
-        (
-            "developprinter",
-            ["Develop", "ineo 280", "konica-minolta/1"],
-        ),
+        ("kyocera", ["Kyocera", "FS-1028MFP", "kyocera"]),
+        ("jetdirect_1", ["Kyocera", "-", "kyocera"]),
+        ("jetdirect", ["HP", "Color LaserJet M452nw", "hp"]),
+        ("nrg", ["NRG", "SP 4210N", "ricoh"]),
+        ("savin_c4503", ["Savin", "MP C4503", "ricoh"]),
+        ("gestetner", ["Gestetner", "MPC2500/DSc525", "ricoh"]),
+        ("ricoh", ["Ricoh", "MP 3053", "ricoh"]),
+        ("canonprinter_lbp", ["Canon", "LBP6670", "canon"]),
+        ("canonprinter_ir-adv", ["Canon", "iR-ADV C5235", "canon"]),
+        ("dell-laser_mfp", ["Dell", "MFP Laser 3115cn", "dell"]),
+        ("developprinter", ["Develop", "ineo 280", "konica-minolta"]),
         (
             "samsungprinter_ml",
-            ["Samsung", "ML-2850 Series", "samsung/1"],
+            ["Samsung", "ML-2850 Series", "samsung"],
         ),
-        ("sharp_mxc301w", ["Sharp", "MX-C301W", "sharp/1"]),
+        ("sharp_mxc301w", ["Sharp", "MX-C301W", "sharp"]),
         (
             "toshiba-tec_estudio2505",
-            ["Toshiba", "e-STUDIO2505AC", "toshiba/1"],
+            ["Toshiba", "e-STUDIO2505AC", "toshiba"],
         ),
-        ("toshiba-tec_ev4", ["Toshiba", "B-EV4", "toshiba-tec/1"]),
-        ("tsc", ["TSC", "TTP244CE", "tsc/1"]),
-        (
-            "xerox_workcentre",
-            ["Xerox", "WorkCentre 6605DN", "xerox/1"],
-        ),
+        ("toshiba-tec_ev4", ["Toshiba", "B-EV4", "toshiba-tec"]),
+        ("tsc", ["TSC", "TTP244CE", "tsc"]),
+        ("xerox_workcentre", ["Xerox", "WorkCentre 6605DN", "xerox"]),
         (
             "xerox_apeosport",
-            ["Fuji Xerox", "ApeosPort-VI C4471", "xerox/1"],
+            ["Fuji Xerox", "ApeosPort-VI C4471", "xerox"],
         ),
         (
             "brother_bieniu_mfc-j680dw",
-            ["Brother", "MFC-J680DW", "brother-ink/1"],
+            ["Brother", "MFC-J680DW", "brother-ink"],
         ),
     ] {
         let Some(report) = report(name) else { continue };

@@ -69,8 +69,17 @@ pub fn serial(report: &DeviceReport) -> usize {
     report.identity.serial.as_deref().unwrap_or_default().len()
 }
 
+/// Maker, model, and the profile it was read with.
 pub fn who(report: &DeviceReport) -> [&str; 3] {
     let identity = &report.identity;
-    [&identity.manufacturer, &identity.model, &identity.profile]
-        .map(|field| field.as_deref().unwrap_or("-"))
+    let profile = identity
+        .profile
+        .as_deref()
+        .and_then(|label| label.split('/').next());
+    [
+        identity.manufacturer.as_deref(),
+        identity.model.as_deref(),
+        profile,
+    ]
+    .map(|field| field.unwrap_or("-"))
 }
