@@ -7,6 +7,8 @@
 mod batched;
 mod fleet;
 pub(crate) mod frame;
+#[cfg(target_os = "linux")]
+mod mmsg;
 mod once;
 mod portable;
 #[cfg(target_os = "linux")]
@@ -26,13 +28,13 @@ use socket::{Datagrams, Shared};
 /// Which sockets carry the datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DriverChoice {
-    /// The first that works here: `Monoio`, `Batched`, `Portable`. (Per CPU-second the first two carry as much as each other:
-    /// `examples/exchanges.rs`.)
+    /// The first that works here: `Monoio`, `Batched`, `Portable`. The first two move datagrams in the same batches and differ in how
+    /// they wait; per CPU-second they carry as much as each other (`examples/exchanges.rs`).
     #[default]
     Auto,
-    /// `monoio`: io_uring, or epoll where that is forbidden (Linux; elsewhere as `Portable`).
+    /// `monoio` waits, by io_uring, or by epoll where that is forbidden; `sendmmsg` and `recvmmsg` move (Linux; elsewhere as `Portable`).
     Monoio,
-    /// `sendmmsg` and `recvmmsg` (Linux; elsewhere as `Portable`).
+    /// `poll` waits, `sendmmsg` and `recvmmsg` move (Linux; elsewhere as `Portable`).
     Batched,
     /// The standard library's sockets (everywhere).
     Portable,
