@@ -50,7 +50,10 @@ impl Columns {
     }
 
     /// Rows, the sums of numbers and of words, and the bytes of text: equal where another reader extracted the same.
-    #[allow(dead_code, reason = "of those who include this file, one compares readers")]
+    #[allow(
+        dead_code,
+        reason = "of those who include this file, one compares readers"
+    )]
     pub fn sums(&self) -> [u64; 4] {
         let numbers = self.numbers.iter().flatten();
         let words = self.words.iter().flatten();
