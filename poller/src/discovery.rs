@@ -1,35 +1,35 @@
 //! Finding devices: every address of some ranges is asked by SNMP who it is.
 //!
-//! No ICMP and no port scan stands in front: a printer that answers SNMP is found, whatever else it filters. Addresses are
-//! counted up, never listed: a /16 needs no more memory than a /28.
+//! | module | what it holds |
+//! |---|---|
+//! | [`entry`] | what people write when they mean many addresses |
+//! | `names` | host names, looked up on the side |
+//! | `probe` | the question who a device is |
+//! | `space` | addresses as numbers, and sets of them |
+//! | [`sweep`] | which address is asked next |
+//!
+//! Nothing stands in front of SNMP: a printer that answers it is found, whatever else it filters. Other signs of life
+//! ([`Hints`]) change the order and explain a silence.
 
-mod ranges;
+pub mod entry;
+mod names;
+mod probe;
+mod space;
+pub mod sweep;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub use ranges::{Ranges, RangesError};
+pub use entry::{Hosts, RANGE_FORM, RangeEntry, RangeError, shown};
+pub use probe::Found;
+use probe::Probe;
+pub use sweep::{Candidate, Sweep, SweepProgress, SweepRange, addresses};
 
-use crate::conversation::{Ask, Conversation, Failure};
 use crate::driver::{DriverChoice, Loop};
-use crate::engine::{Engine, Finished, Ids, Job, Memory, Pace, PollOptions, Target};
-use crate::oid::Oid;
-use crate::value::{Value, ValueRef};
-
-/// What a device is asked: sysObjectID, sysDescr, hrDeviceType, hrDeviceDescr, prtGeneralSerialNumber.
-const PROBE: [&[u32]; 5] = [
-    &[1, 3, 6, 1, 2, 1, 1, 2, 0],
-    &[1, 3, 6, 1, 2, 1, 1, 1, 0],
-    &[1, 3, 6, 1, 2, 1, 25, 3, 2, 1, 2, 1],
-    &[1, 3, 6, 1, 2, 1, 25, 3, 2, 1, 3, 1],
-    &[1, 3, 6, 1, 2, 1, 43, 5, 1, 1, 17, 1],
-];
-
-/// hrDevicePrinter
-const DEVICE_TYPE_PRINTER: &[u32] = &[1, 3, 6, 1, 2, 1, 25, 3, 1, 5];
+use crate::engine::{Engine, Ids, Job, Memory, Pace, PollError, PollOptions, SNMP_PORT, Target};
 
 /// How often progress is told, at most.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
@@ -37,15 +37,29 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 /// How soon a stop is seen.
 const STOP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How a discovery runs.
+/// How soon a sign of life is looked for when nothing else happens.
+const HINTS_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Addresses under way at once, at least and at most. In between it is as many as keep the rate up although none answers.
+const INFLIGHT_MIN: usize = 64;
+const INFLIGHT_MAX: usize = 32_768;
+
+/// Addresses to ask, and how.
 #[derive(Clone, Debug)]
+pub struct Area {
+    /// What to ask.
+    pub include: Vec<RangeEntry>,
+    /// What never to ask.
+    pub exclude: Vec<RangeEntry>,
+    /// How: an attempt for each of its timeouts; the second when the first is through everywhere.
+    pub poll: PollOptions,
+}
+
+/// How a discovery runs.
+#[derive(Clone, Copy, Debug)]
 pub struct DiscoveryOptions {
-    /// Credentials, and how long each attempt waits.
-    pub poll: Arc<PollOptions>,
     /// Requests per second, retries included, and per subnet.
     pub pace: Pace,
-    /// How many addresses may be under way at once.
-    pub inflight_max: usize,
     /// Which sockets carry the datagrams.
     pub driver: DriverChoice,
 }
@@ -53,60 +67,39 @@ pub struct DiscoveryOptions {
 impl Default for DiscoveryOptions {
     fn default() -> Self {
         Self {
-            poll: Arc::new(PollOptions {
-                timeouts: vec![Duration::from_secs(1), Duration::from_secs(2)],
-                ..PollOptions::default()
-            }),
             pace: Pace {
                 requests_per_second: 500,
                 ..Pace::default()
             },
-            inflight_max: 4_096,
             driver: DriverChoice::Auto,
         }
     }
 }
 
-/// A device that answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Where it answered.
-    pub address: SocketAddr,
-    /// sysObjectID
-    pub object_id: Option<Oid>,
-    /// sysDescr
-    pub description: Option<Vec<u8>>,
-    /// hrDeviceType of the first device
-    pub device_type: Option<Oid>,
-    /// hrDeviceDescr of the first device
-    pub device_description: Option<Vec<u8>>,
-    /// prtGeneralSerialNumber
-    pub serial: Option<Vec<u8>>,
-    /// What the engine learned: give it to the first poll.
-    pub memory: Memory,
-}
-
-impl Found {
-    /// Whether it says of itself that it is a printer: by its type, or by having a printer's serial number.
-    #[must_use]
-    pub fn is_printer(&self) -> bool {
-        let by_type = self
-            .device_type
-            .as_ref()
-            .is_some_and(|oid| oid.arcs() == DEVICE_TYPE_PRINTER);
-        by_type || self.serial.is_some()
-    }
+/// Tells which addresses are alive by other signs than SNMP. Whoever implements it never blocks. It is only ever asked about addresses
+/// that did not answer SNMP, and whatever it says, or does not, they are all asked again.
+pub trait Hints {
+    /// Wants to know about this address. `false`: there is no room, and nothing will come of it.
+    fn request(&mut self, address: IpAddr) -> bool;
+    /// Takes an address that is alive.
+    fn alive(&mut self) -> Option<IpAddr>;
+    /// How many addresses are being asked.
+    fn pending(&self) -> usize;
 }
 
 /// How far a discovery is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Addresses in all.
     pub addresses: u64,
-    /// Addresses that answered or were given up.
-    pub done: u64,
+    /// Addresses that were asked at least once.
+    pub asked: u64,
     /// Devices that answered.
     pub found: u64,
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Requests per second, lately.
+    pub rate: f64,
     /// Time gone by.
     pub elapsed: Duration,
     /// Time left, estimated, once anything is done.
@@ -118,133 +111,190 @@ pub struct Progress {
 pub enum Event {
     /// A device answered.
     Found(Box<Found>),
+    /// A device answers and refuses the credentials, and why.
+    Refused(SocketAddr, &'static str),
+    /// At the end: this address is alive and answers no SNMP.
+    Silent(IpAddr),
     /// How far it is.
     Progress(Progress),
 }
 
-/// Asks every address of `ranges`, on the calling thread, until all are done or `stop` is set. `tell` hears of each device at once, and
+/// Asks every address of the areas, on the calling thread, until all are done or `stop` is set. `tell` hears of each device at once, and
 /// of the progress now and then and at the end.
 ///
 /// # Errors
 /// When there is no socket to be had, or it fails.
 pub fn discover(
-    ranges: &Ranges,
+    areas: &[Area],
     options: &DiscoveryOptions,
+    mut hints: Option<&mut dyn Hints>,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Event),
 ) -> io::Result<Progress> {
     let (datagrams, waker) = options.driver.open()?;
-    tracing::info!(driver = datagrams.name(), "discovery is running");
+    tracing::debug!(driver = datagrams.name(), "discovery is running");
     let mut engine = Engine::new(Ids::system());
     engine.set_pace(options.pace);
     let mut driver = Loop::new(engine, datagrams, waker);
-    let mut addresses = ranges.iter();
-    let mut progress = Progress {
-        addresses: ranges.count(),
-        ..Progress::default()
-    };
-    let mut told = Duration::ZERO;
+    let attempts = areas.iter().map(|area| attempts_of(&area.poll)).collect();
+    let plan = Plan { attempts };
+    let mut sweep = plan.sweep(areas);
+    let inflight_max = plan.inflight_max(options.pace);
+    let mut meter = Meter::default();
+    let mut refused = Vec::new();
     loop {
-        while driver.engine.inflight() < options.inflight_max.max(1)
-            && let Some(address) = addresses.next()
+        while driver.engine.inflight() < inflight_max
+            && let Some(candidate) = sweep.take_next()
         {
-            driver.submit(Job {
-                token: (),
-                target: Target::udp(address),
-                options: options.poll.clone(),
-                memory: Memory::default(),
-                conversation: Probe::default(),
-            });
+            match plan.options(&candidate) {
+                Some(options) => driver.submit(Job {
+                    token: candidate,
+                    target: Target::udp(candidate.address),
+                    options: Arc::clone(options),
+                    memory: Memory::default(),
+                    conversation: Probe::default(),
+                }),
+                // This range has fewer attempts than another one.
+                None => sweep.ended(&candidate, false),
+            }
         }
         driver.send()?;
         while let Some(finished) = driver.finished() {
-            progress.done += 1;
-            if let Some(found) = found(finished) {
-                progress.found += 1;
+            let candidate = finished.token;
+            let refusal = match finished.error {
+                Some(PollError::Refused { reason }) => Some(reason),
+                _ => None,
+            };
+            let found = Found::of(finished);
+            let answered = found.is_some() || refusal.is_some();
+            sweep.ended(&candidate, answered);
+            if let Some(reason) = refusal {
+                refused.push(candidate.address);
+                tell(Event::Refused(candidate.address, reason));
+            }
+            if let Some(found) = found {
+                meter.progress.found += 1;
                 tell(Event::Found(Box::new(found)));
+            } else if let Some(hints) = &mut hints
+                && !answered
+                && candidate.attempt == 0
+            {
+                hints.request(candidate.address.ip());
             }
         }
-        let now = driver.now();
-        let is_over = driver.engine.inflight() == 0 && addresses.is_empty();
-        let is_over = is_over || stop.load(Ordering::Relaxed);
-        if is_over || now >= told + PROGRESS_INTERVAL {
-            told = now;
-            progress.tell(now, tell);
+        let mut is_hinting = false;
+        if let Some(hints) = &mut hints {
+            while let Some(address) = hints.alive() {
+                sweep.alive(address);
+            }
+            is_hinting = hints.pending() > 0;
         }
+        let is_over = sweep.is_over() && !is_hinting || stop.load(Ordering::Relaxed);
+        let requests = driver.engine.counters().requests;
+        meter.tell(driver.now(), &sweep.progress(), requests, is_over, tell);
         if is_over {
-            return Ok(progress);
+            let mut silent: Vec<IpAddr> = sweep.alive_and_silent().iter().copied().collect();
+            silent.sort_unstable();
+            silent.into_iter().for_each(|ip| tell(Event::Silent(ip)));
+            return Ok(meter.progress);
         }
-        if driver.engine.inflight() > 0 {
-            driver.receive(Some(STOP_INTERVAL))?;
-        }
+        let wait = if is_hinting {
+            HINTS_INTERVAL
+        } else {
+            STOP_INTERVAL
+        };
+        driver.receive(Some(wait))?;
     }
 }
 
-impl Progress {
-    fn tell(&mut self, now: Duration, tell: &mut dyn FnMut(Event)) {
-        self.elapsed = now;
-        self.remaining = (self.done > 0).then(|| {
-            let left = self.addresses.saturating_sub(self.done);
-            now.mul_f64(left as f64 / self.done as f64)
+/// How each range is asked at each attempt.
+struct Plan {
+    attempts: Vec<Vec<Arc<PollOptions>>>,
+}
+
+impl Plan {
+    fn sweep(&self, areas: &[Area]) -> Sweep {
+        let attempts = self.attempts.iter().map(Vec::len).max().unwrap_or(0);
+        let ranges = areas.iter().map(|area| SweepRange {
+            include: &area.include,
+            exclude: &area.exclude,
         });
-        tell(Event::Progress(*self));
+        Sweep::new(
+            ranges,
+            SNMP_PORT,
+            u32::try_from(attempts).unwrap_or(u32::MAX),
+        )
+    }
+
+    fn options(&self, candidate: &Candidate) -> Option<&Arc<PollOptions>> {
+        self.attempts[candidate.range].get(candidate.attempt as usize)
+    }
+
+    /// As many as keep the rate up although each waits for the longest timeout.
+    fn inflight_max(&self, pace: Pace) -> usize {
+        let timeouts = self.attempts.iter().flatten().flat_map(|o| &o.timeouts);
+        let longest = timeouts.max().copied().unwrap_or_default();
+        let rate = match pace.requests_per_second {
+            0 => f64::MAX,
+            rate => f64::from(rate),
+        };
+        ((rate * longest.as_secs_f64()) as usize).clamp(INFLIGHT_MIN, INFLIGHT_MAX)
     }
 }
 
-fn found(finished: Finished<(), Probe>) -> Option<Found> {
-    finished.stats.version?;
-    let [
-        object_id,
-        description,
-        device_type,
-        device_description,
-        serial,
-    ] = finished.conversation.values;
-    Some(Found {
-        address: finished.target.address,
-        object_id: object_id.and_then(oid),
-        description: description.and_then(octets),
-        device_type: device_type.and_then(oid),
-        device_description: device_description.and_then(octets),
-        serial: serial.and_then(octets),
-        memory: finished.memory,
-    })
+/// One set of options for each attempt: what is not answered is asked again when everything was asked once.
+#[must_use]
+pub fn attempts_of(poll: &PollOptions) -> Vec<Arc<PollOptions>> {
+    let attempts = poll.timeouts.iter().map(|timeout| {
+        Arc::new(PollOptions {
+            timeouts: vec![*timeout],
+            ..poll.clone()
+        })
+    });
+    attempts.collect()
 }
 
-fn oid(value: Value) -> Option<Oid> {
-    match value {
-        Value::ObjectId(oid) => Some(oid),
-        _ => None,
-    }
-}
-
-fn octets(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::OctetString(octets) if !octets.is_empty() => Some(octets),
-        _ => None,
-    }
-}
-
-/// The question who a device is.
+/// Keeps the progress, and tells it now and then.
 #[derive(Debug, Default)]
-struct Probe {
-    asked: bool,
-    values: [Option<Value>; PROBE.len()],
+struct Meter {
+    progress: Progress,
+    told: Duration,
 }
 
-impl Conversation for Probe {
-    fn next_ask(&mut self) -> Option<Ask> {
-        let first = !std::mem::replace(&mut self.asked, true);
-        first.then(|| Ask::Get(PROBE.map(Oid::new).to_vec()))
-    }
-
-    fn variable(&mut self, ask_index: usize, _oid: &Oid, value: ValueRef<'_>) {
-        if let Some(place) = self.values.get_mut(ask_index) {
-            *place = value.to_value();
+impl Meter {
+    fn tell(
+        &mut self,
+        now: Duration,
+        sweep: &SweepProgress,
+        requests: u64,
+        is_over: bool,
+        tell: &mut dyn FnMut(Event),
+    ) {
+        if !is_over && now < self.told + PROGRESS_INTERVAL {
+            return;
         }
+        let lately = (now - self.told).as_secs_f64();
+        if lately > 0.0 {
+            self.progress.rate = (requests - self.progress.requests) as f64 / lately;
+        }
+        self.told = now;
+        self.progress = Progress {
+            addresses: sweep.addresses,
+            asked: sweep.asked,
+            requests,
+            elapsed: now,
+            remaining: remaining(now, sweep),
+            ..self.progress
+        };
+        tell(Event::Progress(self.progress));
     }
+}
 
-    fn answered(&mut self, _failure: Option<Failure>) {}
+/// How long what is left takes, if it takes as long as what is done did.
+#[must_use]
+pub fn remaining(elapsed: Duration, sweep: &SweepProgress) -> Option<Duration> {
+    (sweep.attempts_done > 0)
+        .then(|| elapsed.mul_f64(sweep.attempts_left as f64 / sweep.attempts_done as f64))
 }
 
 #[cfg(test)]

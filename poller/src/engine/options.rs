@@ -55,6 +55,8 @@ pub struct PollOptions {
     /// How long each attempt of a request waits: as many attempts as entries. Where the round trip time is known to be
     /// short, the first waits are shorter (never below [`PollOptions::timeout_min`]).
     pub timeouts: Vec<Duration>,
+    /// How many of those attempts a device gets that has not answered anything in this poll. One that did gets them all.
+    pub rounds_unanswered: usize,
     /// The least a request waits, however quick the device answered before.
     pub timeout_min: Duration,
     /// The size a reply should not exceed, in bytes of SNMP.
@@ -75,6 +77,7 @@ impl Default for PollOptions {
                 Credential::v1("public-v1", b"public"),
             ],
             timeouts: [1, 2, 4].map(Duration::from_secs).to_vec(),
+            rounds_unanswered: usize::MAX,
             timeout_min: Duration::from_millis(250),
             reply_bytes_max: 1_200,
             variables_start: 15,

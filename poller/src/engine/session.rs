@@ -240,7 +240,12 @@ impl<K, C: Conversation> Session<K, C> {
             self.candidate = 0;
         }
         self.round += 1;
-        if self.round < self.job.options.timeouts.len() {
+        let options = &self.job.options;
+        let rounds = match self.proven {
+            true => options.timeouts.len(),
+            false => options.timeouts.len().min(options.rounds_unanswered),
+        };
+        if self.round < rounds {
             self.made_smaller |= self.round == SMALLER_ATTEMPT;
             return Next::Send;
         }
