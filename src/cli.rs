@@ -136,6 +136,25 @@ pub enum AgentCommand {
         #[arg(long, value_name = "SITE", value_parser = tenant)]
         site: Option<TenantId>,
     },
+    /// Make a one-time token with which an agent enrols: it draws a key of its own and exchanges the token for it.
+    #[command(
+        after_help = "Example:\n  platen agent enrol meyer-werk2 --site 3 --expires 7d\n\nThen, at the customer's: platen-agent enrol --manager URL --token TOKEN"
+    )]
+    Enrol {
+        /// What people call it. Where an agent of that name or id is there already, the token gives it a new key.
+        name: String,
+        /// The number of the site where a new agent stands (`platen tenant list`); may be left out while there is one site.
+        #[arg(long, alias = "tenant", value_name = "SITE", value_parser = tenant)]
+        site: Option<TenantId>,
+        /// How long the token is good: 30m, 24h, 7d.
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = span)]
+        expires: std::time::Duration,
+    },
+    /// Take an agent's key and its open enrolment token away; takes effect at its next delivery.
+    Revoke {
+        /// The agent's id.
+        id: String,
+    },
     /// Replace an agent's token by a new one, printed once; the old one is void at once.
     RotateToken {
         /// The agent's id.
@@ -225,6 +244,19 @@ fn tenant(text: &str) -> Result<TenantId, String> {
     text.parse()
         .map(TenantId)
         .map_err(|_| "not the number of a tenant; `platen tenant list` shows them".to_owned())
+}
+
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    let refused = || "a whole number with m, h or d behind it: 30m, 24h, 7d".to_owned();
+    let unit = text.chars().last().ok_or_else(refused)?;
+    let seconds: u64 = match unit {
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(refused()),
+    };
+    let number: u32 = text[..text.len() - 1].parse().map_err(|_| refused())?;
+    Ok(std::time::Duration::from_secs(u64::from(number) * seconds))
 }
 
 fn role(text: &str) -> Result<Role, String> {

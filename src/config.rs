@@ -6,6 +6,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use journal::DiskChoice;
 use web::TlsFiles;
@@ -28,6 +29,8 @@ pub struct PlatenConfig {
     pub store: olap::duck::DuckOptions,
     /// The journal.
     pub journal: JournalConfig,
+    /// When an agent is asked to register another key; never, when `None`.
+    pub agent_key_age_max: Option<Duration>,
     /// The agent of `platen all`.
     pub agent: Option<PathBuf>,
 }

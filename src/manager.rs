@@ -17,7 +17,7 @@ use crate::config::{self, JournalConfig};
 use crate::failure::{Doing, Failure};
 
 /// How often the certificate's files are looked at for a change.
-const CERTIFICATE_CHECK: std::time::Duration = std::time::Duration::from_secs(30);
+const CERTIFICATE_CHECK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What a manager needs to know.
 pub struct ManagerConfig<'a> {
@@ -115,14 +115,21 @@ impl Manager {
         let tls = tls
             .map(|files| {
                 let provider = Arc::new(rustls::crypto::ring::default_provider());
-                let tls = Tls::load(files.clone(), provider).doing(|| "set up HTTPS".to_owned())?;
-                let watching = watch_certificate(tls.clone(), files, self.stopped());
-                self.serving.push(tokio::spawn(watching));
+                let tls = Tls::load(files, provider).doing(|| "set up HTTPS".to_owned())?;
+                let connections = self.state.connections().clone();
+                let (following, stopped) = (tls.clone(), self.stopped());
+                self.serving.push(tokio::spawn(async move {
+                    tokio::select! {
+                        () = following.follow(connections, CERTIFICATE_CHECK) => {}
+                        () = stopped => {}
+                    }
+                }));
                 Ok::<_, Failure>(tls)
             })
             .transpose()?;
         let router = web::router(self.state.clone());
-        let serving = web::serve(listener, tls, router, self.stopped());
+        let connections = self.state.connections().clone();
+        let serving = web::serve(listener, tls, router, connections, self.stopped());
         self.serving.push(tokio::spawn(async move {
             if let Err(error) = serving.await {
                 error!(%address, %error, "no longer serving");
@@ -158,36 +165,6 @@ impl Manager {
         async move {
             // An error means that the manager is gone, which is an end too.
             let _ = receiver.wait_for(|stopped| *stopped).await;
-        }
-    }
-}
-
-/// Takes over a changed certificate without a restart.
-async fn watch_certificate(tls: Tls, files: TlsFiles, stopped: impl Future<Output = ()>) {
-    let changed = || {
-        [&files.certificates, &files.key].map(|path| {
-            std::fs::metadata(path)
-                .and_then(|file| file.modified())
-                .ok()
-        })
-    };
-    let mut seen = changed();
-    tokio::pin!(stopped);
-    loop {
-        tokio::select! {
-            () = &mut stopped => return,
-            () = tokio::time::sleep(CERTIFICATE_CHECK) => {}
-        }
-        let now = changed();
-        if now == seen {
-            continue;
-        }
-        seen = now;
-        match tls.reload() {
-            Ok(()) => info!("the changed certificate is in use"),
-            Err(error) => {
-                warn!(%error, "the changed certificate cannot be used; the old one stays");
-            }
         }
     }
 }

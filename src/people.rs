@@ -101,6 +101,39 @@ pub fn agent(args: &AgentArgs) -> Result<(), Failure> {
             print_token(&registry, &new.agent.id, &new.token)?;
         }
         AgentCommand::AddMany { names, site } => add_agents(&registry, names, *site)?,
+        AgentCommand::Enrol {
+            name,
+            site,
+            expires,
+        } => {
+            let (now, all) = (Timestamp::now(), Scope::Everything);
+            let valid_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
+            let known = registry.agents(&all)?;
+            let same = known
+                .iter()
+                .find(|agent| agent.name == *name || agent.id.as_str() == name);
+            let new = match (same, site) {
+                (Some(agent), _) => registry.invite_agent_again(&all, &agent.id, valid_ms, now)?,
+                (None, Some(site)) => registry.invite_agent(name, *site, valid_ms, now)?,
+                (None, None) => {
+                    registry.invite_agent(name, only_site(&registry)?, valid_ms, now)?
+                }
+            };
+            let until = format!("until {}", new.expires_at);
+            note(&registry, "agent.invite", new.agent.id.as_str(), &until)?;
+            let url = PlatenConfig::read(&args.config.config)?.web.public_url;
+            eprintln!(
+                "Agent {} may enrol once {until}. The token is shown this once; at the customer's:",
+                new.agent.id
+            );
+            println!("platen-agent enrol --manager {url} --token {}", new.token);
+        }
+        AgentCommand::Revoke { id } => {
+            let id: AgentId = id.parse()?;
+            registry.revoke_agent_token(&Scope::Everything, &id)?;
+            note(&registry, "agent.revoke", id.as_str(), "")?;
+            println!("{id} is let in no more; `platen agent enrol {id}` lets it enrol again.");
+        }
         AgentCommand::RotateToken { id } => {
             let id: AgentId = id.parse()?;
             let token = registry.rotate_agent_token(&Scope::Everything, &id, Timestamp::now())?;
@@ -110,7 +143,12 @@ pub fn agent(args: &AgentArgs) -> Result<(), Failure> {
         AgentCommand::List => {
             for agent in registry.agents(&Scope::Everything)? {
                 let path = registry.site_path(agent.site)?;
-                let barred = if agent.disabled { "\tdisabled" } else { "" };
+                let barred = match (agent.disabled, agent.has_token, agent.enrols_until) {
+                    (true, _, _) => "\tdisabled".to_owned(),
+                    (false, true, _) => String::new(),
+                    (false, false, Some(until)) => format!("\tmay enrol until {until}"),
+                    (false, false, None) => "\twithout a key".to_owned(),
+                };
                 println!(
                     "{}\t{}\t{} / {} / {}{barred}",
                     agent.id, agent.name, path.dealer.name, path.customer.name, path.site.name

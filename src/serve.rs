@@ -83,6 +83,7 @@ async fn serve(config: &PlatenConfig, path: &Path, parts: Parts) -> Result<(), F
             secure_cookies: config.web.public_url.starts_with("https://"),
             brand: config.web.brand.clone(),
             metrics: config.web.metrics.clone(),
+            agent_key_age_max: config.agent_key_age_max,
         },
     })?;
     if manager

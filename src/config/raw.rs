@@ -2,15 +2,19 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use journal::DiskChoice;
 use olap::duck::DuckOptions;
 use serde::Deserialize;
 use toml::Spanned;
-use web::TlsFiles;
 use web::config::{MetricsAccess, Network};
+use web::{ClientCertificates, TlsFiles};
 
 use super::{ConfigError, JournalConfig, PlatenConfig, WebConfig};
+
+/// The age of an agent's key, in days, at which it is to be replaced: a quarter, as most houses' rules want it.
+const KEY_DAYS: u32 = 90;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +27,8 @@ struct Raw {
     store: RawStore,
     #[serde(default)]
     journal: RawJournal,
+    #[serde(default)]
+    agents: RawAgents,
     agent: Option<RawAgent>,
 }
 
@@ -33,6 +39,8 @@ struct RawWeb {
     public_url: Option<Spanned<String>>,
     tls_certificate: Option<Spanned<PathBuf>>,
     tls_key: Option<Spanned<PathBuf>>,
+    tls_client_ca: Option<Spanned<PathBuf>>,
+    tls_clients: Option<Spanned<String>>,
     #[serde(default)]
     trusted_proxies: Vec<Spanned<String>>,
     brand: Option<String>,
@@ -55,6 +63,12 @@ struct RawJournal {
     shards: Option<Spanned<u16>>,
     evidence_days: Option<u32>,
     evidence_gb: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAgents {
+    key_days: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +130,7 @@ pub(super) fn parse(text: &str, file: &str, base: &Path) -> Result<PlatenConfig,
         web: web(&place, raw.web, base)?,
         store: store(&place, &raw.store)?,
         journal: journal(&place, &raw.journal)?,
+        agent_key_age_max: agents(&place, &raw.agents)?,
         agent: raw.agent.map(|agent| base.join(agent.config)),
     })
 }
@@ -138,6 +153,7 @@ fn web(place: &Place<'_>, raw: RawWeb, base: &Path) -> Result<WebConfig, ConfigE
         (Some(certificates), Some(key)) => Some(TlsFiles {
             certificates: base.join(certificates.get_ref()),
             key: base.join(key.get_ref()),
+            clients: clients(place, &raw, base)?,
         }),
         (None, None) => None,
         (Some(given), None) => {
@@ -147,6 +163,13 @@ fn web(place: &Place<'_>, raw: RawWeb, base: &Path) -> Result<WebConfig, ConfigE
             return Err(place.refuse("web.tls_key", given, "needs web.tls_certificate beside it"));
         }
     };
+    if let (None, Some(given)) = (&tls, &raw.tls_client_ca) {
+        return Err(place.refuse(
+            "web.tls_client_ca",
+            given,
+            "needs web.tls_certificate and web.tls_key: without TLS nobody shows a certificate",
+        ));
+    }
     let public_url = match &raw.public_url {
         None => format!(
             "{}://{listen}",
@@ -189,6 +212,48 @@ fn web(place: &Place<'_>, raw: RawWeb, base: &Path) -> Result<WebConfig, ConfigE
             base,
         )?,
     })
+}
+
+/// Whether clients are asked for certificates.
+fn clients(
+    place: &Place<'_>,
+    raw: &RawWeb,
+    base: &Path,
+) -> Result<ClientCertificates, ConfigError> {
+    let word = raw.tls_clients.as_ref();
+    let word_or = |default| word.map_or(default, |word| word.get_ref().as_str());
+    let Some(authorities) = &raw.tls_client_ca else {
+        return match (word_or("off"), word) {
+            ("off", _) | (_, None) => Ok(ClientCertificates::Off),
+            (_, Some(given)) => Err(place.refuse(
+                "web.tls_clients",
+                given,
+                "needs web.tls_client_ca: who signs the clients' certificates",
+            )),
+        };
+    };
+    let path = base.join(authorities.get_ref());
+    match (word_or("optional"), word) {
+        ("off", _) => Ok(ClientCertificates::Off),
+        ("optional", _) | (_, None) => Ok(ClientCertificates::Optional(path)),
+        ("required", _) => Ok(ClientCertificates::Required(path)),
+        (other, Some(given)) => Err(place.refuse(
+            "web.tls_clients",
+            given,
+            format!("{other:?} is none of \"off\", \"optional\", \"required\""),
+        )),
+    }
+}
+
+/// When an agent's key is old.
+fn agents(place: &Place<'_>, raw: &RawAgents) -> Result<Option<Duration>, ConfigError> {
+    let days = place.number(
+        "agents.key_days",
+        raw.key_days.as_ref(),
+        (0, 3650),
+        KEY_DAYS,
+    )?;
+    Ok((days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400)))
 }
 
 fn metrics(

@@ -76,3 +76,56 @@ fn relative_paths_are_taken_from_the_files_folder() {
         Path::new("/etc/platen/data/store.duckdb")
     );
 }
+
+#[test]
+fn client_certificates_need_tls_and_someone_who_signs_them() {
+    let read = |lines: &str| {
+        let text = format!("data = \"x\"\n{lines}\n");
+        PlatenConfig::parse(&text, "platen.toml", Path::new("/etc/platen"))
+            .map(|config| {
+                (
+                    config.web.tls.map(|tls| tls.clients),
+                    config.agent_key_age_max,
+                )
+            })
+            .map_err(|error| error.to_string())
+    };
+    let tls = "[web]\ntls_certificate = \"c\"\ntls_key = \"k\"";
+    let days = |days: u64| Some(std::time::Duration::from_secs(days * 86_400));
+    assert_eq!(
+        read(tls),
+        Ok((Some(web::ClientCertificates::Off), days(90)))
+    );
+    let ca = std::path::PathBuf::from("/etc/platen/ca");
+    for (word, clients) in [
+        ("", web::ClientCertificates::Optional(ca.clone())),
+        ("tls_clients = \"off\"", web::ClientCertificates::Off),
+        (
+            "tls_clients = \"optional\"",
+            web::ClientCertificates::Optional(ca.clone()),
+        ),
+        (
+            "tls_clients = \"required\"",
+            web::ClientCertificates::Required(ca.clone()),
+        ),
+    ] {
+        let read = read(&format!("{tls}\ntls_client_ca = \"ca\"\n{word}"));
+        assert_eq!(read, Ok((Some(clients), days(90))), "{word}");
+    }
+    for (lines, said) in [
+        ("[web]\ntls_client_ca = \"ca\"", "needs web.tls_certificate"),
+        (
+            &format!("{tls}\ntls_clients = \"required\""),
+            "needs web.tls_client_ca",
+        ),
+        (
+            &format!("{tls}\ntls_client_ca = \"ca\"\ntls_clients = \"yes\""),
+            "none of",
+        ),
+        ("[agents]\nkey_days = 4000", "agents.key_days"),
+    ] {
+        let error = read(lines).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(read("[agents]\nkey_days = 0"), Ok((None, None)));
+}

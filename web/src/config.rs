@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The web layer's configuration.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Config {
     pub brand: String,
     /// Who may read `/metrics`.
     pub metrics: MetricsAccess,
+    /// When an agent is asked to register another key; never, when left out.
+    pub agent_key_age_max: Option<Duration>,
 }
 
 impl Config {
@@ -30,6 +33,7 @@ impl Config {
             secure_cookies: false,
             brand: "Platen".to_owned(),
             metrics: MetricsAccess::Loopback,
+            agent_key_age_max: None,
         }
     }
 

@@ -6,6 +6,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use olap::StoreError;
 
+use crate::metrics::Reason;
+
 /// A request that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -70,8 +72,29 @@ impl Failure {
         }
     }
 
-    /// Adds what a client must know beside the status.
+    /// A stable word for metrics.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Forbidden => "forbidden",
+            Self::Login => "login",
+            Self::Csrf => "csrf",
+            Self::Invalid(_) => "invalid",
+            Self::Conflict(_) => "conflict",
+            Self::Wait { status, .. } => match status.as_u16() {
+                408 => "slow-body",
+                429 => "throttled",
+                _ => "busy",
+            },
+            Self::Method => "method",
+            Self::TooLarge => "too-large",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Adds what a client must know beside the status, and what the metrics do.
     pub(crate) fn headers(&self, response: &mut Response) {
+        response.extensions_mut().insert(Reason(self.word().into()));
         if let Self::Wait { retry_after_s, .. } = self {
             response
                 .headers_mut()

@@ -55,7 +55,14 @@ pub(crate) async fn healthz(Held(state): Held<State>) -> Response {
         Err(_) => vec!["web"],
     };
     if faulty.is_empty() {
-        return (StatusCode::OK, "ok\n").into_response();
+        // It works; but somebody should know before the old certificate ends.
+        let text = match state.connections.certificate_fault() {
+            None => "ok\n",
+            Some(_) => {
+                "ok\nthe changed certificate files cannot be used; the ones before are still served (the log says why)\n"
+            }
+        };
+        return (StatusCode::OK, text).into_response();
     }
     (
         StatusCode::SERVICE_UNAVAILABLE,

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | [`config`] | what the operator decides |
 //! | [`limits`] | every limit, with its reason |
-//! | [`mod@serve`], [`tls`] | the listener |
+//! | [`mod@serve`], [`tls`], `connections` | the listener, and what it counts |
 //! | [`mod@router`] | the routes, and the layers around them |
 //! | `state` | what every handler holds |
 //! | `visit` | who asks: session, language, CSRF token |
 //! | `pages`, `text`, `format`, `chart`, `assets` | what people see |
 //! | `api` | what programs see |
-//! | `reports`, `erp` | the agents' door and the SOAP service, by HTTP |
+//! | `door`, `reports`, `erp` | the agents' door and the SOAP service, by HTTP |
 //! | `failure`, `health`, `metrics` | what goes wrong, whether it works, how much |
 //!
 //! No business rules and no SQL: pages and API ask registry and store typed questions, each with the asker's scope (Rule 9).
@@ -19,6 +19,8 @@ mod api;
 mod assets;
 mod chart;
 pub mod config;
+mod connections;
+mod door;
 mod erp;
 mod failure;
 mod format;
@@ -41,7 +43,8 @@ pub fn api_paths() -> Vec<&'static str> {
 }
 
 pub use config::{Config, MetricsAccess};
+pub use connections::Connections;
 pub use router::router;
 pub use serve::serve;
 pub use state::State;
-pub use tls::{Tls, TlsFiles};
+pub use tls::{ClientCertificates, Tls, TlsFiles};

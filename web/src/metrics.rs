@@ -1,5 +1,6 @@
 //! `/metrics` in the OpenMetrics text format: the requests counted here, the door's figures, and the process's.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
@@ -33,9 +34,21 @@ struct AnswerLabel {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabel {
+    surface: &'static str,
+    status: u16,
+    reason: String,
+}
+
+/// Why an answer is no good news, as a stable word: put beside the answer, and counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Reason(pub(crate) Cow<'static, str>);
+
 /// The metrics of the web layer, and the registry of all that `/metrics` shows.
 pub(crate) struct Metrics {
     requests: Family<AnswerLabel, Counter>,
+    refusals: Family<RefusalLabel, Counter>,
     seconds: Family<SurfaceLabel, Histogram>,
     process: Process,
     registry: Registry,
@@ -55,11 +68,17 @@ impl Metrics {
     pub(crate) fn new(more: impl FnOnce(&mut Registry)) -> Self {
         let mut registry = Registry::with_prefix("platen");
         let requests = Family::default();
+        let refusals = Family::default();
         // 0.5 ms to 16 s.
         let seconds: Family<SurfaceLabel, Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.0005, 2.0, 16)));
         let process = Process::default();
         registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register(
+            "http_refusals",
+            "Requests answered with 400 or more, by reason",
+            refusals.clone(),
+        );
         registry.register_with_unit(
             "http_request_duration",
             "From the request's head to the answer's head",
@@ -87,6 +106,7 @@ impl Metrics {
         more(&mut registry);
         Self {
             requests,
+            refusals,
             seconds,
             process,
             registry,
@@ -107,7 +127,24 @@ impl Metrics {
         u64::try_from(self.process.resident_bytes.get()).unwrap_or(0)
     }
 
-    fn count(&self, surface: &'static str, status: StatusCode, took: Duration) {
+    fn count(
+        &self,
+        surface: &'static str,
+        status: StatusCode,
+        reason: Option<&Reason>,
+        took: Duration,
+    ) {
+        if status.is_client_error() || status.is_server_error() {
+            let reason = reason.map_or("other", |reason| &*reason.0).to_owned();
+            let status = status.as_u16();
+            self.refusals
+                .get_or_create(&RefusalLabel {
+                    surface,
+                    status,
+                    reason,
+                })
+                .inc();
+        }
         self.requests
             .get_or_create(&AnswerLabel {
                 surface,
@@ -161,15 +198,20 @@ pub(crate) async fn count(Held(state): Held<State>, request: Request, next: Next
     let surface = surface(request.uri().path());
     let began = Instant::now();
     let response = next.run(request).await;
+    let reason = response.extensions().get::<Reason>();
     state
         .metrics
-        .count(surface, response.status(), began.elapsed());
+        .count(surface, response.status(), reason, began.elapsed());
     response
 }
 
 fn surface(path: &str) -> &'static str {
-    match path.split('/').nth(1).unwrap_or_default() {
-        "v1" => "reports",
+    let mut parts = path.split('/').skip(1);
+    match parts.next().unwrap_or_default() {
+        "v1" => match parts.next().unwrap_or_default() {
+            "enrol" | "key" => "enrolment",
+            _ => "reports",
+        },
         "api" => "api",
         "soap" => "soap",
         "assets" => "assets",
@@ -225,10 +267,16 @@ mod tests {
     #[test]
     fn the_text_is_openmetrics_and_has_the_processs_memory() {
         let metrics = Metrics::new(|_| {});
-        metrics.count("api", StatusCode::OK, Duration::from_millis(3));
+        metrics.count("api", StatusCode::OK, None, Duration::from_millis(3));
+        let slow = Reason("slow-body".into());
+        let status = StatusCode::REQUEST_TIMEOUT;
+        metrics.count("api", status, Some(&slow), Duration::from_millis(3));
         let text = metrics.encode().unwrap();
         assert!(text.ends_with("# EOF\n"));
         assert!(text.contains("platen_http_requests_total{surface=\"api\",status=\"200\"} 1"));
+        assert!(text.contains(
+            "platen_http_refusals_total{surface=\"api\",status=\"408\",reason=\"slow-body\"} 1"
+        ));
         if cfg!(target_os = "linux") {
             assert!(metrics.resident_bytes() > 1_000_000);
         }

@@ -15,12 +15,12 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use codec::envelope::Encoding;
-use codec::key::Refusal;
 use codec::time::Timestamp;
 use ingest::{Delivery, Rejection};
-use registry::agent::AgentRefused;
 
+use crate::door::{self, refused};
 use crate::limits::{REPORT_BODY_BYTES_MAX, REPORT_TIMEOUT};
+use crate::metrics::Reason;
 use crate::router::intake::{self, Room};
 use crate::state::State;
 
@@ -34,31 +34,13 @@ const FULL_RETRY_AFTER: Duration = Duration::from_secs(5);
 pub(crate) async fn accept(state: &State, room: &Room, request: Request) -> Response {
     let (head, body) = request.into_parts();
     // Who it is comes first: a stranger's body is not read.
-    let token = head
-        .headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
-    let known = state
-        .blocking(move |parts| {
-            let known = parts.registry.agent_by_token(&token);
-            Ok(known.map(|agent| agent.id.clone()))
-        })
-        .await;
-    let agent = match known {
-        Ok(Ok(agent)) => agent,
-        Ok(Err(AgentRefused::Unknown)) => return unauthorized(),
-        Ok(Err(AgentRefused::Disabled)) => {
-            return (StatusCode::FORBIDDEN, "this agent is disabled\n").into_response();
-        }
-        Err(failure) => return (failure.status(), "try again later\n").into_response(),
+    let agent = match door::agent(state, &head).await {
+        Ok(agent) => agent,
+        Err(response) => return response,
     };
     let encoding = match encoding(&head.headers) {
         Ok(encoding) => encoding,
-        Err(refusal) => return refused(StatusCode::BAD_REQUEST, &refusal),
+        Err(detail) => return refused(StatusCode::BAD_REQUEST, "encoding", &detail),
     };
     let declared = intake::declared(&head.headers);
     if declared.is_some_and(|length| length > REPORT_BODY_BYTES_MAX as u64) {
@@ -67,14 +49,14 @@ pub(crate) async fn accept(state: &State, room: &Room, request: Request) -> Resp
     let length = declared.and_then(|length| usize::try_from(length).ok());
     // Held until the journal has it.
     let Some(_room) = room.take(length.unwrap_or(REPORT_BODY_BYTES_MAX)) else {
-        return busy(FULL_RETRY_AFTER);
+        return busy("no-room", FULL_RETRY_AFTER);
     };
     let body = match read(body).await {
         Ok(body) => body,
         Err(response) => return response,
     };
     let delivery = Delivery {
-        agent,
+        agent: agent.id.clone(),
         body,
         encoding,
         sent_at: parsed(&head.headers, "platen-sent-at"),
@@ -82,15 +64,29 @@ pub(crate) async fn accept(state: &State, room: &Room, request: Request) -> Resp
         received_at: Timestamp::now(),
     };
     match state.ingest.accept(delivery).await {
-        Ok(receipt) => Json(receipt).into_response(),
+        Ok(mut receipt) => {
+            receipt.renew_key = is_old(state, agent.key_since);
+            Json(receipt).into_response()
+        }
         Err(rejection) => rejected(&rejection),
+    }
+}
+
+/// Whether a key is older than the operator wants keys to be.
+fn is_old(state: &State, key_since: Option<Timestamp>) -> bool {
+    match (state.config.agent_key_age_max, key_since) {
+        (Some(age_max), Some(since)) => {
+            let age_ms = Timestamp::now().ms_since(since);
+            i128::from(age_ms) > i128::try_from(age_max.as_millis()).unwrap_or(i128::MAX)
+        }
+        _ => false,
     }
 }
 
 /// The body, within its limits of size and time.
 async fn read(body: Body) -> Result<Bytes, Response> {
     match tokio::time::timeout(REPORT_TIMEOUT, to_bytes(body, REPORT_BODY_BYTES_MAX)).await {
-        Err(_) => Err(busy(SLOW_RETRY_AFTER)),
+        Err(_) => Err(busy("slow-body", SLOW_RETRY_AFTER)),
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
         // The connection broke: nobody will read this answer.
@@ -110,7 +106,7 @@ fn is_length_limit(error: &axum::Error) -> bool {
     false
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding, Box<Refusal>> {
+fn encoding(headers: &HeaderMap) -> Result<Encoding, String> {
     let word = headers
         .get(header::CONTENT_ENCODING)
         .map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
@@ -118,14 +114,10 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Box<Refusal>> {
         None | Some("identity") => Ok(Encoding::Identity),
         Some("gzip" | "x-gzip") => Ok(Encoding::Gzip),
         Some("zstd") => Ok(Encoding::Zstd),
-        Some(other) => Err(Box::new(Refusal {
-            refused: None,
-            reason: "encoding".to_owned(),
-            detail: format!(
-                "Content-Encoding {:?} is not known: gzip or zstd",
-                other.chars().take(40).collect::<String>()
-            ),
-        })),
+        Some(other) => Err(format!(
+            "Content-Encoding {:?} is not known: gzip or zstd",
+            other.chars().take(40).collect::<String>()
+        )),
     }
 }
 
@@ -137,46 +129,32 @@ fn parsed<T: std::str::FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
 fn rejected(rejection: &Rejection) -> Response {
     let status =
         StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    match (rejection.refusal(), rejection) {
-        (Some(refusal), _) => refused(status, refusal),
-        (None, Rejection::Busy { retry_after, .. }) => busy(*retry_after),
+    let mut response = match (rejection.refusal(), rejection) {
+        (Some(refusal), _) => (status, Json(refusal)).into_response(),
+        (None, Rejection::Busy { retry_after, .. }) => busy("busy", *retry_after),
         (None, _) => (status, format!("{rejection}\n")).into_response(),
-    }
-}
-
-fn refused(status: StatusCode, refusal: &Refusal) -> Response {
-    (status, Json(refusal)).into_response()
+    };
+    let reason = Reason(rejection.word().to_owned().into());
+    response.extensions_mut().insert(reason);
+    response
 }
 
 fn too_large() -> Response {
     refused(
         StatusCode::PAYLOAD_TOO_LARGE,
-        &Refusal {
-            refused: None,
-            reason: "too-large".to_owned(),
-            detail: format!("a report may have {REPORT_BODY_BYTES_MAX} bytes"),
-        },
+        "too-large",
+        &format!("a report may have {REPORT_BODY_BYTES_MAX} bytes"),
     )
 }
 
-fn busy(retry_after: Duration) -> Response {
+fn busy(reason: &'static str, retry_after: Duration) -> Response {
     let seconds = retry_after.as_secs().max(1);
-    (
+    let mut response = (
         StatusCode::SERVICE_UNAVAILABLE,
         [(header::RETRY_AFTER, HeaderValue::from(seconds))],
         "busy: try again later\n",
     )
-        .into_response()
-}
-
-fn unauthorized() -> Response {
-    (
-        StatusCode::UNAUTHORIZED,
-        [(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static(r#"Bearer realm="Platen""#),
-        )],
-        "this token is no agent's: see `platen agent add`\n",
-    )
-        .into_response()
+        .into_response();
+    response.extensions_mut().insert(Reason(reason.into()));
+    response
 }

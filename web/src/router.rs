@@ -4,6 +4,7 @@
 //! |---|---|
 //! | all | counting, security headers |
 //! | `/v1/reports` | its own limits of size, time and bytes held |
+//! | `/v1/enrol`, `/v1/key` | who calls, and the body, in the handler |
 //! | `/soap/v1` | login, body, admission and time, in the handler; no compression, so that answers carry `Content-Length` |
 //! | pages, API | gzip; the visitor, or problem documents; the body; time and admission |
 //! | `/healthz`, `/metrics`, assets | size: they must answer when all else is busy |
@@ -30,7 +31,7 @@ use crate::pages::{
     account, accounts, agents, alerts, audit, csv, device, fleet, health, login, settings, tenants,
 };
 use crate::state::State;
-use crate::{api, assets, erp, metrics, reports, visit};
+use crate::{api, assets, door, erp, metrics, reports, visit};
 use intake::Room;
 
 /// What a page may load and do: only what comes from here, nothing inline, in no frame.
@@ -52,6 +53,20 @@ pub fn router(state: State) -> Router {
         )
         .merge(assets::routes().layer(middleware::from_fn(intake::refuse_large)))
         .layer(CompressionLayer::new());
+    let enrolled = {
+        let bodies = bodies.clone();
+        move |held: Held<State>, request: Request| {
+            let bodies = bodies.clone();
+            async move { door::enrol(&held.0, &bodies, request).await }
+        }
+    };
+    let renewed = {
+        let bodies = bodies.clone();
+        move |held: Held<State>, request: Request| {
+            let bodies = bodies.clone();
+            async move { door::next_key(&held.0, &bodies, request).await }
+        }
+    };
     let called = move |held: Held<State>, request: Request| {
         let bodies = bodies.clone();
         async move { erp::call(&held.0, &bodies, request).await }
@@ -62,6 +77,8 @@ pub fn router(state: State) -> Router {
     };
     Router::new()
         .route("/v1/reports", post(delivered))
+        .route("/v1/enrol", post(enrolled))
+        .route("/v1/key", post(renewed))
         .route("/soap/v1", get(erp::wsdl).post(called))
         .merge(bare)
         .merge(shown)
@@ -101,7 +118,8 @@ fn pages() -> Router<State> {
         .route("/alerts", get(alerts::show))
         .route("/tenants", get(tenants::show).post(tenants::create))
         .route("/agents", get(agents::show).post(agents::create))
-        .route("/agents/{id}/token", post(agents::renew))
+        .route("/agents/{id}/enrol", post(agents::enrol))
+        .route("/agents/{id}/revoke", post(agents::end_key))
         .route("/accounts", get(accounts::show).post(accounts::create))
         .route("/accounts/{id}/state", post(accounts::bar))
         .route("/account", get(account::show))

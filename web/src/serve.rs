@@ -10,26 +10,30 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::Accept;
-use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::connections::Connections;
 use crate::limits::{
     CONNECTION_IDLE_MAX, CONNECTIONS_EACH_PERCENT, CONNECTIONS_MAX, DESCRIPTORS_KEPT,
-    HANDSHAKE_TIMEOUT, HEADER_BYTES_MAX, HEADERS_MAX, STOP_GRACE,
+    HEADER_BYTES_MAX, HEADERS_MAX, STOP_GRACE,
 };
-use crate::tls::Tls;
+use crate::tls::{ClientCertificates, Tls};
 
-/// Serves `router` on `listener` until `stop` resolves; requests in flight then have [`STOP_GRACE`] to finish.
+mod handshake;
+
+use handshake::{Asking, Handshake};
+pub(crate) use handshake::{Client, NotShown};
+
+/// Serves `router` on `listener`, counting in `connections`, until `stop` resolves; requests in flight then have [`STOP_GRACE`] to finish.
 ///
 /// # Errors
 /// When the listener cannot be handed to the runtime or fails for good.
@@ -37,6 +41,7 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
     router: Router,
+    connections: Connections,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -48,7 +53,7 @@ pub async fn serve(
             handle.graceful_shutdown(Some(STOP_GRACE));
         }
     });
-    let guard = Guard::new(connections_max());
+    let guard = Guard::new(connections_max(), connections.clone());
     let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
     server
         .http_builder()
@@ -60,10 +65,13 @@ pub async fn serve(
     let served = match tls {
         None => server.acceptor(guard).serve(service).await,
         Some(tls) => {
-            let acceptor = RustlsAcceptor::new(tls.into_config())
-                .handshake_timeout(HANDSHAKE_TIMEOUT)
-                .acceptor(guard);
-            server.acceptor(acceptor).serve(service).await
+            let asks = *tls.clients() != ClientCertificates::Off;
+            let handshake = Handshake::new(guard, tls, connections);
+            if asks {
+                server.acceptor(Asking(handshake)).serve(service).await
+            } else {
+                server.acceptor(handshake).serve(service).await
+            }
         }
     };
     stopper.abort();
@@ -95,19 +103,19 @@ struct Guard {
     permits: Arc<Semaphore>,
     held: Arc<Held>,
     each_max: usize,
-    refused: Arc<AtomicU64>,
+    connections: Connections,
 }
 
 /// How many connections each network has.
 type Held = Mutex<HashMap<IpAddr, usize>>;
 
 impl Guard {
-    fn new(connections: usize) -> Self {
+    fn new(connections_max: usize, connections: Connections) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(connections)),
+            permits: Arc::new(Semaphore::new(connections_max)),
             held: Arc::default(),
-            each_max: (connections * CONNECTIONS_EACH_PERCENT / 100).max(1),
-            refused: Arc::default(),
+            each_max: (connections_max * CONNECTIONS_EACH_PERCENT / 100).max(1),
+            connections,
         }
     }
 
@@ -131,7 +139,7 @@ impl Guard {
 
     /// Counts a refusal; the log hears of the first, the second, the fourth and so on, so that it cannot be flooded.
     fn refuse(&self) -> io::Error {
-        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.connections.refuse();
         if count.is_power_of_two() {
             tracing::warn!(count, "too many connections: one was closed at once");
         }
@@ -289,7 +297,7 @@ mod tests {
     async fn a_connection_too_many_is_closed_at_once_and_a_place_comes_back() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let guard = Guard::new(1);
+        let guard = Guard::new(1, Connections::default());
         let knock = async || {
             let client = TcpStream::connect(address).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
@@ -302,14 +310,14 @@ mod tests {
         assert!(refused.is_none());
         second.readable().await.unwrap();
         assert_eq!(second.try_read(&mut [0]).unwrap(), 0, "it was closed");
-        assert_eq!(guard.refused.load(Ordering::Relaxed), 1);
+        assert_eq!(guard.connections.refused(), 1);
         drop(admitted);
         assert!(knock().await.1.is_some());
     }
 
     #[test]
     fn one_client_does_not_take_all_places() {
-        let guard = Guard::new(8);
+        let guard = Guard::new(8, Connections::default());
         let place = |peer: &str| guard.place(peer.parse().unwrap());
         let one: Vec<_> = (0..8)
             .filter_map(|host| place(&format!("2001:db8::{host}")))

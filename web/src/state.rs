@@ -11,6 +11,7 @@ use registry::{Branch, Registry};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::failure::Failure;
 use crate::limits::{BLOCKING_CALLS_MAX, COUNTS_KEPT_MS, REQUESTS_INFLIGHT_MAX};
 use crate::metrics::Metrics;
@@ -28,6 +29,7 @@ pub struct Inner {
     pub(crate) soap: soap::Service,
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
+    pub(crate) connections: Connections,
     pub(crate) started_at: Timestamp,
     pub(crate) admission: Semaphore,
     blocking: Arc<Semaphore>,
@@ -44,7 +46,11 @@ impl State {
         soap: soap::Service,
         config: Config,
     ) -> Self {
-        let metrics = Metrics::new(|registry| ingest.register(registry));
+        let connections = Connections::default();
+        let metrics = Metrics::new(|registry| {
+            connections.register(registry);
+            ingest.register(registry);
+        });
         Self {
             inner: Arc::new(Inner {
                 registry,
@@ -53,12 +59,19 @@ impl State {
                 soap,
                 config,
                 metrics,
+                connections,
                 started_at: Timestamp::now(),
                 admission: Semaphore::new(REQUESTS_INFLIGHT_MAX),
                 blocking: Arc::new(Semaphore::new(BLOCKING_CALLS_MAX)),
                 counts: Mutex::new(HashMap::new()),
             }),
         }
+    }
+
+    /// What the listeners of this manager count in.
+    #[must_use]
+    pub fn connections(&self) -> &Connections {
+        &self.inner.connections
     }
 
     /// Runs a call of registry or store on a thread that may block; at most [`BLOCKING_CALLS_MAX`] run at once, others wait here.

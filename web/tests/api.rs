@@ -205,7 +205,7 @@ fn neither_of_two_customers_sees_the_other_anywhere() {
             "the log names the whole house"
         );
         browser.get("/agents");
-        let renew = format!("/agents/{}/token", foreign.agent);
+        let renew = format!("/agents/{}/enrol", foreign.agent);
         assert_eq!(browser.submit(&renew, &[]).status, 404);
     }
 }

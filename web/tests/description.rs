@@ -57,6 +57,15 @@ fn the_description_names_every_route_and_every_field() {
                         .is_some_and(|answers| !answers.is_empty()),
                     "{path}"
                 );
+                let answers = &method["responses"];
+                assert!(
+                    answers["503"]["headers"]["Retry-After"].is_object(),
+                    "{path}"
+                );
+                let has_body = method.get("requestBody").is_some();
+                for status in ["408", "413"] {
+                    assert_eq!(answers.get(status).is_some(), has_body, "{status} {path}");
+                }
             }
         }
     }

@@ -332,7 +332,7 @@ fn a_device_without_toner_levels_says_what_is_left() {
 }
 
 #[test]
-fn an_agent_added_on_the_page_can_deliver_at_once() {
+fn an_agent_enrolled_from_the_page_can_deliver_at_once() {
     let house = house_with(0);
     let mut browser = Browser::logged_in(&house, "chef");
     let page = browser.get("/agents").body;
@@ -345,11 +345,18 @@ fn an_agent_added_on_the_page_can_deliver_at_once() {
     let page = browser
         .submit("/agents", &[("name", "Werk Süd"), ("site", &site)])
         .body;
-    let token = page.split("plt_agent_").nth(1).expect("a token");
+    let token = page.split("plt_enrol_").nth(1).expect("a token");
     let token: String = token
         .chars()
         .take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
         .collect();
+    let key_hash = codec::key::ContentHash::of(b"a key of its own");
+    let wish = format!(r#"{{"token":"plt_enrol_{token}","key_hash":"{key_hash}"}}"#);
+    let enrolled = client()
+        .post(house.url("/v1/enrol"))
+        .send(wish)
+        .expect("an answer");
+    assert_eq!(enrolled.status(), 200);
     let sealed = support::sealed(
         &codec::id::AgentId::new("werk-sued").expect("an id"),
         1,
@@ -357,7 +364,7 @@ fn an_agent_added_on_the_page_can_deliver_at_once() {
     );
     let answer = client()
         .post(house.url("/v1/reports"))
-        .header("Authorization", format!("Bearer plt_agent_{token}"))
+        .header("Authorization", "Bearer a key of its own")
         .header("Content-Encoding", "gzip")
         .send(&sealed[..])
         .expect("an answer");

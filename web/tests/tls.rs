@@ -25,6 +25,7 @@ fn files_in(folder: &Path) -> TlsFiles {
     TlsFiles {
         certificates: folder.join("certificate.pem"),
         key: folder.join("key.pem"),
+        clients: web::ClientCertificates::Off,
     }
 }
 
@@ -67,7 +68,13 @@ fn a_certificate_is_exchanged_while_it_serves() {
             let stopped = async {
                 let _ = stopped.await;
             };
-            runtime.block_on(web::serve(listener, Some(tls), router, stopped))
+            runtime.block_on(web::serve(
+                listener,
+                Some(tls),
+                router,
+                web::Connections::default(),
+                stopped,
+            ))
         }
     });
     assert_eq!(

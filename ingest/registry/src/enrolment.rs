@@ -203,6 +203,17 @@ impl Registry {
         }
     }
 
+    /// The agent that a token was made for, whether or not it is still good. Changes nothing.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub fn agent_to_enrol(&self, token: &str) -> Result<Option<AgentId>, Error> {
+        let Some(hash) = token::hash(token) else {
+            return Ok(None);
+        };
+        Ok(self.stored_enrolment(&hash)?.map(|stored| stored.agent))
+    }
+
     fn stored_enrolment(&self, hash: &[u8; 32]) -> Result<Option<Stored>, Error> {
         self.inner.database.read(|connection| {
             connection

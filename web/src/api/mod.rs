@@ -61,6 +61,8 @@ pub(crate) fn list() -> Vec<(&'static str, MethodRouter<State>)> {
         ("/api/v1/readings", get(readings::list)),
         ("/api/v1/tenants", get(tenants::list).post(tenants::create)),
         ("/api/v1/agents", get(agents::list).post(agents::create)),
+        ("/api/v1/agents/{id}/revoke", post(agents::revoke)),
+        ("/api/v1/enrolments", post(agents::enrol)),
         ("/api/v1/openapi.json", get(openapi::show)),
     ]
 }

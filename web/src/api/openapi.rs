@@ -2,10 +2,14 @@
 
 use axum::Json;
 use axum::extract::State as Held;
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{OpenApi as Document, ServerBuilder};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, ObjectBuilder, OpenApi as Document, Ref, ResponseBuilder,
+    ServerBuilder,
+};
 use utoipa::{Modify, OpenApi};
 
 use super::words::shapes;
@@ -20,13 +24,13 @@ use crate::state::State;
     ),
     paths(
         devices::list, devices::one, decisions::list, decisions::create, decisions::undo, readings::of_device, readings::list, tenants::list, tenants::create,
-        agents::list, agents::create, show
+        agents::list, agents::create, agents::revoke, agents::enrol, show
     ),
     components(schemas(
         Problem, shapes::IdentityWords, shapes::StatusWords, shapes::LevelWords, shapes::SupplyWords, shapes::TrayWords,
         shapes::PartWords, shapes::LevelsWords, shapes::LowestWords, shapes::BilledWords, shapes::AlertCountWords
     )),
-    modifiers(&Access)
+    modifiers(&Access, &Bounds)
 )]
 struct Description;
 
@@ -68,6 +72,44 @@ impl Modify for Access {
                 .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
                 .to_vec(),
         );
+    }
+}
+
+/// What every address may answer when it is too much or too slow.
+struct Bounds;
+
+impl Modify for Bounds {
+    fn modify(&self, document: &mut Document) {
+        let content = || {
+            ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Problem")))
+                .build()
+        };
+        let answer = |description: &str| {
+            ResponseBuilder::new()
+                .description(description)
+                .content("application/problem+json", content())
+        };
+        let retry_after = || {
+            HeaderBuilder::new()
+                .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
+                .description(Some("Seconds until it makes sense to come again"))
+                .build()
+        };
+        for item in document.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                let answers = &mut operation.responses.responses;
+                let busy = answer("Too much at once: come again after Retry-After")
+                    .header("Retry-After", retry_after());
+                answers.insert("503".to_owned(), busy.build().into());
+                if operation.request_body.is_some() {
+                    let slow = answer("The body came too slowly");
+                    answers.insert("408".to_owned(), slow.build().into());
+                    let large = answer("The body is larger than 64 kB");
+                    answers.insert("413".to_owned(), large.build().into());
+                }
+            }
+        }
     }
 }
 

@@ -376,8 +376,14 @@ pub(crate) struct AgentWords {
     /// The number of the site where it stands.
     #[schema(value_type = i64)]
     site: TenantId,
-    /// Whether it is barred.
+    /// Whether it is barred or has no key.
     disabled: bool,
+    /// Since when it has the key that it uses; null without one.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    key_since: Option<Timestamp>,
+    /// Until when an unused enrolment token is good; null without one.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    enrols_until: Option<Timestamp>,
     /// When the manager last received something of it; null when it never did.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_heard: Option<Timestamp>,
@@ -394,11 +400,27 @@ impl AgentWords {
             name: agent.name,
             site: agent.site,
             disabled: agent.disabled || !agent.has_token,
+            key_since: agent.key_since,
+            enrols_until: agent.enrols_until,
             last_heard: heard.map(|heard| heard.heard_at),
             program: heard.map(|heard| heard.program.clone()),
             devices: heard.map_or(0, |heard| heard.devices),
         }
     }
+}
+
+/// A one-time token with which an agent enrols.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EnrolmentWords {
+    /// The agent.
+    pub(crate) agent: AgentWords,
+    /// The token. It is shown this once; only its hash is kept.
+    pub(crate) token: String,
+    /// Until when it is good.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) expires_at: Timestamp,
+    /// What to run where the agent stands.
+    pub(crate) command: String,
 }
 
 /// An agent that was just added.

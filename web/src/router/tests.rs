@@ -32,9 +32,15 @@ async fn who_finds_no_place_gets_an_answer_of_his_kind_and_monitoring_goes_on() 
     let places = u32::try_from(REQUESTS_INFLIGHT_MAX).unwrap();
     let taken = state.admission.acquire_many(places).await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = tokio::spawn(crate::serve(listener, None, router(state.clone()), async {
-        let _ = stopped.await;
-    }));
+    let served = tokio::spawn(crate::serve(
+        listener,
+        None,
+        router(state.clone()),
+        state.connections().clone(),
+        async {
+            let _ = stopped.await;
+        },
+    ));
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)

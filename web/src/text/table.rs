@@ -251,10 +251,20 @@ texts! {
     agents_devices: "Devices", "Geräte";
     agents_new: "Add an agent", "Agent hinzufügen";
     agents_none: "No agent yet. An agent is the program at the customer's site that reads the printers.", "Noch kein Agent. Ein Agent ist das Programm beim Kunden, das die Drucker abfragt.";
-    agents_token: "The agent's token", "Das Token des Agenten";
-    agents_token_once: "It is shown this once. Put it into the agent's agent.toml; only its hash is kept here.", "Es wird nur dieses eine Mal gezeigt. Tragen Sie es in die agent.toml des Agenten ein; hier bleibt nur sein Hash.";
-    agents_renew: "New token", "Neues Token";
-    agents_renew_hint: "The old token stops working at once.", "Das alte Token gilt sofort nicht mehr.";
+    agents_token: "Enrol {agent}", "{agent} anmelden";
+    agents_token_once: "Run this where the agent stands. It is shown this once and works once, until {until}: the agent draws a key of its own and exchanges the token for it.", "Führen Sie dies dort aus, wo der Agent steht. Es wird nur dieses eine Mal gezeigt und gilt einmal, bis {until}: Der Agent erzeugt einen eigenen Schlüssel und tauscht das Token dagegen.";
+    agents_enrol: "Enrol again", "Neu anmelden";
+    agents_enrol_hint: "Makes a one-time token for a new key: for a machine that was set up anew. The present key works until the token is used.", "Erzeugt ein Einmal-Token für einen neuen Schlüssel: für einen neu aufgesetzten Rechner. Der bisherige Schlüssel gilt, bis das Token benutzt wird.";
+    agents_revoke: "Revoke key", "Schlüssel sperren";
+    agents_revoke_hint: "The agent is let in no more, from its next delivery on. What it reads waits in its spool.", "Der Agent wird ab der nächsten Lieferung nicht mehr eingelassen. Was er abliest, wartet in seinem Spool.";
+    agents_expires: "Token works for", "Token gilt";
+    agents_expires_day: "1 day", "1 Tag";
+    agents_expires_week: "7 days", "7 Tage";
+    agents_expires_month: "30 days", "30 Tage";
+    agents_key: "Key", "Schlüssel";
+    agents_key_none: "without a key", "ohne Schlüssel";
+    agents_key_open: "may enrol until {until}", "Anmeldung möglich bis {until}";
+    agents_key_since: "since {date}", "seit {date}";
     agents_disabled: "disabled", "abgeschaltet";
 
     // Accounts.

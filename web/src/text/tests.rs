@@ -8,7 +8,6 @@ const SAME: &[&str] = &[
     "nav_system",
     "utc_mark",
     "name",
-    "agents_token",
     "fleet_col_status",
     "export_csv",
     "filter_agent",

@@ -16,7 +16,7 @@ use codec::time::Timestamp;
 use ingest::{Ingest, IngestConfig};
 use olap::{DuckOptions, DuckStore, Store};
 use registry::{Branch, Language, Level, NewAccount, NewTenant, Registry, Role};
-use web::Config;
+use web::{Config, Tls};
 
 /// The password of every account made here.
 pub const PASSWORD: &str = "korrekt Pferd Batterie";
@@ -35,6 +35,7 @@ pub struct House {
     pub store: Arc<dyn Store>,
     pub ingest: Arc<Ingest>,
     pub address: SocketAddr,
+    scheme: &'static str,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     _folder: tempfile::TempDir,
@@ -48,6 +49,15 @@ impl House {
 
     /// Starts it on an address, with a configuration that `change` may change.
     pub fn start_on(address: SocketAddr, change: impl FnOnce(Config) -> Config) -> Self {
+        Self::start_with(address, None, change)
+    }
+
+    /// The same, over TLS if there is any; changed certificate files are taken over at once.
+    pub fn start_with(
+        address: SocketAddr,
+        tls: Option<Tls>,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let registry = Registry::in_memory().expect("a registry in memory");
         let store: Arc<dyn Store> =
@@ -71,6 +81,8 @@ impl House {
             soap,
             config,
         );
+        let connections = state.connections().clone();
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -81,8 +93,17 @@ impl House {
             let stopped = async {
                 let _ = stopped.await;
             };
+            if let Some(tls) = tls.clone() {
+                runtime.spawn(tls.follow(connections.clone(), Duration::from_millis(20)));
+            }
             runtime
-                .block_on(web::serve(listener, None, web::router(state), stopped))
+                .block_on(web::serve(
+                    listener,
+                    tls,
+                    web::router(state),
+                    connections,
+                    stopped,
+                ))
                 .expect("serves until it is told to stop");
         });
         Self {
@@ -90,6 +111,7 @@ impl House {
             store,
             ingest,
             address,
+            scheme,
             stop: Some(stop),
             thread: Some(thread),
             _folder: folder,
@@ -98,7 +120,7 @@ impl House {
 
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// Makes a customer with a site and an agent.
