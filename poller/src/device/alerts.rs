@@ -5,6 +5,7 @@ use codec::time::Timestamp;
 
 use super::mib;
 use super::view::View;
+use crate::oid::Oid;
 
 /// The most alerts of one report: a table for ever growing is cut at its end.
 const ALERTS_MAX: usize = 64;
@@ -65,7 +66,11 @@ fn alert(view: &View<'_>, row: u32, index: &[u32], observed_at: Timestamp) -> Op
 
 /// When it began: `prtAlertTime` counts like `sysUpTime`; 0, and a time that has not come yet, tell nothing.
 fn since(view: &View<'_>, index: &[u32], observed_at: Timestamp) -> Option<Timestamp> {
-    let ticks = |oid| view.facts.integer(&oid).filter(|ticks| *ticks > 0);
+    // TimeTicks, whatever type they were sent as: 32 bits of hundredths of a second.
+    let ticks = |oid: Oid| {
+        let ticks = u32::try_from(view.facts.integer(&oid)?).ok()?;
+        Some(i64::from(ticks)).filter(|ticks| *ticks > 0)
+    };
     let began = ticks(mib::alert(9).child(index))?;
     let age = ticks(mib::system(3))?
         .checked_sub(began)
