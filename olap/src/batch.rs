@@ -36,7 +36,7 @@ pub struct Span {
 pub struct Batch {
     pub(crate) spans: BTreeMap<u16, Span>,
     pub(crate) next_place: u64,
-    pub(crate) streams: BTreeMap<(AgentId, SpoolEpoch, Stream), u64>,
+    pub(crate) streams: BTreeMap<(AgentId, SpoolEpoch, Stream), (u64, Timestamp)>,
     pub(crate) devices: HashMap<DeviceId, DeviceCells>,
     pub(crate) statuses: HashMap<DeviceId, StatusCells>,
     pub(crate) seen: Latest<SeenRow>,
@@ -108,13 +108,24 @@ impl Batch {
         self.next_place = self.next_place.max(place);
     }
 
-    /// Says up to which number a stream is applied: what a restarted applier tells repeated reports by.
-    pub fn stream(&mut self, agent: &AgentId, epoch: SpoolEpoch, stream: Stream, sequence: u64) {
+    /// Says up to which number a stream is applied, and when the latest device of that report was observed: what a restarted applier tells
+    /// repeated reports and wild clocks by.
+    pub fn stream(
+        &mut self,
+        agent: &AgentId,
+        epoch: SpoolEpoch,
+        stream: Stream,
+        sequence: u64,
+        observed_at: Timestamp,
+    ) {
+        let reached = (sequence, observed_at);
         let applied = self
             .streams
             .entry((agent.clone(), epoch, stream))
-            .or_insert(sequence);
-        *applied = (*applied).max(sequence);
+            .or_insert(reached);
+        if applied.0 < sequence {
+            *applied = reached;
+        }
     }
 
     /// Who a device is. The first row of any kind for a new device must be in the same batch as this or in a later one.

@@ -8,6 +8,7 @@ mod apply;
 mod columns;
 mod device;
 mod fleet;
+mod freshness;
 mod history;
 mod hold;
 mod load;
@@ -25,7 +26,7 @@ use codec::id::{DeviceId, Scope};
 use duckdb::{Config, Connection};
 
 use crate::ask::{
-    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceState,
+    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceFresh, DeviceState,
     DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
     HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
 };
@@ -283,6 +284,11 @@ impl Store for DuckStore {
         self.readers.ask("agents_heard", |connection| {
             fleet::agents(connection, scope)
         })
+    }
+
+    fn freshness(&self, scope: &Scope) -> Result<Vec<DeviceFresh>, StoreError> {
+        self.readers
+            .ask("freshness", |connection| freshness::all(connection, scope))
     }
 }
 

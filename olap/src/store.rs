@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use codec::id::{AgentId, DeviceId, Scope};
 use codec::key::{SpoolEpoch, Stream};
+use codec::time::Timestamp;
 use serde::Serialize;
 
 use crate::ask::{
-    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceState,
-    DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
+    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceFresh,
+    DeviceState, DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
     HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
 };
 use crate::batch::Batch;
@@ -44,6 +45,9 @@ pub struct StreamApplied {
     pub stream: Stream,
     /// The highest number applied.
     pub sequence: u64,
+    /// When the latest device of that report was observed, by the corrected clock: what later clocks of the agent are judged by. `None`
+    /// where a store of an earlier version did not note it.
+    pub observed_at: Option<Timestamp>,
 }
 
 /// A columnar store. All calls block: async callers use `spawn_blocking`.
@@ -173,4 +177,10 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the engine fails.
     fn agents_heard(&self, scope: &Scope) -> Result<Vec<AgentHeard>, StoreError>;
+
+    /// How fresh each device in scope is; those that turned out to be another are left out.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn freshness(&self, scope: &Scope) -> Result<Vec<DeviceFresh>, StoreError>;
 }

@@ -158,7 +158,11 @@ impl Engine {
         })?;
         self.devices = devices;
         self.keys = keys;
-        self.streams = HashMap::new();
+        let streams = store.streams()?.into_iter().filter_map(|stream| {
+            let track = (stream.agent, stream.epoch, stream.stream);
+            stream.observed_at.map(|at| (track, (stream.sequence, at)))
+        });
+        self.streams = streams.collect();
         self.recents = Recents::default();
         self.stamp_applied = None;
         self.uncommitted.clear();
@@ -303,9 +307,9 @@ impl Engine {
         if before.is_none_or(|(sequence, _)| sequence < key.sequence) {
             let at = latest.or(before.map(|(_, at)| at));
             let at = at.unwrap_or(next.meta.received_at);
+            batch.stream(&key.agent, key.epoch, key.stream, key.sequence, at);
             self.streams.insert(track_id, (key.sequence, at));
         }
-        batch.stream(&key.agent, key.epoch, key.stream, key.sequence);
         batch.agent(&AgentRow {
             agent: &key.agent,
             heard_at: next.meta.received_at,

@@ -160,6 +160,7 @@ mod tests {
             epoch: SpoolEpoch(7),
             stream: Stream::Meters,
             sequence: 41,
+            observed_at: None,
         };
         shared.recall(applied.clone());
         shared.replace_ledger(Ledger::default());

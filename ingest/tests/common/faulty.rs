@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 
 use codec::id::{DeviceId, Scope};
 use olap::ask::{
-    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail,
+    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceFresh,
     DeviceState, DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
     HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
 };
@@ -123,5 +123,9 @@ impl Store for Faulty {
 
     fn agents_heard(&self, scope: &Scope) -> Result<Vec<AgentHeard>, StoreError> {
         self.inner.agents_heard(scope)
+    }
+
+    fn freshness(&self, scope: &Scope) -> Result<Vec<DeviceFresh>, StoreError> {
+        self.inner.freshness(scope)
     }
 }

@@ -144,6 +144,27 @@ pub struct AgentHeard {
     pub devices: u64,
 }
 
+/// How fresh one device is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeviceFresh {
+    /// The device.
+    pub device: DeviceId,
+    /// Where it stands.
+    pub site: TenantId,
+    /// Who reads it.
+    pub agent: AgentId,
+    /// The address it last answered from.
+    pub address: Option<String>,
+    /// When it was first heard of.
+    pub first_seen_at: Timestamp,
+    /// When it last answered, by the corrected clock.
+    pub observed_at: Option<Timestamp>,
+    /// When the manager received that.
+    pub received_at: Option<Timestamp>,
+    /// Whether a meter of it was ever read.
+    pub has_meters: bool,
+}
+
 /// Everything that an applier must know of a device to go on: what [`crate::Store::load`] gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceState {

@@ -30,14 +30,15 @@ pub(super) fn positions(connection: &Connection) -> Answer<Positions> {
 }
 
 pub(super) fn streams(connection: &Connection) -> Answer<Vec<StreamApplied>> {
-    let mut statement =
-        connection.prepare("SELECT agent, epoch, stream, sequence FROM stream ORDER BY ALL")?;
+    let mut statement = connection
+        .prepare("SELECT agent, epoch, stream, sequence, observed_ms FROM stream ORDER BY ALL")?;
     let streams = statement.query_map([], |row| {
         Ok(StreamApplied {
             agent: sql::parsed::<AgentId>(row, 0)?,
             epoch: SpoolEpoch(row.get(1)?),
             stream: sql::word(row, 2, Stream::from_name)?,
             sequence: row.get(3)?,
+            observed_at: row.get::<_, Option<i64>>(4)?.map(codec::time::Timestamp::from_unix_ms),
         })
     })?;
     Ok(streams.collect::<duckdb::Result<_>>()?)

@@ -19,7 +19,7 @@
 use duckdb::Connection;
 
 /// One step each; a file's version is how many of them it has seen. Steps are only ever added.
-pub(super) const STEPS: [&str; 2] = [STEP_1, STEP_2];
+pub(super) const STEPS: [&str; 3] = [STEP_1, STEP_2, STEP_3];
 
 const STEP_1: &str = "
 CREATE TABLE applied (shard USMALLINT NOT NULL, position UBIGINT NOT NULL);
@@ -106,6 +106,11 @@ UPDATE device_level SET some_class = s.class, some_kind = s.kind FROM (
     SELECT device_no, arg_min(class, idx) AS class, arg_min(kind, idx) AS kind FROM supply
     WHERE level_kind = 2 AND kind IN ('toner', 'ink', 'ribbon', 'wax') GROUP BY device_no
 ) s WHERE s.device_no = device_level.device_no;
+";
+
+/// When the latest device of a stream's last report was observed: a start must judge clocks as if there had been none.
+const STEP_3: &str = "
+ALTER TABLE stream ADD COLUMN observed_ms BIGINT;
 ";
 
 /// The writer's own tables: keys and ends of one batch, on their way into a join.

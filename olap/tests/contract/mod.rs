@@ -29,6 +29,7 @@ pub const SUITE: &[(&str, Test)] = &[
     ),
     ("what was applied is asked back whole", state::whole),
     ("what an applier starts from is what it had", state::loaded),
+    ("how fresh devices are is what each says", state::fresh),
     ("later rows replace earlier ones", state::replaced),
     (
         "a reopened store has rows and position together",

@@ -140,7 +140,7 @@ fn everything(store: &dyn Store) {
         program: "0.1.0",
         clock_ahead_ms: Some(-40),
     });
-    batch.stream(&agent(), SpoolEpoch(u64::MAX), Stream::Meters, 17);
+    batch.stream(&agent(), SpoolEpoch(u64::MAX), Stream::Meters, 17, NOON);
     assert_eq!(store.apply(&batch).unwrap(), Applied::Now);
 }
 
@@ -276,9 +276,28 @@ pub fn whole(open: Open<'_>) {
     assert_eq!((positions.shards[&0], positions.next_place), (1, 1_000_000));
     let streams = store.streams().unwrap();
     assert_eq!(
-        (streams[0].epoch, streams[0].sequence),
-        (SpoolEpoch(u64::MAX), 17)
+        (streams[0].epoch, streams[0].sequence, streams[0].observed_at),
+        (SpoolEpoch(u64::MAX), 17, Some(NOON))
     );
+}
+
+pub fn fresh(open: Open<'_>) {
+    let store = open();
+    assert!(store.freshness(&ALL).unwrap().is_empty());
+    everything(&*store);
+    let fresh = store.freshness(&ALL).unwrap();
+    let rules = FleetRules::at(NOON);
+    for one in &fresh {
+        let detail = store.device(&ALL, one.device, &rules).unwrap().unwrap();
+        assert_eq!(one.observed_at, detail.item.observed_at);
+        assert_eq!(one.received_at, detail.item.received_at);
+        assert_eq!(one.address, detail.item.identity.address);
+        assert_eq!(one.has_meters, !detail.meters.is_empty());
+    }
+    let total = store.fleet(&ALL, &FleetQuery::at(NOON)).unwrap().total;
+    assert!(total > 0 && fresh.len() as u64 == total);
+    let nobody = Scope::Sites(std::collections::BTreeSet::new());
+    assert!(store.freshness(&nobody).unwrap().is_empty());
 }
 
 pub fn loaded(open: Open<'_>) {

@@ -22,7 +22,8 @@ pub(super) fn write(work: &Work<'_>) -> Step {
             .texts("agent", keys().map(|key| key.0.as_str()))
             .u64s("epoch", keys().map(|key| key.1.0))
             .texts("stream", keys().map(|key| key.2.name()))
-            .u64s("sequence", streams.values().copied())
+            .u64s("sequence", streams.values().map(|(sequence, _)| *sequence))
+            .i64s("observed_ms", streams.values().map(|(_, at)| at.unix_ms))
             .append_to(connection, "stream")?;
     }
     if work.batch.next_place > 0 {
