@@ -171,7 +171,7 @@ fn list_folder(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
 }
 
 /// Makes a change of the folder (a file made or removed) durable.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     // A folder cannot be opened as a file on Windows; NTFS journals its changes itself.
     if cfg!(unix) {
         std::fs::File::open(folder)?.sync_all()?;

@@ -6,6 +6,7 @@
 //! | [`disk`] | the seam to the disk: [`StdDisk`] (portable), `UringDisk` (Linux), and which of them to take |
 //! | [`journal`] | [`Journal`]: open and recover, append, sync, roll, remove |
 //! | [`reader`] | [`Reader`]: records from a position on, stepping over damage |
+//! | [`archive`] | sealed segments, compressed and kept; read like live ones |
 //! | [`inspect`] | check and dump, for the command line |
 //! | [`sim`] | a disk in memory that tears writes, forgets syncs, flips bits and fills up: for tests, here and in other crates |
 //!
@@ -18,6 +19,7 @@
 //!   reported, and the records behind it are read.
 //! - A reader yields only bytes whose checksum holds, at the place where they were written.
 
+pub mod archive;
 pub mod config;
 pub mod disk;
 pub mod error;
@@ -27,6 +29,7 @@ pub mod journal;
 pub mod reader;
 pub mod sim;
 
+pub use archive::ArchiveDisk;
 pub use config::Config;
 pub use disk::{Disk, DiskChoice, StdDisk};
 pub use error::Error;

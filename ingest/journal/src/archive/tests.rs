@@ -1,0 +1,170 @@
+//! Archives: the same bytes at the same positions, and nothing lost whenever the program dies.
+
+use super::*;
+use crate::{Config, Item, Journal, Position, Reader, Record, StdDisk, inspect};
+
+/// A journal of three sealed segments, and what is in it.
+fn journal(folder: &Path) -> Vec<(Position, Vec<u8>)> {
+    let config = Config {
+        segment_bytes: 1_400 << 10,
+        ..Config::default()
+    };
+    let (mut journal, _) = Journal::open(StdDisk::open(folder).unwrap(), config).unwrap();
+    let mut written = Vec::new();
+    let mut random = 7_u64;
+    for sequence in 0..36_u64 {
+        let body: Vec<u8> = (0..120_000 + sequence * 100)
+            .map(|index| {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(index);
+                // Half of it can be compressed.
+                if index % 2 == 0 {
+                    b'x'
+                } else {
+                    (random >> 56) as u8
+                }
+            })
+            .collect();
+        let record = Record {
+            kind: 1,
+            sequence,
+            meta: b"meta",
+            body: &body,
+        };
+        let at = journal.append(&[record]).unwrap()[0];
+        written.push((at, body));
+    }
+    journal.seal().unwrap();
+    written
+}
+
+fn due(segment: u64, bytes: u64) -> Due {
+    Due {
+        segment,
+        bytes,
+        begun_ms: 1_000,
+        ended_ms: 2_000,
+    }
+}
+
+fn read(folder: &Path) -> Vec<(Position, Vec<u8>)> {
+    let disk = ArchiveDisk::new(StdDisk::open(folder).unwrap(), &folder.join("archive"));
+    let mut reader = Reader::new(disk, Position::START, Position::END).unwrap();
+    let mut read = Vec::new();
+    while let Some(item) = reader.next().unwrap() {
+        if let Item::Record(entry) = item {
+            read.push((entry.position, entry.body.to_vec()));
+        }
+    }
+    read
+}
+
+#[test]
+fn every_record_stands_where_it_stood_and_any_is_read_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = journal(folder.path());
+    let archive = folder.path().join("archive");
+    let mut live = StdDisk::open(folder.path()).unwrap();
+    let mut segments = live.list().unwrap();
+    segments.sort_unstable();
+    assert!(segments.len() >= 3);
+    for (segment, bytes) in &segments[..2] {
+        let made = write(&archive, &mut live, &due(*segment, *bytes)).unwrap();
+        assert_eq!((made.raw_bytes, made.ended_ms), (*bytes, 2_000));
+        assert!(made.file_bytes * 4 < made.raw_bytes * 3, "{made:?}");
+        live.remove(*segment).unwrap();
+    }
+    assert_eq!(list(&archive).unwrap().len(), 2);
+    assert_eq!(read(folder.path()), written);
+    for (at, body) in &written {
+        let disk = ArchiveDisk::new(StdDisk::open(folder.path()).unwrap(), &archive);
+        let mut reader = Reader::new(disk, *at, Position::END).unwrap();
+        let Some(Item::Record(entry)) = reader.next().unwrap() else {
+            panic!("a record at {at}")
+        };
+        assert_eq!((entry.position, entry.body), (*at, &body[..]));
+    }
+    remove(&archive, segments[0].0).unwrap();
+    assert!(read(folder.path())[0].0.segment == segments[1].0);
+}
+
+#[test]
+fn a_crash_at_any_point_of_archiving_loses_nothing_and_needs_no_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = journal(folder.path());
+    let archive = folder.path().join("archive");
+    let mut live = StdDisk::open(folder.path()).unwrap();
+    let mut segments = live.list().unwrap();
+    segments.sort_unstable();
+    let (segment, bytes) = segments[0];
+    write(&archive, &mut live, &due(segment, bytes)).unwrap();
+    let whole = std::fs::read(path_of(&archive, segment, EXTENSION)).unwrap();
+
+    // Died while the archive was written: some of it, under its first name.
+    for cut in [
+        0,
+        10,
+        HEADER_BYTES,
+        HEADER_BYTES + 5,
+        whole.len() / 2,
+        whole.len(),
+    ] {
+        remove(&archive, segment).unwrap();
+        std::fs::write(path_of(&archive, segment, MAKING), &whole[..cut]).unwrap();
+        assert_eq!(read(folder.path()), written, "cut at {cut}");
+        let mended = mend(&archive, &mut live).unwrap();
+        assert_eq!((mended.swept, mended.doubled.len()), (1, 0));
+        assert_eq!(read(folder.path()), written);
+    }
+    // Died between the rename and the removal: both are there.
+    std::fs::write(path_of(&archive, segment, EXTENSION), &whole).unwrap();
+    assert_eq!(read(folder.path()), written);
+    assert_eq!(mend(&archive, &mut live).unwrap().doubled, [segment]);
+    // A file system that forgot the data behind the name.
+    for damaged in [&whole[..0], &whole[..whole.len() - 3]] {
+        std::fs::write(path_of(&archive, segment, EXTENSION), damaged).unwrap();
+        assert_eq!(read(folder.path()), written);
+        assert_eq!(mend(&archive, &mut live).unwrap().removed, [segment]);
+    }
+    // And when the live one is gone, an archive is never removed, whatever it looks like.
+    std::fs::write(
+        path_of(&archive, segment, EXTENSION),
+        &whole[..whole.len() - 3],
+    )
+    .unwrap();
+    live.remove(segment).unwrap();
+    assert_eq!(mend(&archive, &mut live).unwrap(), Mended::default());
+    assert!(path_of(&archive, segment, EXTENSION).exists());
+}
+
+#[test]
+fn a_damaged_archive_costs_the_records_of_the_damaged_chunk() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = journal(folder.path());
+    let archive = folder.path().join("archive");
+    let mut live = StdDisk::open(folder.path()).unwrap();
+    let mut segments = live.list().unwrap();
+    segments.sort_unstable();
+    let (segment, bytes) = segments[0];
+    write(&archive, &mut live, &due(segment, bytes)).unwrap();
+    live.remove(segment).unwrap();
+    let path = path_of(&archive, segment, EXTENSION);
+    let whole = std::fs::read(&path).unwrap();
+    // The header (read by its chunks), the middle of the second chunk, a length.
+    let second = HEADER_BYTES + 8 + u32::from_le_bytes(whole[64..68].try_into().unwrap()) as usize;
+    for (at, left) in [(20, 1), (second + 5_000, 9), (second, 0)] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x40;
+        std::fs::write(&path, &damaged).unwrap();
+        let disk = || ArchiveDisk::new(StdDisk::open(folder.path()).unwrap(), &archive);
+        let report = inspect::check(disk()).unwrap();
+        assert!(!report.is_sound(), "byte {at}");
+        let read = read(folder.path());
+        let of_segment = read.iter().filter(|(at, _)| at.segment == segment).count();
+        assert!(of_segment > left, "byte {at}: {of_segment}");
+        assert!(read.iter().all(|record| written.contains(record)));
+        let others = written.iter().filter(|(at, _)| at.segment != segment);
+        assert_eq!(read.len() - of_segment, others.count());
+    }
+}
