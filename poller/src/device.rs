@@ -13,13 +13,14 @@
 //! | `partial` | steady polls that leave sections out |
 //! | `hearing` | what comes back, and what it means when it does not come in full |
 //! | `report` | what was heard, as report and plan |
-//! | `facts`, `view` | what is known by OID; sources of a profile looked up in it |
+//! | `facts`, `view`, `forms` | what is known by OID; sources of a profile looked up in it; how a value becomes a number |
 //! | `identity`, `status`, `meters`, `supplies`, `trays`, `alerts` | facts to sections of the report |
 //! | `mib`, `text`, `words` | object numbers; charsets and placeholders; words for kinds and colours |
 
 mod alerts;
 mod context;
 mod facts;
+mod forms;
 mod hearing;
 mod identity;
 mod learn;

@@ -9,7 +9,7 @@ use super::context::Sections;
 use super::learn::Part;
 use super::plan::Known;
 use super::view::View;
-use super::{DevicePoll, meters, mib};
+use super::{DevicePoll, meters, mib, supplies};
 use crate::oid::Oid;
 
 impl DevicePoll {
@@ -46,18 +46,11 @@ fn left_out(view: &View<'_>, known: &Known, sections: Sections) -> BTreeSet<Oid>
         .iter()
         .filter_map(|oid| oid.parse().ok())
         .collect();
-    let supplies = &view.profile.supplies;
-    let of_known: BTreeSet<Oid> = supplies
-        .known
-        .iter()
-        .filter_map(|known| view.number(&known.from))
-        .flat_map(|counted| counted.parts)
-        .filter_map(|part| part.oid.parse().ok())
-        .collect();
+    let of_known: BTreeSet<Oid> = supplies::known_parts(view).into_iter().collect();
     let columns = [mib::supplies(9), mib::input(10), mib::input(11)];
     let columns: Vec<Oid> = columns
         .into_iter()
-        .chain(supplies.private_level.clone())
+        .chain(view.profile.supplies.private_level.clone())
         .collect();
     let is_supply = |oid: &Oid| {
         of_known.contains(oid) || columns.iter().any(|column| oid.suffix_of(column).is_some())

@@ -10,7 +10,7 @@ use codec::time::Timestamp;
 
 use super::facts::{self, Facts};
 use super::view::View;
-use super::{alerts, identity, learn, meters, mib};
+use super::{alerts, identity, learn, meters, mib, supplies};
 use crate::oid::Oid;
 use crate::profile::{Profile, ProfileSet, Source};
 use crate::value::Value;
@@ -395,12 +395,7 @@ fn steady(view: &View<'_>, proof: Option<&Oid>) -> Vec<Oid> {
                 .map(|row| column.child(&[row])),
         );
     }
-    let known = view.profile.supplies.known.iter();
-    let parts = known
-        .flat_map(crate::profile::KnownLevel::sources)
-        .filter_map(|source| view.number(source))
-        .flat_map(|counted| counted.parts);
-    oids.extend(parts.filter_map(|part| part.oid.parse().ok()));
+    oids.extend(supplies::known_parts(view));
     oids.extend(
         meters::steady_parts(view)
             .iter()

@@ -18,6 +18,24 @@ const EXTRA_ROWS_FROM: u32 = 1000;
 /// Reads the supplies.
 #[must_use]
 pub fn supplies(view: &View<'_>) -> Vec<Supply> {
+    let (mut list, _) = with_known(view);
+    add_details(view, &mut list);
+    list
+}
+
+/// The instances that levels outside the table are read from: of those places only that tell what nothing before them does.
+#[must_use]
+pub fn known_parts(view: &View<'_>) -> Vec<Oid> {
+    let (_, used) = with_known(view);
+    let sources = used.into_iter().flat_map(KnownLevel::sources);
+    let parts = sources
+        .filter_map(|source| view.number(source))
+        .flat_map(|counted| counted.parts);
+    parts.filter_map(|part| part.oid.parse().ok()).collect()
+}
+
+/// The supplies of the tables, with the levels that are known otherwise, and which of these places were of use.
+fn with_known<'a>(view: &View<'a>) -> (Vec<Supply>, Vec<&'a KnownLevel>) {
     let column = mib::supplies;
     let rows = view.rows(&[column(9), column(8), column(6), column(5)]);
     let mut list = rows
@@ -25,11 +43,13 @@ pub fn supplies(view: &View<'_>) -> Vec<Supply> {
         .map(|(row, index)| supply(view, row, &index))
         .collect::<Vec<_>>();
     list.extend(private_rows(view, &list));
+    let mut used = Vec::new();
     for (number, known) in (EXTRA_ROWS_FROM..).zip(&view.profile.supplies.known) {
-        apply_known(view, known, number, &mut list);
+        if apply_known(view, known, number, &mut list) {
+            used.push(known);
+        }
     }
-    add_details(view, &mut list);
-    list
+    (list, used)
 }
 
 fn supply(view: &View<'_>, row: u32, index: &[u32]) -> Supply {
@@ -156,13 +176,18 @@ fn turned(level: Level, whole: Option<u32>) -> Level {
     }
 }
 
-/// A level that the device tells of outside the table: for the row that it belongs to, or as a row of its own.
-fn apply_known(view: &View<'_>, known: &KnownLevel, number: u32, list: &mut Vec<Supply>) {
+/// A level that the device tells of outside the table: for the row that it belongs to, or as a row of its own where the table has none of
+/// the kind. Tells whether it was of use.
+fn apply_known(view: &View<'_>, known: &KnownLevel, number: u32, list: &mut Vec<Supply>) -> bool {
     let Some((unit, whole, left)) = known_level(view, known) else {
-        return;
+        return false;
     };
     // Kits and the like have no colour to tell them apart: their name does.
     let by_name = matches!(known.kind, SupplyType::Kit | SupplyType::Other);
+    let in_table = !by_name
+        && list
+            .iter()
+            .any(|supply| supply.kind == known.kind && supply.index < EXTRA_ROWS_FROM);
     let same = |supply: &&mut Supply| {
         supply.kind == known.kind
             && (known.colorant.is_none() || supply.colorant == known.colorant)
@@ -170,30 +195,34 @@ fn apply_known(view: &View<'_>, known: &KnownLevel, number: u32, list: &mut Vec<
     };
     let resolution = (unit == CapacityUnit::Percent).then_some(1);
     let mut rows = list.iter_mut().filter(same).collect::<Vec<_>>();
-    match rows.as_mut_slice() {
+    match (rows.as_mut_slice(), &known.description) {
         // Of several such rows nobody can say which one is meant.
-        [row] if !is_number(row.level) => {
+        ([row], _) if !is_number(row.level) => {
             (row.unit, row.capacity, row.level) = (unit, whole, left);
             row.resolution = resolution;
+            true
         }
-        [] => list.extend(known.description.as_ref().map(|description| Supply {
-            index: number,
-            class: if known.kind == SupplyType::Waste {
-                SupplyClass::Receptacle
-            } else {
-                SupplyClass::Consumed
-            },
-            kind: known.kind,
-            colorant: known.colorant,
-            description: description.clone(),
-            part: None,
-            serial: None,
-            unit,
-            capacity: whole,
-            level: left,
-            resolution,
-        })),
-        _ => {}
+        ([], Some(description)) if !in_table => {
+            list.push(Supply {
+                index: number,
+                class: if known.kind == SupplyType::Waste {
+                    SupplyClass::Receptacle
+                } else {
+                    SupplyClass::Consumed
+                },
+                kind: known.kind,
+                colorant: known.colorant,
+                description: description.clone(),
+                part: None,
+                serial: None,
+                unit,
+                capacity: whole,
+                level: left,
+                resolution,
+            });
+            true
+        }
+        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use codec::model::MeterPart;
 
 use super::facts::{self, Facts};
-use super::{mib, text};
+use super::{forms, mib, text};
 use crate::oid::Oid;
 use crate::profile::{Form, Pattern, Profile, ProfileSet, RowKey, Source, Table};
 use crate::value::Value;
@@ -316,7 +316,7 @@ impl<'a> View<'a> {
     }
 
     fn counted(&self, oid: &Oid, form: Form) -> Option<Counted> {
-        let value = count(self.facts.get(oid)?, form)?;
+        let value = forms::count(self.facts.get(oid)?, form)?;
         Some(Counted {
             value,
             parts: vec![MeterPart {
@@ -340,68 +340,6 @@ pub fn add(counted: impl Iterator<Item = Counted>) -> Option<Counted> {
         }
     }
     sum
-}
-
-/// A value as a count; negative numbers and other nonsense are none.
-fn count(value: &Value, form: Form) -> Option<u64> {
-    if let Value::Counter64(n) = value {
-        return Some(*n);
-    }
-    if let Some(n) = facts::integer(value) {
-        return u64::try_from(n).ok();
-    }
-    let Value::OctetString(octets) = value else {
-        return None;
-    };
-    match form {
-        Form::Number => text::decode(octets, None).parse().ok(),
-        Form::LeadingDigits => {
-            let text = text::decode(octets, None);
-            let digits = text.split(|c: char| !c.is_ascii_digit()).next()?;
-            digits.parse().ok()
-        }
-        Form::Float32 => {
-            let number = f32::from_be_bytes(octets.as_slice().try_into().ok()?);
-            let sane = number.is_finite() && (0.0..1e12).contains(&number);
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "finite, not negative, below 1e12"
-            )]
-            sane.then(|| number.round() as u64)
-        }
-        Form::Tlv(tag) => {
-            // One byte is a code and two are a fraction (quirk B2): neither is a count.
-            let value = tagged(octets, tag).filter(|value| matches!(value.len(), 4 | 8))?;
-            Some(
-                value
-                    .iter()
-                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-            )
-        }
-        Form::TlvFraction(tag) => match tagged(octets, tag)? {
-            [part, whole] if part <= whole && *whole > 0 => {
-                Some(u64::from(*part) * 10_000 / u64::from(*whole))
-            }
-            _ => None,
-        },
-    }
-}
-
-/// The value of a tag in Brother's list: tag, 01, length, big-endian value, …, FF.
-fn tagged(octets: &[u8], tag: u8) -> Option<&[u8]> {
-    let mut rest = octets;
-    while let [found, 0x01, length, tail @ ..] = rest {
-        if *found == 0xff {
-            return None;
-        }
-        let (value, tail) = tail.split_at_checked(usize::from(*length))?;
-        if *found == tag {
-            return Some(value);
-        }
-        rest = tail;
-    }
-    None
 }
 
 /// A size's name as it stands in a meter: lower case, `-` for blanks, without what would break a code.

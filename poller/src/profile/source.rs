@@ -69,6 +69,13 @@ pub enum Form {
     Tlv(u8),
     /// The two bytes of a tag in a Brother list, numerator and denominator, in ten-thousandths.
     TlvFraction(u8),
+    /// A field of an Epson status (`@BDC ST2`): its one byte, or of its list of inks the level of the ink with this colour code.
+    St2 {
+        /// The field's tag.
+        tag: u8,
+        /// The colour code.
+        item: Option<u8>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -78,6 +85,8 @@ struct Raw {
     form: Option<String>,
     tlv: Option<u8>,
     fraction: Option<bool>,
+    st2: Option<u8>,
+    item: Option<u8>,
     unless: Option<String>,
     like: Option<Vec<Pattern>>,
     row: Option<String>,
@@ -122,13 +131,20 @@ impl Raw {
         }
         let column = self.column.as_deref().map(parse_oid).transpose()?;
         let source = if let Some(oid) = &self.oid {
-            let form = match (self.form.as_deref(), self.tlv) {
-                (None, None) => Form::Number,
-                (None, Some(tag)) if self.fraction == Some(true) => Form::TlvFraction(tag),
-                (None, Some(tag)) => Form::Tlv(tag),
-                (Some("float32"), None) => Form::Float32,
-                (Some("leading-digits"), None) => Form::LeadingDigits,
-                _ => return Err("form is float32 or leading-digits; tlv stands alone".to_owned()),
+            let form = match (self.form.as_deref(), self.tlv, self.st2) {
+                (None, None, None) => Form::Number,
+                (None, Some(tag), None) if self.fraction == Some(true) => Form::TlvFraction(tag),
+                (None, Some(tag), None) => Form::Tlv(tag),
+                (None, None, Some(tag)) => Form::St2 {
+                    tag,
+                    item: self.item,
+                },
+                (Some("float32"), None, None) => Form::Float32,
+                (Some("leading-digits"), None, None) => Form::LeadingDigits,
+                _ => {
+                    let reason = "form is float32 or leading-digits; tlv and st2 stand alone";
+                    return Err(reason.to_owned());
+                }
             };
             let guard = match (&self.unless, self.like) {
                 (None, None) => None,
