@@ -23,6 +23,11 @@ pub enum Command {
         after_help = "Example:\n  platen-agent run --config agent.toml\n\n`platen-agent example > agent.toml` writes a configuration with every key explained."
     )]
     Run(RunArgs),
+    /// Exchange a one-time token for a key of the agent's own; write a first agent.toml where there is none.
+    #[command(
+        after_help = "Example:\n  platen-agent enrol --manager https://platen.example.com --token plt_enrol_…\n\nThe manager's page \"Agents\", or `platen agent enrol NAME` there, makes the token. When the line breaks, run the same command again: it goes on where it stopped."
+    )]
+    Enrol(EnrolArgs),
     /// Poll one printer now and print its device report.
     #[command(
         after_help = "Examples:\n  platen-agent poll 10.1.0.17\n  platen-agent poll printer.example.com --community secret --version 1\n  \
@@ -34,7 +39,10 @@ pub enum Command {
     /// Ask every address of some ranges and list the printers that answer.
     #[command(
         after_help = "Examples:\n  platen-agent discover 10.1.0.0/22 10.2.0.10-99\n  \
-                            platen-agent discover 10.1.0.0/16 --exclude 10.1.5.0/24 --packets-per-second 200 --format json"
+                            platen-agent discover 10.1.0.0/16 --exclude 10.1.5.0/24 --packets-per-second 200 --format json\n  \
+                            platen-agent discover --file printers.csv --hints icmp,tcp7\n  \
+                            platen-agent discover --config agent.toml --format csv > printers.csv\n\n\
+                            What it prints as CSV or JSON can be given to `--file`, and to `include_file` in the agent's configuration."
     )]
     Discover(DiscoverArgs),
     /// Record what a printer answers, without names, addresses and serial numbers: a test case for its model.
@@ -42,6 +50,11 @@ pub enum Command {
         after_help = "Example:\n  platen-agent record 10.1.0.17 > printer.snmprec\n\nIt walks only what `platen-agent privacy` lists."
     )]
     Record(RecordArgs),
+    /// Say what a running agent is doing: devices, polls, traps, deliveries.
+    #[command(
+        after_help = "Example:\n  platen-agent status --config agent.toml\n\nThe agent writes its status every few seconds into the folder of its spool."
+    )]
+    Status(StatusArgs),
     /// Look into the spool of an agent that is stopped.
     Spool(SpoolArgs),
     /// List everything that the agent can ever ask a printer for.
@@ -59,6 +72,55 @@ pub struct RunArgs {
     /// Only check the configuration.
     #[arg(long)]
     pub check: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Args)]
+pub struct StatusArgs {
+    /// The configuration file of the agent.
+    #[arg(long, value_name = "FILE", default_value = "agent.toml")]
+    pub config: PathBuf,
+    /// How the status is printed.
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    pub format: ListFormat,
+}
+
+/// Arguments of `enrol`.
+#[derive(Args)]
+pub struct EnrolArgs {
+    /// The manager's address; may be left out where the configuration names it.
+    #[arg(long, value_name = "URL")]
+    pub manager: Option<String>,
+    /// The one-time token.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "PLATEN_ENROL_TOKEN",
+        hide_env_values = true
+    )]
+    pub token: String,
+    /// The configuration file; written when there is none, left alone otherwise.
+    #[arg(long, value_name = "FILE", default_value = "agent.toml")]
+    pub config: PathBuf,
+    /// Certificate authorities (PEM) trusted besides the public ones.
+    #[arg(long, value_name = "FILE", conflicts_with = "pinned_ca_file")]
+    pub ca_file: Option<PathBuf>,
+    /// Certificate authorities (PEM) trusted instead of the public ones.
+    #[arg(long, value_name = "FILE")]
+    pub pinned_ca_file: Option<PathBuf>,
+    /// An HTTP proxy on the way; one that wants a login is named in the configuration.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub proxy: Option<(String, u16)>,
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let refused = || "HOST:PORT, such as proxy.example.com:3128".to_owned();
+    let (host, port) = text.rsplit_once(':').ok_or_else(refused)?;
+    let host = host.trim_start_matches("http://").trim_matches(['[', ']']);
+    if host.is_empty() || host.contains('/') {
+        return Err(refused());
+    }
+    Ok((host.to_owned(), port.parse().map_err(|_| refused())?))
 }
 
 /// How a device is asked.
@@ -105,8 +167,10 @@ pub struct AccessArgs {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub timeout: std::time::Duration,
     /// Attempts after the first.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=10))]
-    pub retries: u32,
+    ///
+    /// Without it 2, in a discovery 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10))]
+    pub retries: Option<u32>,
     /// A folder with device profiles that replace or extend those in the program.
     #[arg(long, value_name = "DIR")]
     pub profiles: Option<PathBuf>,
@@ -138,14 +202,22 @@ pub struct PollArgs {
 #[derive(Args)]
 pub struct DiscoverArgs {
     /// Networks (10.1.0.0/22), spans (10.2.0.10-99), addresses or host names, each with its port where that is not 161.
-    #[arg(value_name = "RANGE", required = true)]
+    ///
+    /// Without any, and without --file: the ranges of --config.
+    #[arg(value_name = "RANGE", required_unless_present_any = ["file", "config"])]
     pub ranges: Vec<String>,
+    /// A list of devices: CSV, or JSON as `discover` prints it.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
     /// What not to ask.
     #[arg(long, value_name = "RANGE")]
     pub exclude: Vec<String>,
     /// The most requests per second.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub packets_per_second: u32,
+    /// Signs of life to ask for where SNMP is not answered; they never keep an address from being asked.
+    #[arg(long, value_enum, value_name = "SIGN", value_delimiter = ',')]
+    pub hints: Vec<HintArg>,
     /// List what answers and is no printer as well.
     #[arg(long)]
     pub all: bool,
@@ -221,6 +293,17 @@ pub enum ListFormat {
     Table,
     /// For programs.
     Json,
+    /// For spreadsheets, and for `--file`.
+    Csv,
+}
+
+/// Signs of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HintArg {
+    /// ICMP echo.
+    Icmp,
+    /// A connection to TCP port 7, taken or refused.
+    Tcp7,
 }
 
 /// SNMP versions.

@@ -2,12 +2,14 @@
 
 mod access;
 mod discover;
+mod enrol;
 mod output;
 mod poll;
 mod privacy;
 mod record;
 mod run;
 mod spool;
+mod status;
 
 use std::error::Error;
 use std::fmt;
@@ -61,9 +63,11 @@ pub fn execute(cli: Cli) -> Outcome {
     }
     match cli.command {
         Command::Run(args) => run::run(&args, log),
+        Command::Enrol(args) => enrol::enrol(&args),
         Command::Poll(args) => poll::poll(&args),
         Command::Discover(args) => discover::discover(&args),
         Command::Record(args) => record::record(&args),
+        Command::Status(args) => status::status(&args),
         Command::Spool(args) => spool::spool(&args.command),
         Command::Privacy(args) => privacy::privacy(&args),
         Command::Example => {

@@ -29,14 +29,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use codec::id::AgentId;
-use codec::key::{ReportKey, SpoolEpoch, Stream};
+use codec::key::{Missing, ReportKey, SpoolEpoch, Stream};
 use codec::time::Timestamp;
 use journal::{Disk, StdDisk};
 
 use crate::config::SpoolConfig;
 pub use dead::DeadLetters;
 use identity::Identity;
-pub(crate) use identity::write_atomically;
 use lane::{Lane, LaneLimits};
 pub use meta::{Meta, Waiting};
 
@@ -320,6 +319,28 @@ impl<D: Disk> Spool<D> {
             dead.keep(report, why, now)?;
         }
         self.lane_mut(report.key.stream).done(report.key.sequence)
+    }
+
+    /// Lets acknowledged reports wait again that the manager does not have any more: those that are still here. Says how many they are and
+    /// the lowest number. What happened so far is noted only in memory: after a restart the manager asks again.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn again(
+        &mut self,
+        stream: Stream,
+        epoch: SpoolEpoch,
+        missing: &[Missing],
+    ) -> Result<Option<(u64, u64)>, SpoolError> {
+        let mut first = None;
+        let mut reports = 0;
+        for range in missing {
+            if let Some((sequence, count)) = self.lane_mut(stream).again(epoch, *range)? {
+                first = Some(first.map_or(sequence, |first: u64| first.min(sequence)));
+                reports += count;
+            }
+        }
+        Ok(first.map(|first| (first, reports)))
     }
 
     /// Writes down how far each stream is acknowledged, so that a restart sends little again.

@@ -6,11 +6,15 @@
 //! | [`queue`] | what to send next and when: no thread, no clock, no socket |
 //! | [`http`] | the transport: POST over HTTP/1.1 |
 //! | [`tls`] | whom the transport trusts |
+//! | [`keys`] | the agent's keys and their file |
+//! | [`exchange`] | enrolment, and a key that follows another |
 //!
 //! What always holds: a report leaves the spool by a receipt that echoes its whole key, or by a signed refusal; every other answer
 //! and every silence means that it is sent again, with the same bytes.
 
+pub mod exchange;
 pub mod http;
+pub mod keys;
 pub mod queue;
 #[cfg(test)]
 mod tests;
@@ -21,7 +25,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use codec::key::Stream;
+use codec::key::{Missing, ReportKey, Stream};
 use codec::time::Timestamp;
 use journal::Disk;
 
@@ -44,6 +48,8 @@ pub enum Outcome {
     Delivered {
         /// Devices to report in full next time.
         need_full: Vec<String>,
+        /// Reports of the same stream that the manager does not have any more.
+        need_again: Vec<Missing>,
     },
     /// The manager says, naming the report, that it will never take it.
     Refused {
@@ -276,7 +282,12 @@ impl<D: Disk> Worker<D> {
         match verdict {
             queue::Verdict::Done => {
                 log_disk(self.spool().acknowledge(&key, now));
-                if let Outcome::Delivered { need_full } = outcome {
+                if let Outcome::Delivered {
+                    need_full,
+                    need_again,
+                } = outcome
+                {
+                    self.again(&mut queue, &key, &need_again);
                     counters.delivered(now, key);
                     if !need_full.is_empty() {
                         (self.need_full)(need_full);
@@ -311,6 +322,28 @@ impl<D: Disk> Worker<D> {
         set(&counters.stream(stream).waiting_bytes, bytes);
         drop(queue);
         self.lane.changed.notify_all();
+    }
+
+    /// The manager does not have these any more, or never had them: what is still here is sent again.
+    fn again(&self, queue: &mut Queue, key: &ReportKey, missing: &[Missing]) {
+        if missing.is_empty() {
+            return;
+        }
+        match self.spool().again(key.stream, key.epoch, missing) {
+            Ok(None) => {}
+            Ok(Some((first, reports))) => {
+                queue.rewind(first);
+                tracing::warn!(
+                    stream = key.stream.name(),
+                    first,
+                    reports,
+                    "the manager lacks reports that it had acknowledged, as after being restored from a backup: they are sent again"
+                );
+            }
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "reports that the manager asks for again cannot be read");
+            }
+        }
     }
 
     /// Moves a refused report to the dead letters. Without a disk that takes it, it comes again, but not for ever.

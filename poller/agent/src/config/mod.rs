@@ -13,7 +13,7 @@ mod secret;
 mod tests;
 pub mod units;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use codec::id::AgentId;
 use poller::credentials::Credential;
 use poller::engine::{SNMP_PORT, Target, Transport};
 use poller::usm::User;
+
+use crate::hints::Hint;
 
 pub use locate::{ConfigError, KeyError};
 pub use ranges::RangeEntry;
@@ -50,6 +52,8 @@ pub struct AgentConfig {
     pub polling: PollingConfig,
     /// Whether devices may tell that they want to be asked.
     pub traps: TrapsConfig,
+    /// What beside SNMP helps to find printers.
+    pub discovery: DiscoveryConfig,
     /// Where the names of addresses come from.
     pub names: NamesConfig,
     /// Where printers are looked for.
@@ -65,8 +69,10 @@ pub struct ManagerConfig {
     pub url: String,
     /// The name under which the manager knows this agent.
     pub agent_id: AgentId,
-    /// The bearer token.
+    /// The key that it shows (a bearer token).
     pub token: Secret,
+    /// Where that stands, if the agent enrolled: it replaces it there when the manager finds it old.
+    pub key_file: Option<PathBuf>,
     /// How long one delivery may take from connect to receipt.
     pub timeout: Duration,
     /// How many reports of one stream may be under way while there is a backlog: so many neighbours may arrive in another order
@@ -78,6 +84,55 @@ pub struct ManagerConfig {
     pub tls: TlsConfig,
     /// An HTTP proxy.
     pub proxy: Option<ProxyConfig>,
+}
+
+/// The way to the manager, for who is still without a key.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// As [`ManagerConfig::url`].
+    pub url: String,
+    /// Certificates.
+    pub tls: TlsConfig,
+    /// An HTTP proxy.
+    pub proxy: Option<ProxyConfig>,
+    /// Where the key is to stand.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Way {
+    /// The way that a file names; a key that is missing in it, or a file that it names for it, does not matter.
+    ///
+    /// # Errors
+    /// As [`AgentConfig::read`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            what: "the configuration".to_owned(),
+            path: path.to_owned(),
+            source,
+        })?;
+        let file = path.display().to_string();
+        let base = path.parent().unwrap_or(Path::new(""));
+        parse::way(
+            locate::Text {
+                file: &file,
+                text: &text,
+            },
+            base,
+        )
+    }
+
+    /// The way to an address that was given on the command line, which may be plain HTTP only to loopback.
+    ///
+    /// # Errors
+    /// As [`AgentConfig::read`].
+    pub fn to(url: &str) -> Result<Self, ConfigError> {
+        Ok(Self {
+            url: parse::url(url, false)?,
+            tls: TlsConfig::default(),
+            proxy: None,
+            key_file: None,
+        })
+    }
 }
 
 /// Which certificates are trusted and shown. All PEM.
@@ -196,6 +251,15 @@ pub struct TrapsConfig {
     pub users: Vec<User>,
 }
 
+/// What beside SNMP helps to find printers, and explains why one is not found. Never a gate.
+#[derive(Clone, Debug, Default)]
+pub struct DiscoveryConfig {
+    /// Signs of life that are asked for where SNMP is not answered.
+    pub hints: Vec<Hint>,
+    /// The interfaces, by their addresses, on which announcements of printers are heard; empty: the system's choice; none: not heard.
+    pub mdns: Option<Vec<Ipv4Addr>>,
+}
+
 /// Where the names of addresses come from.
 #[derive(Clone, Debug)]
 pub struct NamesConfig {
@@ -231,6 +295,8 @@ pub struct RangeConfig {
     pub transport: Transport,
     /// What to try, in this order.
     pub credentials: Vec<Credential>,
+    /// The list in a file that is part of it. (What the file says is in `include` and `exclude` already.)
+    pub file: Option<ranges::RangeFile>,
 }
 
 impl RangeConfig {
@@ -302,6 +368,7 @@ impl AgentConfig {
                 url,
                 agent_id,
                 token,
+                key_file: None,
                 timeout: defaults::MANAGER_TIMEOUT,
                 in_flight: defaults::IN_FLIGHT,
                 rate_bytes_max: None,
@@ -344,6 +411,7 @@ impl AgentConfig {
                 profiles_directory: None,
             },
             traps: TrapsConfig::default(),
+            discovery: DiscoveryConfig::default(),
             names: NamesConfig {
                 reverse_dns: ReverseDns::Off,
                 keep: defaults::NAMES_KEEP,

@@ -12,10 +12,11 @@ use codec::envelope::Encoding;
 use toml::Spanned;
 
 use super::locate::{ConfigError, KeyError, Text};
+use crate::hints::Hint;
 use super::units::{self, DaySpan};
 use super::{
-    AgentConfig, NamesConfig, PLACEHOLDER, PollingConfig, ReportConfig, ReverseDns, ScheduleConfig,
-    SpoolConfig, defaults, raw,
+    AgentConfig, DiscoveryConfig, NamesConfig, PLACEHOLDER, PollingConfig, ReportConfig, ReverseDns, ScheduleConfig,
+    SpoolConfig, Way, defaults, raw,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,7 +40,8 @@ pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
         .range
         .iter()
         .map(|range| reader.range(range, &credentials))
-        .collect::<Result<_>>()?;
+        .collect::<Result<Vec<_>>>()?
+        .concat();
     Ok(AgentConfig {
         log: file.log.map(Spanned::into_inner),
         manager: reader.manager(&file.manager)?,
@@ -48,10 +50,30 @@ pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
         schedule: reader.schedule(&file.schedule)?,
         polling: reader.polling(&file.polling)?,
         traps: reader.traps(&file.traps, users)?,
+        discovery: reader.discovery(&file.discovery)?,
         names: reader.names(&file.names)?,
         ranges,
         placeholders,
     })
+}
+
+/// Reads the way to the manager alone.
+pub fn way(text: Text<'_>, base: &Path) -> Result<Way> {
+    let file: raw::File = toml::from_str(text.text).map_err(|error| text.toml_error(&error))?;
+    Reader { text, base }.way(&file.manager)
+}
+
+/// Checks an address that was given on the command line.
+pub fn url(url: &str, plain_http: bool) -> Result<String> {
+    let text = Text {
+        file: "--manager",
+        text: url,
+    };
+    let reader = Reader {
+        text,
+        base: Path::new(""),
+    };
+    reader.manager_url(&Spanned::new(0..url.len(), url.to_owned()), plain_http)
 }
 
 struct Reader<'a> {
@@ -220,6 +242,31 @@ impl Reader<'_> {
             io_uring: flag(&raw.io_uring, true),
             contact: flag(&raw.contact, false),
             profiles_directory,
+        })
+    }
+
+    fn discovery(&self, raw: &raw::Discovery) -> Result<DiscoveryConfig> {
+        let hints = raw.hints.as_ref().map_or(&[][..], |all| all.get_ref());
+        let hints = hints.iter().map(|text| self.chosen(text, &Hint::NAMES));
+        let interfaces = raw.mdns_interfaces.as_ref();
+        let interfaces = interfaces.map_or(&[][..], |all| all.get_ref());
+        let interfaces = interfaces.iter().map(|text| {
+            text.get_ref().parse().map_err(|_| {
+                self.text.error(
+                    &text.span(),
+                    "not the IPv4 address of an interface",
+                    "an address of this machine such as \"10.1.0.5\"",
+                )
+            })
+        });
+        let (hints, interfaces) = (
+            hints.collect::<Result<_>>()?,
+            interfaces.collect::<Result<_>>()?,
+        );
+        let hears = raw.mdns.as_ref().is_some_and(|flag| *flag.get_ref());
+        Ok(DiscoveryConfig {
+            hints,
+            mdns: hears.then_some(interfaces),
         })
     }
 

@@ -30,6 +30,8 @@ pub struct File {
     #[serde(default)]
     pub traps: Traps,
     #[serde(default)]
+    pub discovery: Discovery,
+    #[serde(default)]
     pub names: Names,
     #[serde(default)]
     pub credentials: Vec<Spanned<Credentials>>,
@@ -45,6 +47,7 @@ pub struct Manager {
     pub agent_id: Spanned<String>,
     pub token: Hidden,
     pub token_file: Text,
+    pub key_file: Text,
     pub plain_http: Flag,
     pub timeout: Text,
     pub in_flight: Number,
@@ -131,6 +134,15 @@ pub struct Polling {
 pub struct Traps {
     pub listen: Texts,
     pub communities: Option<Spanned<Vec<Spanned<Secret>>>>,
+}
+
+/// `[discovery]`
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Discovery {
+    pub hints: Texts,
+    pub mdns: Flag,
+    pub mdns_interfaces: Texts,
 }
 
 /// `[names]`

@@ -8,12 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use codec::id::AgentId;
-use codec::key::{ReportKey, Stream};
+use codec::key::{Missing, ReportKey, Stream};
 use codec::time::Timestamp;
 use journal::{Config, Disk, Item, Journal, Position, Record};
 
 use super::meta::{META_BYTES, Meta, Waiting};
 use super::{Dropped, SpoolError};
+
+mod again;
 
 const KIND_REPORT: u8 = 1;
 pub const KIND_MARK: u8 = 2;
@@ -57,6 +59,8 @@ pub struct Lane<D> {
     sequence_last: u64,
     done_since_mark: u64,
     dropped: Dropped,
+    /// Ranges that were asked for again and of which nothing is left.
+    gone: Vec<Missing>,
 }
 
 impl<D: Disk> Lane<D> {
@@ -130,6 +134,7 @@ impl<D: Disk> Lane<D> {
             sequence_last,
             done_since_mark: 0,
             dropped,
+            gone: Vec::new(),
         })
     }
 

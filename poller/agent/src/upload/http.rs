@@ -1,4 +1,4 @@
-//! The transport over HTTP/1.1: `POST /v1/reports` with the agent's bearer token, to one host and port.
+//! The transport over HTTP/1.1: `POST /v1/reports` under the agent's key, to one host and port.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
 use ureq::{Proxy, ProxyProtocol};
 
+use super::exchange;
+use super::keys::{KeyFileError, Keys};
 use super::tls::{TlsConnector, TlsError, client_config};
 use super::{Outcome, Transport};
 use crate::clock::Clock;
@@ -31,25 +33,23 @@ pub enum HttpError {
     /// The certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The key file.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
     /// The proxy.
     #[error("the proxy's address cannot be used")]
     Proxy(#[source] ureq::Error),
 }
 
-/// The way to the manager over HTTP.
-pub struct HttpTransport {
+/// The line to the manager: one host and port, directly or through a proxy.
+pub(super) struct Line {
     agent: Agent,
-    url: String,
-    token: Secret,
+    manager: String,
     clock: Clock,
 }
 
-impl HttpTransport {
-    /// A transport to this manager. Connects when there is something to deliver.
-    ///
-    /// # Errors
-    /// [`HttpError`] when certificates or proxy cannot be used.
-    pub fn new(manager: &ManagerConfig, clock: Clock) -> Result<Self, HttpError> {
+impl Line {
+    pub(super) fn new(manager: &ManagerConfig, clock: Clock) -> Result<Self, HttpError> {
         let proxy = match &manager.proxy {
             None => None,
             Some(proxy) => {
@@ -65,7 +65,7 @@ impl HttpTransport {
         let config = Config::builder()
             .http_status_as_error(false)
             .https_only(manager.url.starts_with("https:"))
-            // A redirect would carry the token elsewhere.
+            // A redirect would carry the key elsewhere.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_global(Some(manager.timeout))
@@ -81,20 +81,24 @@ impl HttpTransport {
                 .chain(TlsConnector(tls.into()));
         Ok(Self {
             agent: Agent::with_parts(config, connector, DefaultResolver::default()),
-            url: format!("{}{PATH}", manager.url),
-            token: manager.token.clone(),
+            manager: manager.url.clone(),
             clock,
         })
     }
 
-    fn post(&self, report: &Waiting) -> Result<(StatusCode, HeaderMap, Vec<u8>), ureq::Error> {
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.manager)
+    }
+
+    fn deliver(
+        &self,
+        report: &Waiting,
+        key: &Secret,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), ureq::Error> {
         let response = self
             .agent
-            .post(&self.url)
-            .header(
-                header::AUTHORIZATION,
-                format!("Bearer {}", self.token.reveal()),
-            )
+            .post(self.url(PATH))
+            .header(header::AUTHORIZATION, format!("Bearer {}", key.reveal()))
             .header(header::CONTENT_TYPE, "application/xml")
             .header(header::CONTENT_ENCODING, report.meta.encoding.name())
             .header("Platen-Sent-At", self.clock.now().to_string())
@@ -104,21 +108,93 @@ impl HttpTransport {
         let body = body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
         Ok((parts.status, parts.headers, body))
     }
+
+    /// One JSON document for another.
+    pub(super) fn exchange(
+        &self,
+        path: &str,
+        key: Option<&Secret>,
+        document: &str,
+    ) -> Result<(StatusCode, Vec<u8>), ureq::Error> {
+        let mut request = self
+            .agent
+            .post(self.url(path))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(key) = key {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.reveal()));
+        }
+        let (parts, mut body) = request.send(document)?.into_parts();
+        let body = body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+        Ok((parts.status, body))
+    }
+}
+
+/// The way to the manager over HTTP.
+pub struct HttpTransport {
+    line: Line,
+    keys: Keys,
+}
+
+impl HttpTransport {
+    /// A transport to this manager. Connects when there is something to deliver.
+    ///
+    /// # Errors
+    /// [`HttpError`] when certificates, proxy or key file cannot be used.
+    pub fn new(manager: &ManagerConfig, clock: Clock) -> Result<Self, HttpError> {
+        Ok(Self {
+            line: Line::new(manager, clock)?,
+            keys: Keys::open(&manager.token, manager.key_file.as_deref())?,
+        })
+    }
+
+    /// One attempt with the present key, and which that was.
+    fn attempt(&self, report: &Waiting) -> (Judged, Secret) {
+        let key = self.keys.current();
+        let judged = match self.line.deliver(report, &key) {
+            Ok((status, headers, body)) => judge(report, status, &headers, &body, &self.line.clock),
+            Err(error) => Judged::of(Outcome::Later {
+                after: None,
+                why: format!("{error} ({})", self.line.url(PATH)),
+            }),
+        };
+        (judged, key)
+    }
 }
 
 impl Transport for HttpTransport {
     fn deliver(&self, report: &Waiting) -> Outcome {
-        match self.post(report) {
-            Ok((status, headers, body)) => judge(report, status, &headers, &body, &self.clock),
-            Err(error) => Outcome::Later {
-                after: None,
-                why: format!("{error} ({})", self.url),
-            },
+        let (mut judged, key) = self.attempt(report);
+        if matches!(judged.outcome, Outcome::Unauthorised { .. }) {
+            // Another report may have gone out under the next key meanwhile, or the manager knows an older one.
+            let is_other = self.keys.current() != key;
+            if is_other || exchange::heal(&self.line, &self.keys) {
+                judged = self.attempt(report).0;
+            }
         }
+        if judged.renew_key {
+            exchange::renew(&self.line, &self.keys, self.line.clock);
+        }
+        judged.outcome
     }
 
     fn shutdown(&self) {
-        self.agent.clone().shutdown();
+        self.line.agent.clone().shutdown();
+    }
+}
+
+/// What an answer means.
+struct Judged {
+    outcome: Outcome,
+    /// The manager finds the agent's key old.
+    renew_key: bool,
+}
+
+impl Judged {
+    const fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            renew_key: false,
+        }
     }
 }
 
@@ -129,12 +205,18 @@ fn judge(
     headers: &HeaderMap,
     body: &[u8],
     clock: &Clock,
-) -> Outcome {
-    match status.as_u16() {
+) -> Judged {
+    let outcome = match status.as_u16() {
         200 => match serde_json::from_slice::<Receipt>(body) {
-            Ok(receipt) if receipt.receipt == report.key => Outcome::Delivered {
-                need_full: receipt.need_full,
-            },
+            Ok(receipt) if receipt.receipt == report.key => {
+                return Judged {
+                    outcome: Outcome::Delivered {
+                        need_full: receipt.need_full,
+                        need_again: receipt.need_again,
+                    },
+                    renew_key: receipt.renew_key,
+                };
+            }
             Ok(receipt) => Outcome::Later {
                 after: None,
                 why: format!("a receipt for another report: {:?}", receipt.receipt),
@@ -166,16 +248,23 @@ fn judge(
             },
         },
         401 | 403 => Outcome::Unauthorised {
-            why: format!(
-                "answered {status}: the manager does not accept this agent's id and token ({})",
-                quoted(body)
-            ),
+            why: match serde_json::from_slice::<Refusal>(body) {
+                Ok(refusal) => format!(
+                    "the manager does not let this agent in ({status}): {}. What was read waits in the spool",
+                    refusal.detail
+                ),
+                Err(_) => format!(
+                    "answered {status}: the manager does not accept this agent's id and token ({})",
+                    quoted(body)
+                ),
+            },
         },
         _ => Outcome::Later {
             after: retry_after(headers, clock),
             why: format!("answered {status} ({})", quoted(body)),
         },
-    }
+    };
+    Judged::of(outcome)
 }
 
 /// `Retry-After`: seconds, or a date.
@@ -192,7 +281,7 @@ fn retry_after(headers: &HeaderMap, clock: &Clock) -> Option<Duration> {
 }
 
 /// The beginning of a foreign answer, on one line.
-fn quoted(body: &[u8]) -> String {
+pub(super) fn quoted(body: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(&body[..body.len().min(4 * QUOTED_CHARS_MAX)])
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

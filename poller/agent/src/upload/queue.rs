@@ -114,6 +114,13 @@ impl Queue {
         self.spool_empty = false;
     }
 
+    /// Reports from `sequence` on wait in the spool again: they come before what is newer.
+    pub fn rewind(&mut self, sequence: u64) {
+        self.loaded_until = self.loaded_until.min(sequence.saturating_sub(1));
+        self.ready.clear();
+        self.spool_empty = false;
+    }
+
     /// How many reports wait in the spool, those under way included: what makes a backlog.
     pub const fn waiting(&mut self, reports: u64) {
         self.waiting = reports;
@@ -163,7 +170,9 @@ impl Queue {
         self.spool_empty = reports.is_empty();
         for report in reports {
             self.loaded_until = self.loaded_until.max(report.key.sequence);
-            self.ready.insert(report.key.sequence, report);
+            if !self.in_flight.contains(&report.key.sequence) {
+                self.ready.insert(report.key.sequence, report);
+            }
         }
     }
 

@@ -4,24 +4,38 @@ use codec::id::AgentId;
 use toml::Spanned;
 
 use super::{HOUR, Reader, Result, SECOND};
-use crate::config::{ClientCertificate, ManagerConfig, ProxyConfig, TlsConfig, defaults, raw};
+use crate::config::{
+    ClientCertificate, ManagerConfig, ProxyConfig, Secret, TlsConfig, Way, defaults, raw,
+};
+use crate::upload::Chain;
+use crate::upload::keys::KeyFile;
 
 impl Reader<'_> {
     pub(super) fn manager(&self, manager: &Spanned<raw::Manager>) -> Result<ManagerConfig> {
         let (span, raw) = (manager.span(), manager.get_ref());
-        let token = self
-            .secret(
-                &span,
-                ("token", &raw.token),
-                ("token_file", &raw.token_file),
-            )?
-            .ok_or_else(|| {
-                self.text.error(
+        let token = self.secret(
+            &span,
+            ("token", &raw.token),
+            ("token_file", &raw.token_file),
+        )?;
+        let token = match (token, &raw.key_file) {
+            (Some(token), None) => token,
+            (None, Some(file)) => self.own_key(file, raw.agent_id.get_ref())?,
+            (Some(_), Some(file)) => {
+                return Err(self.text.error(
+                    &file.span(),
+                    "there is both a token and `key_file`",
+                    "one of the two: `key_file` after `platen-agent enrol`",
+                ));
+            }
+            (None, None) => {
+                return Err(self.text.error(
                     &span,
                     "there is no token",
-                    "`token` or `token_file`: what `platen agent add NAME` printed on the manager",
-                )
-            })?;
+                    "`key_file`, which `platen-agent enrol` writes; or `token` or `token_file`: what `platen agent add NAME` printed on the manager",
+                ));
+            }
+        };
         Ok(ManagerConfig {
             url: self.manager_url(
                 &raw.url,
@@ -35,11 +49,43 @@ impl Reader<'_> {
                 )
             })?,
             token,
+            key_file: raw.key_file.as_ref().map(|file| self.path(file)),
             timeout: self.duration(&raw.timeout, defaults::MANAGER_TIMEOUT, SECOND..=HOUR)?,
             in_flight: self.number(&raw.in_flight, defaults::IN_FLIGHT, 1..=64)?,
             rate_bytes_max: self.rate(&raw.rate_max)?,
             tls: self.tls(&raw.tls)?,
             proxy: raw.proxy.as_ref().map(|p| self.proxy(p)).transpose()?,
+        })
+    }
+
+    /// The key that the agent got when it enrolled.
+    fn own_key(&self, file: &Spanned<String>, agent: &str) -> Result<Secret> {
+        const ACCEPTED: &str = "the file that `platen-agent enrol --manager URL --token TOKEN` writes; `platen agent enrol NAME` on the manager makes the token";
+        let refused = |problem: String| self.text.error(&file.span(), problem, ACCEPTED);
+        let path = self.path(file);
+        let keys = KeyFile::read(&path)
+            .map_err(|error| refused(Chain(&error).to_string()))?
+            .ok_or_else(|| refused(format!("there is no file {}", path.display())))?;
+        match &keys.agent {
+            Some(owner) if owner.as_str() != agent => Err(refused(format!(
+                "the key is that of the agent {owner}, not of {agent}"
+            ))),
+            _ => keys
+                .key()
+                .cloned()
+                .ok_or_else(|| refused("the agent has not enrolled yet".to_owned())),
+        }
+    }
+
+    /// The way to the manager alone, for who is still without a key.
+    pub(super) fn way(&self, manager: &Spanned<raw::Manager>) -> Result<Way> {
+        let raw = manager.get_ref();
+        let plain_http = raw.plain_http.as_ref().is_some_and(|f| *f.get_ref());
+        Ok(Way {
+            url: self.manager_url(&raw.url, plain_http)?,
+            tls: self.tls(&raw.tls)?,
+            proxy: raw.proxy.as_ref().map(|p| self.proxy(p)).transpose()?,
+            key_file: raw.key_file.as_ref().map(|file| self.path(file)),
         })
     }
 

@@ -56,6 +56,7 @@ fn deliver(queue: &mut Queue, now: Instant) -> Option<Waiting> {
 
 const DELIVERED: Outcome = Outcome::Delivered {
     need_full: Vec::new(),
+    need_again: Vec::new(),
 };
 
 #[test]

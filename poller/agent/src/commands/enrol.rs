@@ -1,0 +1,145 @@
+//! `platen-agent enrol`: a one-time token becomes the agent's own key.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use agent::AgentConfig;
+use agent::clock::Clock;
+use agent::config::{EXAMPLE, PLACEHOLDER, ProxyConfig, Secret, Way};
+use agent::upload::exchange;
+use codec::id::AgentId;
+
+use super::{Failure, Outcome};
+use crate::cli::EnrolArgs;
+
+/// The key file's name, unless the configuration names another.
+const KEY_FILE: &str = "agent.key";
+
+/// Exchanges the token, and writes a configuration where there is none.
+pub fn enrol(args: &EnrolArgs) -> Outcome {
+    let is_new = !args.config.exists();
+    let way = way(args, is_new)?;
+    let folder = args.config.parent().unwrap_or(Path::new(""));
+    let key_file = way
+        .key_file
+        .clone()
+        .unwrap_or_else(|| folder.join(KEY_FILE));
+    let nobody = AgentId::new("enrolling").expect("a valid id");
+    let no_key = Secret::new(String::new());
+    let mut config = AgentConfig::new(way.url.clone(), nobody, no_key, PathBuf::new());
+    config.manager.tls = way.tls.clone();
+    config.manager.proxy = way.proxy.clone();
+    let agent = exchange::enrol(&config.manager, args.token.trim(), &key_file, Clock::new())?;
+    eprintln!(
+        "This is the agent {agent} now; its key is in {}.",
+        key_file.display()
+    );
+    if is_new {
+        std::fs::write(&args.config, first_config(args, &way.url, &agent))?;
+        eprintln!(
+            "{} is written: say under [[range]] where the printers are, then run `platen-agent run --config {0}`.",
+            args.config.display()
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    let knows = AgentConfig::read(&args.config).is_ok_and(|config| {
+        config.manager.agent_id == agent && config.manager.key_file.as_ref() == Some(&key_file)
+    });
+    if !knows {
+        let file = key_file.strip_prefix(folder).unwrap_or(&key_file);
+        eprintln!(
+            "{} is as it was. Put these lines into its table [manager], instead of `token` or `token_file`:",
+            args.config.display()
+        );
+        println!(
+            "agent_id = \"{agent}\"\nkey_file = {:?}",
+            file.display().to_string()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The way to the manager: what the configuration says, or what the command line does.
+fn way(args: &EnrolArgs, is_new: bool) -> Result<Way, Failure> {
+    let mut way = match (&args.manager, is_new) {
+        (None, true) => {
+            return Err(Failure::new(format!(
+                "--manager URL is missing, and there is no {} that names one",
+                args.config.display()
+            )));
+        }
+        (Some(url), true) => Way::to(url)?,
+        (None, false) => Way::read(&args.config)?,
+        (Some(url), false) => {
+            let (given, said) = (Way::to(url)?, Way::read(&args.config)?);
+            if given.url != said.url {
+                return Err(Failure::new(format!(
+                    "{} names the manager {}, --manager {}: correct one of the two",
+                    args.config.display(),
+                    said.url,
+                    given.url
+                )));
+            }
+            said
+        }
+    };
+    if let Some(path) = &args.ca_file {
+        way.tls.ca_file = Some(path.clone());
+    }
+    if let Some(path) = &args.pinned_ca_file {
+        way.tls.pinned_ca_file = Some(path.clone());
+    }
+    if let Some((host, port)) = &args.proxy {
+        way.proxy = Some(ProxyConfig {
+            host: host.clone(),
+            port: *port,
+            login: None,
+        });
+    }
+    Ok(way)
+}
+
+/// The example, with what is known filled in.
+fn first_config(args: &EnrolArgs, url: &str, agent: &AgentId) -> String {
+    let absolute = |path: &PathBuf| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        format!("{:?}", path.display().to_string())
+    };
+    let mut in_manager = false;
+    let mut text = String::with_capacity(EXAMPLE.len() + 200);
+    for line in EXAMPLE.lines() {
+        if line.trim_start_matches('#').starts_with('[') {
+            in_manager = line.trim_start_matches('#').starts_with("[manager");
+        }
+        let key = line
+            .trim_start_matches('#')
+            .split_once(" = ")
+            .map(|(key, _)| key);
+        let written = match (in_manager, key) {
+            (true, Some("url")) if !line.starts_with('#') => Some(format!("url = \"{url}\"")),
+            (true, Some("agent_id")) => Some(format!("agent_id = \"{agent}\"")),
+            (true, Some("key_file")) => Some(format!("key_file = \"{KEY_FILE}\"")),
+            (true, Some("token")) => Some(format!("#token = \"{PLACEHOLDER}\"")),
+            (true, Some("ca_file")) => args
+                .ca_file
+                .as_ref()
+                .map(|path| format!("ca_file = {}", absolute(path))),
+            (true, Some("pinned_ca_file")) => args
+                .pinned_ca_file
+                .as_ref()
+                .map(|path| format!("pinned_ca_file = {}", absolute(path))),
+            _ => None,
+        };
+        text.push_str(written.as_deref().unwrap_or(line));
+        text.push('\n');
+    }
+    if let Some((host, port)) = &args.proxy {
+        text = text.replacen("#[manager.proxy]", "[manager.proxy]", 1);
+        text = text.replacen(
+            "#url = \"http://proxy.example.com:3128\"",
+            &format!("url = \"http://{host}:{port}\""),
+            1,
+        );
+    }
+    text
+}
