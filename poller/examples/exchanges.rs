@@ -2,6 +2,8 @@
 //! each of its drivers, which reads every variable. All against the same responder thread, one after the other, in one run.
 //!
 //! `cargo run --release -p platen-poller --example exchanges`
+//!
+//! With `--serve` it only answers, on a port that it prints, until its input ends: for other clients (`benches/polling`).
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -250,11 +252,21 @@ mod linux {
         (last, fleet.driver_name())
     }
 
+    fn driver_by_default() -> &'static str {
+        let fleet = Fleet::start(FleetOptions::default(), |_: Finished<(), Steady>| {});
+        fleet.expect("sockets can be had").driver_name()
+    }
+
     pub fn main() {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let _ = setsockopt(&socket, sockopt::RcvBuf, &BUFFER_BYTES);
         let target = socket.local_addr().expect("it is bound");
         std::thread::spawn(move || respond(&socket));
+        if std::env::args().any(|argument| argument == "--serve") {
+            println!("{target}");
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            return;
+        }
         let mut best: Vec<(&str, Duration, Duration)> = Vec::new();
         for _ in 0..ROUNDS {
             let mut note = |name, cpu: Duration, wall: Duration| match best
@@ -285,12 +297,15 @@ mod linux {
             }
         }
         let bare = best[0].1;
+        let usual = driver_by_default();
         println!(
             "{EXCHANGES} exchanges of {VARIABLES} variables, {DEVICES} devices at once, best of {ROUNDS}:"
         );
         for (name, cpu, wall) in best {
             let per_cpu_second = EXCHANGES as f64 / cpu.as_secs_f64();
             let ratio = bare.as_secs_f64() / cpu.as_secs_f64();
+            let mark = if name == usual { " (by default)" } else { "" };
+            let name = format!("{name}{mark}");
             println!(
                 "{name:42} {:>5.0} k per CPU-second, {:>5.0} k per second, {ratio:.2} of the bare loop",
                 per_cpu_second / 1e3,

@@ -12,16 +12,22 @@ const FIRST: Ipv4Addr = Ipv4Addr::new(127, 96, 0, 1);
 /// A running fleet.
 #[derive(Debug)]
 pub struct Fleet {
-    child: Child,
-    /// The fleet ends when this does.
-    stdin: Option<ChildStdin>,
+    /// Ours, which ends when its input does; none where the fleet is somebody else's.
+    child: Option<(Child, ChildStdin)>,
     port: u16,
     devices: u32,
 }
 
 impl Fleet {
-    /// Starts it and waits until it answers.
+    /// Starts it, unless there is one, and waits until it answers.
     pub fn start(setup: &Setup) -> Result<Self, String> {
+        if let Some(port) = setup.port {
+            return Ok(Self {
+                child: None,
+                port,
+                devices: setup.devices,
+            });
+        }
         let mut child = Command::new(&setup.fleet)
             .arg("fleet")
             .arg("--stdin")
@@ -40,7 +46,7 @@ impl Fleet {
                     setup.fleet.display()
                 )
             })?;
-        let stdin = child.stdin.take();
+        let stdin = child.stdin.take().ok_or("the fleet has no input")?;
         let stdout = child.stdout.take().ok_or("the fleet has no output")?;
         let mut line = String::new();
         let read = BufReader::new(stdout).read_line(&mut line);
@@ -53,8 +59,7 @@ impl Fleet {
             .and_then(|port| port.parse().ok());
         let port = port.ok_or(format!("the fleet did not start: {line:?}"))?;
         Ok(Self {
-            child,
-            stdin,
+            child: Some((child, stdin)),
             port,
             devices: setup.devices,
         })
@@ -73,8 +78,10 @@ impl Fleet {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        drop(self.stdin.take());
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some((mut child, stdin)) = self.child.take() {
+            drop(stdin);
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }

@@ -18,6 +18,8 @@ pub struct Setup {
     pub driver: DriverChoice,
     /// The program that simulates.
     pub fleet: PathBuf,
+    /// Where a fleet answers already; else one is started.
+    pub port: Option<u16>,
 }
 
 impl Default for Setup {
@@ -31,6 +33,7 @@ impl Default for Setup {
             inflight: 4_096,
             driver: DriverChoice::Auto,
             fleet: beside_this_program().unwrap_or_else(|| "loadtest".into()),
+            port: None,
         }
     }
 }
@@ -67,6 +70,10 @@ pub fn setup(arguments: impl Iterator<Item = String>) -> Result<Setup, String> {
                     "portable" => DriverChoice::Portable,
                     _ => return Err(format!("no driver is called {value}")),
                 }
+            }
+            "--port" => {
+                let port = value.parse().map_err(|error| format!("{name}: {error}"))?;
+                setup.port = Some(port);
             }
             "--fleet" => setup.fleet = value.into(),
             _ => {
