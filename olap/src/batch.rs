@@ -5,6 +5,7 @@
 //! memory.
 
 mod intern;
+mod runs;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,8 +15,8 @@ use codec::model::{Alert, Identity, MeterSet, SourceKind, Status, Supply, Tray};
 use codec::time::Timestamp;
 
 pub(crate) use intern::{Origin, Origins, Texts};
+pub(crate) use runs::Runs;
 
-use crate::reading::JournalPosition;
 use crate::rows::{
     AgentRow, AlertRow, DeviceRow, EventRow, LevelRow, RunEnd, RunRow, SeenRow, StatusRow,
     SuppliesRow, TraysRow,
@@ -42,7 +43,7 @@ pub struct Batch {
     pub(crate) seen: Latest<SeenRow>,
     pub(crate) supplies: HashMap<DeviceId, (Vec<Supply>, Timestamp)>,
     pub(crate) trays: HashMap<DeviceId, (Vec<Tray>, Timestamp)>,
-    pub(crate) runs: Vec<RunCells>,
+    pub(crate) runs: Runs,
     pub(crate) origins: Origins,
     pub(crate) agents: Texts,
     pub(crate) parts: String,
@@ -186,35 +187,24 @@ impl Batch {
     /// The end of an open run, of this batch or an earlier one. It says until when the run stood, whatever was confirmed before.
     pub fn end_run(&mut self, end: RunEnd) {
         self.run_confirmed.remove(&end.place);
-        match self.run_of_batch(end.place) {
-            Some(run) => {
-                run.confirmed_until = end.confirmed_until;
-                run.superseded_at = Some(end.superseded_at);
-            }
-            None => self.run_ends.push(end),
+        if !self.runs.end(&end) {
+            self.run_ends.push(end);
         }
     }
 
     /// Moves the end of a run that is over: a late, different reading has split it.
     pub fn recut_run(&mut self, end: RunEnd) {
-        match self.run_of_batch(end.place) {
-            Some(run) => {
-                run.confirmed_until = end.confirmed_until;
-                run.superseded_at = Some(end.superseded_at);
-            }
-            None => self.run_recuts.push(end),
+        if !self.runs.end(&end) {
+            self.run_recuts.push(end);
         }
     }
 
     /// Confirms one open run, where [`SeenRow::meters_confirmed_until`] would say too much: the poll read only some of
     /// the device's meters.
     pub fn confirm_run(&mut self, place: u64, until: Timestamp) {
-        match self.run_of_batch(place) {
-            Some(run) => run.confirmed_until = run.confirmed_until.max(until),
-            None => {
-                let latest = self.run_confirmed.entry(place).or_insert(until);
-                *latest = (*latest).max(until);
-            }
+        if !self.runs.confirm(place, until) {
+            let latest = self.run_confirmed.entry(place).or_insert(until);
+            *latest = (*latest).max(until);
         }
     }
 
@@ -309,10 +299,6 @@ impl Batch {
     }
 
     fn push_run(&mut self, row: &RunRow<'_>, superseded_at: Option<Timestamp>) {
-        assert!(
-            self.runs.last().is_none_or(|last| last.place < row.place),
-            "runs are pushed in the order of their places"
-        );
         let parts_begin = self.parts.len();
         for (oid, value) in row.parts {
             if self.parts.len() > parts_begin {
@@ -322,38 +308,12 @@ impl Batch {
             self.parts.push('=');
             self.parts.push_str(&value.to_string());
         }
-        self.runs.push(RunCells {
-            place: row.place,
-            agent: self.agents.number(row.agent.as_str()),
-            epoch: row.epoch,
-            stream: row.stream,
-            sequence: row.sequence,
-            ordinal: row.ordinal,
-            device: row.device,
-            site: row.site,
-            origin: self.origins.number(row),
-            value: row.value,
-            continuous: row.continuous,
-            meter_epoch: row.meter_epoch,
-            observed_at: row.observed_at,
-            confirmed_until: row.confirmed_until,
-            superseded_at,
-            agent_at: row.agent_at,
-            received_at: row.received_at,
-            parts: parts_begin..self.parts.len(),
-            quality: row.quality.code(),
-            clock_corrected: row.clock_corrected,
-            reason: row.reason.code(),
-            journal: row.journal,
-        });
-    }
-
-    fn run_of_batch(&mut self, place: u64) -> Option<&mut RunCells> {
-        let at = self
-            .runs
-            .binary_search_by_key(&place, |run| run.place)
-            .ok()?;
-        self.runs.get_mut(at)
+        let numbers = (
+            self.agents.number(row.agent.as_str()),
+            self.origins.number(row),
+        );
+        let parts = (parts_begin, self.parts.len());
+        self.runs.push(row, numbers, superseded_at, parts);
     }
 }
 
@@ -405,45 +365,6 @@ pub(crate) struct StatusCells {
     pub status: Status,
     pub meter_set: Option<MeterSet>,
     pub since: Timestamp,
-}
-
-#[derive(Debug)]
-pub(crate) struct RunCells {
-    pub place: u64,
-    pub agent: u32,
-    pub epoch: SpoolEpoch,
-    pub stream: Stream,
-    pub sequence: u64,
-    pub ordinal: u32,
-    pub device: DeviceId,
-    pub site: TenantId,
-    pub origin: u32,
-    pub value: u64,
-    pub continuous: u64,
-    pub meter_epoch: u32,
-    pub observed_at: Timestamp,
-    pub confirmed_until: Timestamp,
-    pub superseded_at: Option<Timestamp>,
-    pub agent_at: Timestamp,
-    pub received_at: Timestamp,
-    pub parts: std::ops::Range<usize>,
-    pub quality: u8,
-    pub clock_corrected: bool,
-    pub reason: u8,
-    pub journal: JournalPosition,
-}
-
-impl RunCells {
-    /// Whether both come from one device report.
-    pub fn is_of_report_of(&self, other: &Self) -> bool {
-        let key = |run: &Self| {
-            (
-                (run.agent, run.epoch, run.stream, run.sequence, run.ordinal),
-                (run.device, run.agent_at, run.received_at, run.journal),
-            )
-        };
-        key(self) == key(other)
-    }
 }
 
 #[derive(Debug)]

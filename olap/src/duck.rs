@@ -12,6 +12,7 @@ mod freshness;
 mod history;
 mod hold;
 mod load;
+mod open;
 mod readers;
 mod readings;
 mod schema;
@@ -26,8 +27,8 @@ use codec::id::{DeviceId, Scope};
 use duckdb::{Config, Connection};
 
 use crate::ask::{
-    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceFresh, DeviceState,
-    DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
+    AgentHeard, AlertsPage, AlertsQuery, BillingPage, BillingQuery, DeviceDetail, DeviceFresh,
+    DeviceState, DevicesPage, DevicesQuery, Facets, FleetCounts, FleetPage, FleetQuery, FleetRules,
     HistoryQuery, LevelHistory, MeterHistory, ReadingsPage, ReadingsQuery,
 };
 use crate::batch::Batch;
@@ -45,6 +46,9 @@ pub use upkeep::CheckReport;
 /// How much of the write-ahead log may gather before it is worked into the file, in MB: a restart replays no more than this.
 const WAL_MB_MAX: u32 = 96;
 
+/// Two of the engine's row groups, which it writes as a whole and without its log; so many rows cost a question a few milliseconds.
+const ENDS_MAX: usize = 2 * 122_880;
+
 /// What errors call a store that has no file.
 const MEMORY: &str = "(memory)";
 
@@ -57,6 +61,8 @@ pub struct DuckOptions {
     pub threads: u32,
     /// How many questions are worked on at a time; others wait.
     pub readers: u32,
+    /// How many ends of readings gather beside the open readings before these are moved to the others, all at once.
+    pub ends_max: usize,
     /// Where DuckDB may put what does not fit into memory; beside the file when `None`.
     pub temp_dir: Option<PathBuf>,
 }
@@ -67,6 +73,7 @@ impl Default for DuckOptions {
             memory_mb_max: 256,
             threads: 2,
             readers: 4,
+            ends_max: ENDS_MAX,
             temp_dir: None,
         }
     }
@@ -151,7 +158,7 @@ impl DuckStore {
             }
         }
         let readers = Readers::new(&connection, options.readers.max(1)).map_err(failed)?;
-        let writer = Writer::new(connection).map_err(failed)?;
+        let writer = Writer::new(connection, options.ends_max).map_err(failed)?;
         Ok(Self {
             path: hold.is_some().then(|| path.to_owned()),
             writer: Mutex::new(writer),

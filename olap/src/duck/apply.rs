@@ -19,6 +19,7 @@ use super::columns::Columns;
 use super::write::Known;
 use crate::batch::Batch;
 use crate::error::StoreError;
+pub(super) use runs::fold;
 
 /// Why a step failed.
 pub(super) enum StepError {
@@ -88,9 +89,9 @@ pub(super) fn commit(
             &mut known.origins,
         )?;
         at = "end runs";
-        runs::end(&work)?;
+        runs::end(&work, &mut known.open)?;
         at = "write runs";
-        runs::append(&work, &numbers)?;
+        runs::append(&work, &numbers, &mut known.open)?;
         at = "write positions";
         marks::write(&work)?;
         at = "commit";

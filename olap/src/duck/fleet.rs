@@ -141,7 +141,7 @@ pub(super) fn counts(
         &format!(
             "SELECT count(*) FROM device d WHERE {standing} AND ( \
              d.device_no IN (SELECT device_no FROM device_status WHERE meter_set = 'conflicting') \
-             OR d.device_no IN (SELECT device_no FROM run_open WHERE quality IN ({})))",
+             OR d.device_no IN (SELECT device_no FROM run_now WHERE quality IN ({})))",
             doubtful.join(", ")
         ),
         [],

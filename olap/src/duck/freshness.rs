@@ -13,7 +13,7 @@ pub(super) fn all(connection: &Connection, scope: &Scope) -> Answer<Vec<DeviceFr
     let mut statement = connection.prepare(&format!(
         "SELECT d.device, d.site, d.agent, d.address, d.first_seen_ms, s.observed_ms, s.received_ms, m.device_no IS NOT NULL \
          FROM device d LEFT JOIN device_seen s ON s.device_no = d.device_no \
-         LEFT JOIN (SELECT DISTINCT device_no FROM run_open) m ON m.device_no = d.device_no \
+         LEFT JOIN (SELECT DISTINCT device_no FROM run_now) m ON m.device_no = d.device_no \
          WHERE {sites} AND {} ORDER BY d.device_no",
         sql::STANDS
     ))?;

@@ -38,7 +38,9 @@ pub(super) fn streams(connection: &Connection) -> Answer<Vec<StreamApplied>> {
             epoch: SpoolEpoch(row.get(1)?),
             stream: sql::word(row, 2, Stream::from_name)?,
             sequence: row.get(3)?,
-            observed_at: row.get::<_, Option<i64>>(4)?.map(codec::time::Timestamp::from_unix_ms),
+            observed_at: row
+                .get::<_, Option<i64>>(4)?
+                .map(codec::time::Timestamp::from_unix_ms),
         })
     })?;
     Ok(streams.collect::<duckdb::Result<_>>()?)
@@ -148,7 +150,7 @@ fn range(connection: &Connection, from: u32, to: u32) -> Answer<Vec<DeviceState>
         Ok(())
     })?;
     let runs = format!(
-        "run_open r JOIN origin o ON o.origin_no = r.origin_no WHERE {within} ORDER BY device_no, place"
+        "run_now r JOIN origin o ON o.origin_no = r.origin_no WHERE {within} ORDER BY device_no, place"
     );
     each(
         "r.place, o.code, r.value, r.continuous, r.meter_epoch, r.observed_ms, r.confirmed_ms, r.quality, o.oid, o.profile, r.site",

@@ -7,8 +7,9 @@
 //!
 //! | table | one row is | written by |
 //! |---|---|---|
-//! | `run` | a reading whose run is over | append |
-//! | `run_open` | the reading that a meter of a device is in | append, delete |
+//! | `run` | a reading whose run is over | append, many at a time |
+//! | `run_open` | the reading that a meter of a device is in, and those with ends in `run_end` | append, delete many at a time |
+//! | `run_end` | the end of a reading that has not been moved to `run` yet | append, emptied when the readings are moved |
 //! | `report` | a device report that began readings: what they have in common; numbered by the place of the first | append |
 //! | `device_seen` | how old the knowledge of a device is | replaced at every report |
 //! | `device`, `device_status`, `device_level`, `supply`, `tray` | what is known of a device now | replaced when it changed |
@@ -19,7 +20,7 @@
 use duckdb::Connection;
 
 /// One step each; a file's version is how many of them it has seen. Steps are only ever added.
-pub(super) const STEPS: [&str; 3] = [STEP_1, STEP_2, STEP_3];
+pub(super) const STEPS: [&str; 4] = [STEP_1, STEP_2, STEP_3, STEP_4];
 
 const STEP_1: &str = "
 CREATE TABLE applied (shard USMALLINT NOT NULL, position UBIGINT NOT NULL);
@@ -111,6 +112,20 @@ UPDATE device_level SET some_class = s.class, some_kind = s.kind FROM (
 /// When the latest device of a stream's last report was observed: a start must judge clocks as if there had been none.
 const STEP_3: &str = "
 ALTER TABLE stream ADD COLUMN observed_ms BIGINT;
+";
+
+/// Ends of open runs gather beside these until many are moved at once: a row that is moved alone costs more than one that is written.
+const STEP_4: &str = "
+CREATE TABLE run_end (place UBIGINT NOT NULL, confirmed_ms BIGINT NOT NULL, superseded_ms BIGINT NOT NULL);
+CREATE VIEW run_now AS SELECT o.* FROM run_open o ANTI JOIN run_end e ON e.place = o.place;
+CREATE OR REPLACE VIEW run_all AS
+    FROM run
+    UNION ALL
+    SELECT o.* REPLACE (
+        coalesce(e.confirmed_ms, greatest(o.confirmed_ms, coalesce(s.meters_confirmed_ms, o.confirmed_ms))) AS confirmed_ms,
+        e.superseded_ms AS superseded_ms
+    )
+    FROM run_open o LEFT JOIN run_end e ON e.place = o.place LEFT JOIN device_seen s ON s.device_no = o.device_no;
 ";
 
 /// The writer's own tables: keys and ends of one batch, on their way into a join.

@@ -7,6 +7,7 @@ use codec::id::DeviceId;
 use duckdb::Connection;
 
 use super::apply;
+use super::open::Open;
 use super::schema;
 use crate::batch::{Batch, Origin};
 use crate::error::StoreError;
@@ -20,6 +21,7 @@ pub(super) struct Known {
     pub agents: HashMap<String, u32>,
     pub meters: HashMap<String, u16>,
     pub origins: HashMap<Origin, u32>,
+    pub open: Open,
 }
 
 /// The one connection that writes.
@@ -28,14 +30,17 @@ pub(super) struct Writer {
     connection: Connection,
     /// `None` after a batch failed: what it had added is not known to be undone in memory, so it is read anew.
     known: Option<Known>,
+    /// See [`super::DuckOptions::ends_max`].
+    ends_max: usize,
 }
 
 impl Writer {
-    pub fn new(connection: Connection) -> duckdb::Result<Self> {
+    pub fn new(connection: Connection, ends_max: usize) -> duckdb::Result<Self> {
         connection.execute_batch(schema::STAGES)?;
         Ok(Self {
             connection,
             known: None,
+            ends_max,
         })
     }
 
@@ -66,12 +71,28 @@ impl Writer {
         }
         match apply::commit(&self.connection, &mut known, batch) {
             Ok(()) => {
+                self.fold(&mut known.open);
                 self.known = Some(known);
                 Ok(Applied::Now)
             }
             Err(error) => {
                 self.forget();
                 Err(error)
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Moves the runs that ended once enough have gathered. When that fails nothing is lost: they wait for the next time.
+    fn fold(&self, open: &mut Open) {
+        if open.ends_waiting < self.ends_max.max(1) {
+            return;
+        }
+        match apply::fold(&self.connection) {
+            Ok(()) => open.ends_waiting = 0,
+            Err(error) => {
+                tracing::warn!(%error, waiting = open.ends_waiting, "runs that ended were not moved; trying again after the next batch");
             }
         }
     }
@@ -142,5 +163,12 @@ fn load(connection: &Connection) -> duckdb::Result<Known> {
         known.meters.insert(origin.code.clone(), meter);
         known.origins.insert(origin, number);
     }
+    let mut statement = connection.prepare("SELECT place FROM run_now")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        known.open.opened(std::iter::once(row.get(0)?));
+    }
+    known.open.ends_waiting =
+        connection.query_row("SELECT count(*) FROM run_end", [], |row| row.get(0))?;
     Ok(known)
 }

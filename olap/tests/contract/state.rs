@@ -276,7 +276,11 @@ pub fn whole(open: Open<'_>) {
     assert_eq!((positions.shards[&0], positions.next_place), (1, 1_000_000));
     let streams = store.streams().unwrap();
     assert_eq!(
-        (streams[0].epoch, streams[0].sequence, streams[0].observed_at),
+        (
+            streams[0].epoch,
+            streams[0].sequence,
+            streams[0].observed_at
+        ),
         (SpoolEpoch(u64::MAX), 17, Some(NOON))
     );
 }

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use codec::model::Sides;
+use duckdb::Connection;
 
 use super::{Step, StepError, Work};
-use crate::batch::{Origin, RunCells};
+use crate::batch::Origin;
 use crate::duck::columns::Columns;
+use crate::duck::open::Open;
 use crate::duck::readings::stream_code;
 use crate::error::StoreError;
 use crate::rows::RunEnd;
@@ -89,56 +91,57 @@ pub(super) fn number(
 }
 
 /// Ends, recuts and confirms runs of earlier batches.
-pub(super) fn end(work: &Work<'_>) -> Step {
+pub(super) fn end(work: &Work<'_>, open: &mut Open) -> Step {
     let connection = work.connection;
-    if !work.batch.run_ends.is_empty() {
-        stage(work, work.batch.run_ends.iter())?;
-        let moved = connection.execute(
-            "INSERT INTO run SELECT o.* REPLACE (e.confirmed_ms AS confirmed_ms, e.superseded_ms AS superseded_ms) \
-             FROM run_open o JOIN stage_end e ON o.place = e.place",
-            [],
-        )?;
-        let gone = connection.execute(
-            "DELETE FROM run_open WHERE place IN (SELECT place FROM stage_end)",
-            [],
-        )?;
-        connection.execute_batch("TRUNCATE stage_end")?;
-        let expected = work.batch.run_ends.len();
-        if moved != expected || gone != expected {
-            return Err(unknown("ends", expected, gone));
+    let ends = &work.batch.run_ends;
+    if !ends.is_empty() {
+        let known = ends.iter().filter(|end| open.ended(end.place));
+        let known = known.count();
+        if known != ends.len() {
+            return Err(unknown("ends", ends.len(), known));
         }
+        rows_of(ends.iter()).append_to(connection, "run_end")?;
     }
     if !work.batch.run_recuts.is_empty() {
-        stage(work, work.batch.run_recuts.iter())?;
-        let recut = connection.execute(
-            "UPDATE run SET confirmed_ms = e.confirmed_ms, superseded_ms = e.superseded_ms \
-             FROM stage_end e WHERE run.place = e.place",
-            [],
-        )?;
+        let recuts = &work.batch.run_recuts;
+        rows_of(recuts.iter()).append_to_stage(connection, "stage_end")?;
+        let mut found = 0;
+        // A run that is over is where it was moved to, or its end waits for that.
+        for table in ["run", "run_end"] {
+            found += connection.execute(
+                &format!(
+                    "UPDATE {table} SET confirmed_ms = e.confirmed_ms, superseded_ms = e.superseded_ms \
+                     FROM stage_end e WHERE {table}.place = e.place"
+                ),
+                [],
+            )?;
+        }
         connection.execute_batch("TRUNCATE stage_end")?;
-        if recut != work.batch.run_recuts.len() {
-            return Err(unknown("recuts", work.batch.run_recuts.len(), recut));
+        if found != recuts.len() {
+            return Err(unknown("recuts", recuts.len(), found));
         }
     }
     if !work.batch.run_confirmed.is_empty() {
-        let confirmed = work.batch.run_confirmed.iter();
-        let ends: Vec<RunEnd> = confirmed
-            .map(|(place, until)| RunEnd {
-                place: *place,
-                confirmed_until: *until,
-                superseded_at: *until,
-            })
-            .collect();
-        stage(work, ends.iter())?;
-        let found = connection.execute(
-            "UPDATE run_open SET confirmed_ms = greatest(run_open.confirmed_ms, e.confirmed_ms) \
-             FROM stage_end e WHERE run_open.place = e.place",
-            [],
-        )?;
-        connection.execute_batch("TRUNCATE stage_end")?;
-        if found != ends.len() {
-            return Err(unknown("confirms", ends.len(), found));
+        let confirmed = &work.batch.run_confirmed;
+        let known = confirmed.keys().filter(|place| open.has(**place)).count();
+        if known != confirmed.len() {
+            return Err(unknown("confirms", confirmed.len(), known));
         }
+        Columns::new()
+            .u64s("place", confirmed.keys().copied())
+            .i64s(
+                "confirmed_ms",
+                confirmed.values().map(|until| until.unix_ms),
+            )
+            .i64s(
+                "superseded_ms",
+                confirmed.values().map(|until| until.unix_ms),
+            )
+            .append_to_stage(connection, "stage_end")?;
+        connection.execute_batch(
+            "UPDATE run_open SET confirmed_ms = greatest(run_open.confirmed_ms, e.confirmed_ms) \
+             FROM stage_end e WHERE run_open.place = e.place; TRUNCATE stage_end",
+        )?;
     }
     Ok(())
 }
@@ -147,7 +150,7 @@ fn unknown(does: &'static str, runs: usize, found: usize) -> StepError {
     StepError::Ours(StoreError::UnknownRuns { does, runs, found })
 }
 
-fn stage<'a>(work: &Work<'_>, ends: impl Iterator<Item = &'a RunEnd> + Clone) -> Step {
+fn rows_of<'a>(ends: impl Iterator<Item = &'a RunEnd> + Clone) -> Columns {
     Columns::new()
         .u64s("place", ends.clone().map(|end| end.place))
         .i64s(
@@ -155,56 +158,55 @@ fn stage<'a>(work: &Work<'_>, ends: impl Iterator<Item = &'a RunEnd> + Clone) ->
             ends.clone().map(|end| end.confirmed_until.unix_ms),
         )
         .i64s("superseded_ms", ends.map(|end| end.superseded_at.unix_ms))
-        .append_to_stage(work.connection, "stage_end")?;
-    Ok(())
 }
 
-/// A run with the store's numbers.
-#[derive(Clone, Copy)]
-struct Numbered<'a> {
-    report: u64,
-    device: u32,
-    run: &'a RunCells,
+/// Moves the runs that ended from the open ones to the others, all at once and in one transaction.
+pub(in crate::duck) fn fold(connection: &Connection) -> duckdb::Result<()> {
+    let folded = connection.execute_batch(
+        "BEGIN; \
+         INSERT INTO run SELECT o.* REPLACE (e.confirmed_ms AS confirmed_ms, e.superseded_ms AS superseded_ms) \
+         FROM run_open o JOIN run_end e ON o.place = e.place; \
+         DELETE FROM run_open WHERE place IN (SELECT place FROM run_end); \
+         TRUNCATE run_end; \
+         COMMIT",
+    );
+    if folded.is_err() {
+        // The first error says more than one of the rollback would.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    folded
 }
 
 /// Appends the batch's own runs, and the device reports that they come from.
-pub(super) fn append(work: &Work<'_>, numbers: &Numbers) -> Step {
-    let mut reports: Vec<&RunCells> = Vec::new();
-    let (mut open, mut over) = (Vec::new(), Vec::new());
-    let mut last: Option<Numbered<'_>> = None;
-    for run in &work.batch.runs {
-        // The runs of one device report come one after another.
-        let numbered = match last {
-            Some(last) if last.run.is_of_report_of(run) => Numbered { run, ..last },
-            _ => {
-                reports.push(run);
-                Numbered {
-                    report: run.place,
-                    device: work.device(run.device, "a reading")?,
-                    run,
-                }
-            }
-        };
-        last = Some(numbered);
-        let list = if run.superseded_at.is_some() {
+pub(super) fn append(work: &Work<'_>, numbers: &Numbers, now_open: &mut Open) -> Step {
+    let runs = &work.batch.runs;
+    let mut devices = Vec::with_capacity(runs.reports.len());
+    for (_, report) in &runs.reports {
+        devices.push(work.device(report.device, "a reading")?);
+    }
+    let (mut open, mut over) = (Vec::with_capacity(runs.len()), Vec::new());
+    for (at, superseded) in runs.superseded_ms.iter().enumerate() {
+        let list = if superseded.is_some() {
             &mut over
         } else {
             &mut open
         };
-        list.push(numbered);
+        list.push(at);
     }
-    append_reports(work, numbers, &reports)?;
-    append_to(work, numbers, "run_open", &open)?;
-    append_to(work, numbers, "run", &over)
+    now_open.opened(open.iter().map(|at| runs.place[*at]));
+    append_reports(work, numbers)?;
+    append_to(work, numbers, &devices, "run_open", &open)?;
+    append_to(work, numbers, &devices, "run", &over)
 }
 
-fn append_reports(work: &Work<'_>, numbers: &Numbers, reports: &[&RunCells]) -> Step {
+fn append_reports(work: &Work<'_>, numbers: &Numbers) -> Step {
+    let reports = &work.batch.runs.reports;
     if reports.is_empty() {
         return Ok(());
     }
-    let cells = || reports.iter();
+    let cells = || reports.iter().map(|(_, report)| report);
     Columns::new()
-        .u64s("report_no", cells().map(|row| row.place))
+        .u64s("report_no", reports.iter().map(|(place, _)| *place))
         .u32s(
             "agent_no",
             cells().map(|row| numbers.agents[row.agent as usize]),
@@ -221,38 +223,57 @@ fn append_reports(work: &Work<'_>, numbers: &Numbers, reports: &[&RunCells]) -> 
     Ok(())
 }
 
-fn append_to(work: &Work<'_>, numbers: &Numbers, table: &str, rows: &[Numbered<'_>]) -> Step {
+/// Appends the runs at `rows` to a table; `devices` are the numbers of the devices that the reports are of.
+fn append_to(
+    work: &Work<'_>,
+    numbers: &Numbers,
+    devices: &[u32],
+    table: &str,
+    rows: &[usize],
+) -> Step {
     if rows.is_empty() {
         return Ok(());
     }
-    let cells = || rows.iter().map(|row| row.run);
-    let origin = |row: &RunCells| numbers.origins[row.origin as usize];
-    Columns::new()
-        .u64s("place", cells().map(|row| row.place))
-        .u64s("report_no", rows.iter().map(|row| row.report))
-        .u32s("device_no", rows.iter().map(|row| row.device))
-        .u16s("meter_no", cells().map(|row| origin(row).1))
-        .u32s("origin_no", cells().map(|row| origin(row).0))
-        .i64s("site", cells().map(|row| row.site.0))
-        .u64s("value", cells().map(|row| row.value))
-        .u64s("continuous", cells().map(|row| row.continuous))
-        .u32s("meter_epoch", cells().map(|row| row.meter_epoch))
-        .i64s("observed_ms", cells().map(|row| row.observed_at.unix_ms))
-        .i64s(
-            "confirmed_ms",
-            cells().map(|row| row.confirmed_until.unix_ms),
+    let runs = &work.batch.runs;
+    let report = |at: &usize| runs.report[*at] as usize;
+    let origin = |at: &usize| numbers.origins[runs.origin[*at] as usize];
+    let u64s = |column: &'static str, of: &[u64], columns: Columns| {
+        columns.u64s(column, rows.iter().map(|at| of[*at]))
+    };
+    let i64s = |column: &'static str, of: &[i64], columns: Columns| {
+        columns.i64s(column, rows.iter().map(|at| of[*at]))
+    };
+    let mut columns = u64s("place", &runs.place, Columns::new())
+        .u64s(
+            "report_no",
+            rows.iter().map(|at| runs.reports[report(at)].0),
         )
+        .u32s("device_no", rows.iter().map(|at| devices[report(at)]))
+        .u16s("meter_no", rows.iter().map(|at| origin(at).1))
+        .u32s("origin_no", rows.iter().map(|at| origin(at).0));
+    columns = i64s("site", &runs.site, columns);
+    columns = u64s("value", &runs.value, columns);
+    columns = u64s("continuous", &runs.continuous, columns)
+        .u32s("meter_epoch", rows.iter().map(|at| runs.meter_epoch[*at]));
+    columns = i64s("observed_ms", &runs.observed_ms, columns);
+    columns = i64s("confirmed_ms", &runs.confirmed_ms, columns);
+    columns
         .i64s_opt(
             "superseded_ms",
-            cells().map(|row| row.superseded_at.map(|at| at.unix_ms)),
+            rows.iter().map(|at| runs.superseded_ms[*at]),
         )
-        .u8s("quality", cells().map(|row| row.quality))
-        .bools("clock_corrected", cells().map(|row| row.clock_corrected))
-        .u8s("reason", cells().map(|row| row.reason))
+        .u8s("quality", rows.iter().map(|at| runs.quality[*at]))
+        .bools(
+            "clock_corrected",
+            rows.iter().map(|at| runs.clock_corrected[*at]),
+        )
+        .u8s("reason", rows.iter().map(|at| runs.reason[*at]))
         .texts_opt(
             "parts",
-            cells()
-                .map(|row| (!row.parts.is_empty()).then(|| &work.batch.parts[row.parts.clone()])),
+            rows.iter().map(|at| {
+                let (begin, end) = runs.parts[*at];
+                (begin < end).then(|| &work.batch.parts[begin..end])
+            }),
         )
         .append_to(work.connection, table)?;
     Ok(())

@@ -211,7 +211,7 @@ impl Filter {
             }
             rank.push_str(" ELSE 99 END");
             from.push_str(&format!(
-                " LEFT JOIN (SELECT device_no, arg_min(value, {rank}) AS value FROM run_open WHERE {among} GROUP BY device_no) b \
+                " LEFT JOIN (SELECT device_no, arg_min(value, {rank}) AS value FROM run_now WHERE {among} GROUP BY device_no) b \
                  ON b.device_no = d.device_no"
             ));
         }

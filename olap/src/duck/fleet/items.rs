@@ -157,7 +157,7 @@ fn billed_totals(
     let meters = billed_meters(connection)?;
     let of_meters = sql::number_condition("meter_no", meters.keys());
     let mut statement = connection.prepare(&format!(
-        "SELECT device_no, meter_no, value, continuous, observed_ms, confirmed_ms, quality FROM run_open WHERE {among} AND {of_meters}"
+        "SELECT device_no, meter_no, value, continuous, observed_ms, confirmed_ms, quality FROM run_now WHERE {among} AND {of_meters}"
     ))?;
     let mut best: HashMap<u32, (usize, u16)> = HashMap::new();
     let mut rows = statement.query([])?;

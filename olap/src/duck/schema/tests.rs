@@ -8,6 +8,8 @@ CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL);
 INSERT INTO meta VALUES ('platen_schema', '1');
 INSERT INTO device BY NAME SELECT 0 AS device_no, 'd-0' AS device, 7 AS site, 'hofer-1' AS agent, 'snmp' AS source,
     1 AS first_seen_ms, 2 AS changed_ms, 'SN1' AS serial, 'sn1' AS search;
+INSERT INTO run_open BY NAME SELECT 5 AS place, 5 AS report_no, 0 AS device_no, 0 AS meter_no, 0 AS origin_no, 7 AS site, 9 AS value,
+    9 AS continuous, 0 AS meter_epoch, 1 AS observed_ms, 2 AS confirmed_ms, 0 AS quality, false AS clock_corrected, 0 AS reason;
 INSERT INTO device_level BY NAME SELECT 0 AS device_no, 3 AS observed_ms, false AS coloured;
 INSERT INTO supply BY NAME SELECT 0 AS device_no, i AS idx, 'consumed' AS class, k AS kind, '' AS description, 'percent' AS unit,
     kind_of_level AS level_kind, 0 AS level
@@ -41,4 +43,12 @@ fn a_file_of_the_first_version_keeps_what_it_held() {
         )
         .unwrap();
     assert_eq!(mark, ("consumed".to_owned(), "toner".to_owned()));
+    let open: (u64, u64) = connection
+        .query_row(
+            "SELECT count(*), (SELECT count(*) FROM run_now WHERE place = 5) FROM run_all WHERE superseded_ms IS NULL",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!(open, (1, 1));
 }
