@@ -168,3 +168,6 @@ fn register(line: &Line, bearer: &Secret, key: &Secret) -> Result<(), Failed> {
     let wish = json!({ "key_hash": key_hash });
     exchange(line, "/v1/key", Some(bearer), &wish, key_hash).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

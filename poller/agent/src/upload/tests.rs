@@ -1,6 +1,8 @@
 //! The uploader against a manager on loopback that behaves as managers and proxies do: it dies, stalls, answers garbage, refuses.
 
+mod again;
 mod server;
+mod wire;
 
 use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
@@ -56,9 +58,15 @@ impl Fixture {
     }
 
     pub(super) fn put(&self, stream: Stream) -> u64 {
+        self.put_large(stream, 0)
+    }
+
+    /// One with so many bytes more.
+    pub(super) fn put_large(&self, stream: Stream, bytes: usize) -> u64 {
         let mut spool = self.spool.lock().unwrap();
         let sequence = spool.sequence_next(stream);
-        let sealed = format!("{} {sequence} and so on", stream.name()).into_bytes();
+        let mut sealed = format!("{} {sequence} and so on", stream.name()).into_bytes();
+        sealed.resize(sealed.len() + bytes, b'.');
         let meta = Meta {
             encoding: Encoding::Gzip,
             epoch: spool.epoch(),

@@ -11,7 +11,7 @@ use codec::time::Timestamp;
 use super::{PATIENCE, agent};
 
 /// How the manager answers one request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// With the receipt it should.
     Receipt,
@@ -27,8 +27,12 @@ pub enum Act {
     Refusal(&'static str),
     /// With bytes that are no HTTP.
     Garbage,
-    /// By closing the connection after the head.
+    /// By closing the connection after the request.
     Hangup,
+    /// By closing the connection in the middle of the body.
+    DieInBody,
+    /// With the receipt, and the wish to get these again.
+    NeedAgain(u64, u64),
     /// Not at all.
     Stall,
 }
@@ -66,7 +70,12 @@ impl Manager {
                 let script = Arc::clone(&script);
                 std::thread::spawn(move || {
                     let socket = socket.unwrap();
-                    while let Some(request) = read_request(&socket) {
+                    loop {
+                        let dies = script.lock().unwrap().first() == Some(&Act::DieInBody);
+                        let read_max = if dies { 1000 } else { usize::MAX };
+                        let Some(request) = read_part(&socket, read_max) else {
+                            return;
+                        };
                         let act = {
                             let mut seen = seen.lock().unwrap();
                             seen.push(request.0.clone());
@@ -112,6 +121,11 @@ pub fn key(epoch: SpoolEpoch, seen: &Seen, body: &[u8]) -> ReportKey {
 }
 
 pub fn read_request(stream: impl Read) -> Option<(Seen, Vec<u8>)> {
+    read_part(stream, usize::MAX)
+}
+
+/// Reads a request, and of its body so many bytes at most.
+fn read_part(stream: impl Read, body_bytes_max: usize) -> Option<(Seen, Vec<u8>)> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
@@ -128,7 +142,7 @@ pub fn read_request(stream: impl Read) -> Option<(Seen, Vec<u8>)> {
         }
     }
     let length: usize = headers["content-length"].parse().unwrap();
-    let mut body = vec![0; length];
+    let mut body = vec![0; length.min(body_bytes_max)];
     reader.read_exact(&mut body).ok()?;
     // The test's bodies say what they are: `meters 3 …`.
     let text = String::from_utf8_lossy(&body).into_owned();
@@ -186,7 +200,13 @@ fn answer(mut socket: &TcpStream, act: Act, key: &ReportKey) -> bool {
             let _ = socket.write_all(&[0xff; 600]);
             false
         }
-        Act::Hangup => false,
+        Act::Hangup | Act::DieInBody => false,
+        Act::NeedAgain(from, to) => {
+            let again = serde_json::json!({
+                "receipt": key, "need_again": [{ "from": from, "to": to }],
+            });
+            reply(socket, "200 OK", &again.to_string())
+        }
         Act::Stall => {
             // Until the other side gives up.
             let _ = socket.read(&mut [0; 1]);

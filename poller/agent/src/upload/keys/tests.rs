@@ -1,0 +1,110 @@
+//! The key file: what it holds after each step, and what a crash leaves.
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+
+fn enrolled(path: &Path) -> Secret {
+    let mut file = KeyFile::default();
+    let key = file.begin_enrolling("plt_enrol_x");
+    file.enrolled(AgentId::new("werk").unwrap(), key.clone(), NOW);
+    file.write(path).unwrap();
+    key
+}
+
+fn opened(path: &Path) -> Keys {
+    let configured = KeyFile::read(path).unwrap().unwrap();
+    Keys::open(configured.key().unwrap(), Some(path)).unwrap()
+}
+
+#[test]
+fn a_key_is_the_same_for_the_same_token_until_the_agent_has_enrolled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.key");
+    assert!(KeyFile::read(&path).unwrap().is_none());
+    let mut file = KeyFile::default();
+    let key = file.begin_enrolling("plt_enrol_one");
+    file.write(&path).unwrap();
+    // The program ended here.
+    let mut again = KeyFile::read(&path).unwrap().unwrap();
+    assert!(again.key().is_none() && again.agent.is_none());
+    assert!(again.begin_enrolling("plt_enrol_one") == key);
+    assert!(
+        again.begin_enrolling("plt_enrol_two") != key,
+        "another token"
+    );
+    assert!(key.reveal().starts_with("plt_agent_") && key.reveal().len() == 53);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        !text.contains("plt_enrol_one"),
+        "the token is not kept: {text}"
+    );
+    assert_eq!(format!("{key:?}"), "(secret)");
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.key");
+    std::fs::write(path.with_extension("new"), "left by a crash").unwrap();
+    enrolled(&path);
+    let mode = path.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_next_key_is_on_disk_before_it_is_told_and_used_only_once_that_is_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.key");
+    let first = enrolled(&path);
+    let keys = opened(&path);
+    let next = keys.prepare().unwrap().unwrap();
+    assert!(keys.current() == first);
+    assert!(
+        keys.prepare().unwrap().unwrap() == next,
+        "asked again, the same"
+    );
+    // The program ended after it had told the manager: the same key is told again.
+    let keys = opened(&path);
+    assert!(keys.current() == first && keys.others() == [next.clone()]);
+    assert!(keys.prepare().unwrap().unwrap() == next);
+    keys.take(&next, NOW).unwrap();
+    assert!(keys.current() == next && keys.others() == [first.clone()]);
+    let keys = opened(&path);
+    assert!(keys.current() == next && keys.others() == [first]);
+    assert!(keys.prepare().unwrap().unwrap() != next);
+}
+
+#[test]
+fn without_a_disk_the_present_key_stays_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sub/agent.key");
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    let first = enrolled(&path);
+    let keys = opened(&path);
+    let next = keys.prepare().unwrap().unwrap();
+    std::fs::remove_dir_all(folder.path().join("sub")).unwrap();
+    assert!(keys.take(&next, NOW).is_err());
+    assert!(keys.current() == first);
+}
+
+#[test]
+fn a_key_of_the_configuration_is_never_changed() {
+    let key = Secret::new("by hand".to_owned());
+    let keys = Keys::open(&key, None).unwrap();
+    assert!(keys.current() == key && keys.others().is_empty());
+    assert!(keys.prepare().unwrap().is_none());
+}
+
+#[test]
+fn a_file_that_is_something_else_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.key");
+    for text in ["", "plt_agent_x", "{}", "{\"format\":2}"] {
+        std::fs::write(&path, text).unwrap();
+        let error = KeyFile::read(&path).err().unwrap().to_string();
+        assert!(error.contains("agent.key"), "{error}");
+    }
+}
