@@ -258,13 +258,14 @@ fn agent_config(
     let (first, last) = (first.address, last.address);
     let span = format!("{first}-{last}:{port}");
     let entry =
-        RangeEntry::parse(&span).ok_or_else(|| Failure::new(format!("no range: {span}")))?;
+        RangeEntry::parse(&span).map_err(|error| Failure::new(format!("{span}: {error}")))?;
     config.ranges = vec![RangeConfig {
         name: "demo".to_owned(),
         include: vec![entry],
         exclude: Vec::new(),
         transport: poller::engine::Transport::Udp,
         credentials: vec![Credential::v2c("public", b"public")],
+        file: None,
     }];
     // A demo is looked at for minutes: everything is read far more often than a real agent would.
     config.schedule.status = Duration::from_secs(10);

@@ -222,8 +222,8 @@ pub struct DiscoverArgs {
     #[arg(long)]
     pub all: bool,
     /// How the devices are printed.
-    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-    pub format: ListFormat,
+    #[arg(long, value_enum, default_value_t = FoundFormat::Table)]
+    pub format: FoundFormat,
     #[command(flatten)]
     pub access: AccessArgs,
 }
@@ -292,6 +292,15 @@ pub enum ListFormat {
     /// For people.
     Table,
     /// For programs.
+    Json,
+}
+
+/// How devices that were found are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FoundFormat {
+    /// For people.
+    Table,
+    /// For programs, and for `--file`.
     Json,
     /// For spreadsheets, and for `--file`.
     Csv,

@@ -26,6 +26,7 @@ const LOG_RUN: &str = "info";
 const LOG_QUESTION: &str = "warn";
 
 /// Why a command failed: one sentence with its causes.
+#[derive(Debug)]
 pub struct Failure(String);
 
 impl Failure {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::AgentConfig;
-use agent::config::ranges::{Hosts, RANGE_FORM};
+use agent::config::ranges::{Hosts, RANGE_FORM, RangeError};
 use agent::config::{NamesConfig, RangeEntry, ReverseDns};
 use poller::credentials::Credential;
 use poller::engine::{PollOptions, SNMP_PORT};
@@ -18,9 +18,12 @@ use crate::cli::{AccessArgs, Auth, Privacy, Version};
 /// The shortest password that SNMPv3 takes (RFC 3414, 11.2).
 const PASSWORD_CHARS_MIN: usize = 8;
 
+/// Attempts after the first at one device.
+const POLL_RETRIES: u32 = 2;
+
 /// How `target` is asked.
 pub fn poll_options(args: &AccessArgs, target: Option<SocketAddr>) -> Result<PollOptions, Failure> {
-    let timeouts = (0..=args.retries)
+    let timeouts = (0..=args.retries.unwrap_or(POLL_RETRIES))
         .map(|attempt| args.timeout * 2_u32.pow(attempt))
         .collect();
     Ok(PollOptions {
@@ -42,7 +45,7 @@ pub fn target(host: &str) -> Result<SocketAddr, Failure> {
             "{host:?} is no host: give a name or an address, with \":PORT\" where that is not 161"
         ))
     };
-    let entry = RangeEntry::parse(host).ok_or_else(refused)?;
+    let entry = RangeEntry::parse(host).map_err(|_| refused())?;
     let port = entry.port.unwrap_or(SNMP_PORT);
     match entry.hosts {
         Hosts::Span(first, last) if first == last => Ok(SocketAddr::new(first, port)),
@@ -77,14 +80,16 @@ pub fn names(
     Ok(Some(names))
 }
 
-/// Checks ranges before anything is asked.
-pub fn check_range(text: &str) -> Result<(), Failure> {
-    match RangeEntry::parse(text) {
-        Some(_) => Ok(()),
-        None => Err(Failure::new(format!(
-            "{text:?} is no range; accepted: {RANGE_FORM}"
-        ))),
-    }
+/// Reads ranges, to ask or to leave alone.
+pub fn ranges(
+    texts: &[String],
+    parse: fn(&str) -> Result<RangeEntry, RangeError>,
+) -> Result<Vec<RangeEntry>, Failure> {
+    let ranges = texts.iter().map(|text| {
+        parse(text)
+            .map_err(|error| Failure::new(format!("{text:?}: {error}; accepted: {RANGE_FORM}")))
+    });
+    ranges.collect()
 }
 
 fn credentials(args: &AccessArgs, target: Option<SocketAddr>) -> Result<Vec<Credential>, Failure> {

@@ -1,59 +1,73 @@
 //! `platen-agent discover`: which addresses are printers.
 
+mod list;
+
 use std::io::{IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use agent::snmp::shown;
-use poller::discovery::{DiscoveryOptions, Event, Found, Progress, Ranges};
-use poller::engine::Pace;
+use agent::AgentConfig;
+use agent::config::RangeConfig;
+use agent::config::ranges::{RangeEntry, RangeFile};
+use agent::hints::{Hint, HintThreads};
+use poller::credentials::Credential;
+use poller::discovery::{Area, DiscoveryOptions, Event, Hints, Progress, shown};
+use poller::engine::{Pace, PollOptions, Transport};
 
-use super::output::results;
 use super::{Failure, Outcome, access};
-use crate::cli::{DiscoverArgs, ListFormat};
+use crate::cli::{DiscoverArgs, HintArg};
 
-/// How many characters of a description fit beside the other columns.
-const DESCRIPTION_CHARS_MAX: usize = 70;
+/// Attempts after the first: the second comes when the first is through everywhere.
+const RETRIES: u32 = 1;
+/// How often progress is told where it does not overwrite itself.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+/// So many addresses that are alive and silent are named.
+const SILENT_SHOWN_MAX: usize = 50;
 
 /// Asks and lists.
 pub fn discover(args: &DiscoverArgs) -> Outcome {
-    for range in args.ranges.iter().chain(&args.exclude) {
-        access::check_range(range)?;
-    }
-    let ranges = Ranges::parse(&args.ranges, &args.exclude)?;
+    let areas = areas(args)?;
     let options = DiscoveryOptions {
-        poll: Arc::new(access::poll_options(&args.access, None)?),
         pace: Pace {
             requests_per_second: args.packets_per_second,
             ..Pace::default()
         },
         ..DiscoveryOptions::default()
     };
+    let signs: Vec<Hint> = args.hints.iter().copied().map(hint).collect();
+    let mut hints = HintThreads::start(&signs, args.packets_per_second)?;
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&stop))?;
-    let shows_progress = std::io::stderr().is_terminal();
-    if !shows_progress {
-        eprintln!("asking {} addresses", ranges.count());
-    }
+    let mut teller = Teller::default();
     let mut found = Vec::new();
-    let progress =
-        poller::discovery::discover(&ranges, &options, &stop, &mut |event| match event {
+    let (mut silent, mut refused) = (Vec::new(), Vec::new());
+    let progress = poller::discovery::discover(
+        &areas,
+        &options,
+        hints.as_mut().map(|hints| hints as &mut dyn Hints),
+        &stop,
+        &mut |event| match event {
             Event::Found(device) if args.all || device.is_printer() => found.push(*device),
             Event::Found(_) => {}
-            Event::Progress(progress) if shows_progress => show_progress(&progress),
-            Event::Progress(_) => {}
-        })?;
-    if shows_progress {
-        eprintln!();
-    }
+            Event::Refused(address, reason) => refused.push((address, reason)),
+            Event::Silent(address) => silent.push(address),
+            Event::Progress(progress) => teller.tell(&progress),
+        },
+    )?;
+    teller.end();
     found.sort_by_key(|device| device.address);
-    print(&found, args.format)?;
+    list::print(&found, args.format, args.access.config.is_some())?;
+    say_refused(&mut refused);
+    say_silent(&silent);
     eprintln!(
-        "{} of {} addresses asked in {:.1} s: {} answered, {} listed",
-        progress.done,
+        "{} of {} addresses asked in {:.1} s with {} requests: {} answered, {} listed",
+        progress.asked,
         progress.addresses,
         progress.elapsed.as_secs_f64(),
+        progress.requests,
         progress.found,
         found.len()
     );
@@ -64,80 +78,114 @@ pub fn discover(args: &DiscoverArgs) -> Outcome {
     })
 }
 
-fn show_progress(progress: &Progress) {
-    let left = progress.remaining.map_or_else(String::new, |left| {
-        format!(", about {} s left", left.as_secs())
-    });
-    eprint!(
-        "\r{} of {} addresses, {} devices{left}        ",
-        progress.done, progress.addresses, progress.found
-    );
-    // Progress that cannot be shown is no reason to stop.
-    let _ = std::io::stderr().flush();
+/// What is asked, and how: the ranges of the command line and of the list, else those of the configuration.
+fn areas(args: &DiscoverArgs) -> Result<Vec<Area>, Failure> {
+    let exclude = access::ranges(&args.exclude, RangeEntry::parse_excluded)?;
+    let mut poll = access::poll_options(&args.access, None)?;
+    poll.timeouts = (0..=args.access.retries.unwrap_or(RETRIES))
+        .map(|attempt| args.access.timeout * 2_u32.pow(attempt))
+        .collect();
+    let config = args
+        .access
+        .config
+        .as_deref()
+        .map(AgentConfig::read)
+        .transpose()?;
+    let mut ranges = if args.ranges.is_empty() && args.file.is_none() {
+        config.map_or_else(Vec::new, |config| config.ranges)
+    } else {
+        let own = RangeConfig {
+            name: "the list".to_owned(),
+            include: access::ranges(&args.ranges, RangeEntry::parse)?,
+            exclude: Vec::new(),
+            transport: Transport::Udp,
+            credentials: poll.credentials.clone(),
+            file: None,
+        };
+        match &args.file {
+            Some(file) => RangeFile::new(file.clone(), own, known(config)).read()?,
+            None => vec![own],
+        }
+    };
+    Ok(ranges
+        .drain(..)
+        .map(|range| Area {
+            include: range.include,
+            exclude: [range.exclude, exclude.clone()].concat(),
+            poll: PollOptions {
+                credentials: range.credentials,
+                ..poll.clone()
+            },
+        })
+        .collect())
 }
 
-fn print(found: &[Found], format: ListFormat) -> Result<(), Failure> {
-    let mut out = results();
-    match format {
-        ListFormat::Json => {
-            let devices: Vec<_> = found.iter().map(json).collect();
-            serde_json::to_writer_pretty(&mut out, &devices)?;
-            writeln!(out)?;
-        }
-        ListFormat::Table if found.is_empty() => {}
-        ListFormat::Table => {
-            writeln!(
-                out,
-                "{:<24} {:<8} {:<20} description",
-                "address", "printer", "serial"
-            )?;
-            for device in found {
-                writeln!(
-                    out,
-                    "{:<24} {:<8} {:<20} {}",
-                    shown(device.address),
-                    if device.is_printer() { "yes" } else { "no" },
-                    device
-                        .serial
-                        .as_deref()
-                        .map_or_else(|| "-".to_owned(), text),
-                    description(device)
-                        .chars()
-                        .take(DESCRIPTION_CHARS_MAX)
-                        .collect::<String>()
-                )?;
-            }
+/// The credentials that lines of a list may name.
+fn known(config: Option<AgentConfig>) -> Vec<Credential> {
+    let ranges = config.map_or_else(Vec::new, |config| config.ranges);
+    ranges
+        .into_iter()
+        .flat_map(|range| range.credentials)
+        .collect()
+}
+
+const fn hint(arg: HintArg) -> Hint {
+    match arg {
+        HintArg::Icmp => Hint::Icmp,
+        HintArg::Tcp7 => Hint::Tcp7,
+    }
+}
+
+fn say_refused(refused: &mut [(SocketAddr, &str)]) {
+    refused.sort_unstable();
+    for (address, reason) in refused {
+        eprintln!("{}: refuses the credentials: {reason}", shown(*address));
+    }
+}
+
+fn say_silent(silent: &[IpAddr]) {
+    if silent.is_empty() {
+        return;
+    }
+    eprintln!("alive but no SNMP answer: check the community, or SNMP is switched off");
+    for address in silent.iter().take(SILENT_SHOWN_MAX) {
+        eprintln!("  {address}");
+    }
+    if silent.len() > SILENT_SHOWN_MAX {
+        eprintln!("  and {} more", silent.len() - SILENT_SHOWN_MAX);
+    }
+}
+
+/// Tells the progress on stderr: on a terminal in one line, else now and then.
+#[derive(Default)]
+struct Teller {
+    told: Duration,
+    has_line: bool,
+}
+
+impl Teller {
+    fn tell(&mut self, progress: &Progress) {
+        let left = progress.remaining.map_or_else(String::new, |left| {
+            format!(", about {} left", list::minutes(left))
+        });
+        let line = format!(
+            "{} of {} addresses asked, {} devices, {:.0} requests/s{left}",
+            progress.asked, progress.addresses, progress.found, progress.rate
+        );
+        if std::io::stderr().is_terminal() {
+            eprint!("\r{line:<78}");
+            self.has_line = true;
+            // Progress that cannot be shown is no reason to stop.
+            let _ = std::io::stderr().flush();
+        } else if progress.elapsed >= self.told + PROGRESS_INTERVAL {
+            self.told = progress.elapsed;
+            eprintln!("{line}");
         }
     }
-    Ok(())
-}
 
-fn json(device: &Found) -> serde_json::Value {
-    serde_json::json!({
-        "address": shown(device.address),
-        "printer": device.is_printer(),
-        "serial": device.serial.as_deref().map(text),
-        "description": description(device),
-        "object_id": device.object_id.as_ref().map(ToString::to_string),
-        "credential": device.memory.credential.as_deref(),
-    })
-}
-
-fn description(device: &Found) -> String {
-    [&device.device_description, &device.description]
-        .into_iter()
-        .flatten()
-        .map(|bytes| text(bytes))
-        .find(|text| !text.is_empty())
-        .unwrap_or_default()
-}
-
-/// Bytes of a device for a terminal: without control characters.
-fn text(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_control() || c.is_whitespace())
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.join(" ")
+    fn end(&self) {
+        if self.has_line {
+            eprintln!();
+        }
+    }
 }

@@ -12,12 +12,12 @@ use codec::envelope::Encoding;
 use toml::Spanned;
 
 use super::locate::{ConfigError, KeyError, Text};
-use crate::hints::Hint;
 use super::units::{self, DaySpan};
 use super::{
-    AgentConfig, DiscoveryConfig, NamesConfig, PLACEHOLDER, PollingConfig, ReportConfig, ReverseDns, ScheduleConfig,
-    SpoolConfig, Way, defaults, raw,
+    AgentConfig, DiscoveryConfig, NamesConfig, PLACEHOLDER, PollingConfig, ReportConfig,
+    ReverseDns, ScheduleConfig, SpoolConfig, Way, defaults, raw,
 };
+use crate::hints::Hint;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,244 +1,152 @@
-//! Where printers may be: networks, spans of addresses, single hosts, each with an optional port.
+//! `[[range]]` made ready: what is asked of it, and the lists in files that are part of it.
 //!
-//! `10.1.0.0/16`, `10.1.0.10-10.1.0.99`, `10.1.0.10-99`, `printer.example.com`, `10.1.0.7:1161`, `[fd00::7]:161`.
+//! What an entry may look like is [`poller::discovery::entry`]'s affair; this module is about whose entries they are.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+pub mod list;
 
-use ipnet::IpNet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
-/// The most addresses one entry may cover: a /12 of IPv4. More than that is a typing error, and a sweep of it takes hours.
-pub const ADDRESSES_PER_ENTRY_MAX: u128 = 1 << 20;
+use poller::credentials::Credential;
+pub use poller::discovery::{Hosts, RANGE_FORM, RangeEntry, RangeError};
 
-/// The longest host name (RFC 1035).
-const HOST_NAME_BYTES_MAX: usize = 253;
+use super::RangeConfig;
+use super::secret::Secret;
+pub use list::{ListError, Row, RowAccess};
 
-/// What an entry looks like.
-pub const RANGE_FORM: &str = "a network (\"10.1.0.0/16\"), a span (\"10.1.0.10-10.1.0.99\" or \"10.1.0.10-99\"), an address or a host name, \
-                              each with \":PORT\" where it is not 161; at most 1048576 addresses";
-
-/// One entry of a list of ranges.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RangeEntry {
-    /// Which hosts.
-    pub hosts: Hosts,
-    /// The port, where it was given.
-    pub port: Option<u16>,
+/// A list of devices in a file that is part of a range, and what is needed to read it again.
+#[derive(Clone, Debug)]
+pub struct RangeFile {
+    path: PathBuf,
+    /// The range without the file.
+    own: Arc<RangeConfig>,
+    /// What its lines may name.
+    known: Arc<[Credential]>,
+    /// As the file was when it was read last.
+    stamp: Option<Stamp>,
 }
 
-/// The hosts of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hosts {
-    /// From the first address to the last, both included.
-    Span(IpAddr, IpAddr),
-    /// A name, looked up when the range is swept.
-    Name(String),
-}
+/// What tells that a file was written to: when, and how long it is.
+type Stamp = (SystemTime, u64);
 
-impl RangeEntry {
-    /// Reads an entry; `None` when it is none of the forms, or covers too much.
+impl RangeFile {
+    /// A file that has not been read yet. `own` is the range without it, `known` the credentials that its lines may name.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let (host, port) = split_port(text)?;
-        let hosts = if host.contains('/') {
-            let net: IpNet = host.parse().ok()?;
-            span_of_net(net)
-        } else if let Some((first, last)) = host.split_once('-')
-            && let Ok(first) = first.trim().parse::<IpAddr>()
-        {
-            (first, span_end(first, last.trim())?).into()
-        } else if let Ok(address) = host.parse::<IpAddr>() {
-            Hosts::Span(address, address)
-        } else {
-            is_host_name(host).then(|| Hosts::Name(host.to_ascii_lowercase()))?
-        };
-        let entry = Self { hosts, port };
-        (1..=ADDRESSES_PER_ENTRY_MAX)
-            .contains(&entry.addresses())
-            .then_some(entry)
-    }
-
-    /// How many addresses it covers; a name counts as one.
-    #[must_use]
-    pub fn addresses(&self) -> u128 {
-        match &self.hosts {
-            Hosts::Name(_) => 1,
-            Hosts::Span(first, last) => (to_bits(*last) + 1).saturating_sub(to_bits(*first)),
+    pub fn new(path: PathBuf, own: RangeConfig, known: Vec<Credential>) -> Self {
+        Self {
+            path,
+            own: Arc::new(own),
+            known: known.into(),
+            stamp: None,
         }
     }
 
-    /// Its addresses in order; none for a name.
-    pub fn iter(&self) -> impl Iterator<Item = IpAddr> + use<> {
-        let span = match self.hosts {
-            Hosts::Name(_) => None,
-            Hosts::Span(first, last) => Some((first, last)),
-        };
-        span.into_iter().flat_map(|(first, last)| {
-            (to_bits(first)..=to_bits(last)).map(move |bits| from_bits(first, bits))
-        })
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Whether it covers the address.
+    /// Whether it has been written to since it was read, as far as its time and length tell.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match self.hosts {
-            Hosts::Name(_) => false,
-            Hosts::Span(first, last) => {
-                first.is_ipv4() == address.is_ipv4() && first <= address && address <= last
+    pub fn has_changed(&self) -> bool {
+        // One that cannot be looked at is read, which says why.
+        self.stamp.is_none() || stamp_of(&self.path) != self.stamp
+    }
+
+    /// Takes note of how the file is now, although it was not taken: so that it is not read again before it changes again.
+    pub fn leave(&mut self) {
+        self.stamp = stamp_of(&self.path);
+    }
+
+    /// Reads the file: first the range with its lines, then a range for each access that lines have of their own.
+    ///
+    /// # Errors
+    /// The file and line that cannot be taken.
+    pub fn read(&self) -> Result<Vec<RangeConfig>, ListError> {
+        let stamp = stamp_of(&self.path);
+        let mut ranges = vec![(*self.own).clone()];
+        let mut communities: Vec<Secret> = Vec::new();
+        for row in list::read(&self.path)? {
+            if row.is_excluded {
+                // Whatever it would be asked with, it is not to be asked.
+                ranges[0].exclude.push(row.entry);
+                continue;
             }
-        }
-    }
-}
-
-impl fmt::Display for RangeEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.hosts {
-            Hosts::Name(name) => f.write_str(name)?,
-            Hosts::Span(first, last) if first == last => {
-                if first.is_ipv6() && self.port.is_some() {
-                    write!(f, "[{first}]")?;
-                } else {
-                    write!(f, "{first}")?;
+            let at = match row.access {
+                None => 0,
+                Some(RowAccess::Named(name)) => {
+                    let credential = self.known.iter().find(|one| *one.label == *name);
+                    let credential = credential.ok_or_else(|| {
+                        ListError::line(
+                            &self.path,
+                            row.line,
+                            format!("there are no credentials of the name {name:?}"),
+                        )
+                    })?;
+                    self.range_for(&mut ranges, &name, || vec![credential.clone()])
                 }
-            }
-            Hosts::Span(first, last) => write!(f, "{first}-{last}")?,
+                Some(RowAccess::Community(community)) => {
+                    let known = communities.iter().position(|one| *one == community);
+                    let number = known.unwrap_or(communities.len());
+                    let name = format!("community {}", number + 1);
+                    let bytes = community.reveal().as_bytes();
+                    let credentials = || {
+                        vec![
+                            Credential::v2c(&name, bytes),
+                            Credential::v1(&format!("{name}, v1"), bytes),
+                        ]
+                    };
+                    let at = self.range_for(&mut ranges, &name, credentials);
+                    if known.is_none() {
+                        communities.push(community);
+                    }
+                    at
+                }
+            };
+            ranges[at].include.push(row.entry);
         }
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
-    }
-}
-
-impl From<(IpAddr, IpAddr)> for Hosts {
-    fn from((first, last): (IpAddr, IpAddr)) -> Self {
-        Self::Span(first, last)
-    }
-}
-
-/// Splits `:PORT` off. A bare IPv6 address has colons of its own, so with a port it needs brackets.
-fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
-    if let Some(rest) = text.strip_prefix('[') {
-        let (host, after) = rest.split_once(']')?;
-        return match after.strip_prefix(':') {
-            Some(port) => Some((host, Some(port_number(port)?))),
-            None => after.is_empty().then_some((host, None)),
-        };
-    }
-    match text.split_once(':') {
-        Some((host, port)) if !port.contains(':') => Some((host, Some(port_number(port)?))),
-        _ => Some((text, None)),
-    }
-}
-
-fn port_number(text: &str) -> Option<u16> {
-    text.parse().ok().filter(|port| *port > 0)
-}
-
-/// The hosts of a network: without network and broadcast address where it has them.
-fn span_of_net(net: IpNet) -> Hosts {
-    match net {
-        IpNet::V4(net) if net.prefix_len() < 31 => Hosts::Span(
-            Ipv4Addr::from(u32::from(net.network()) + 1).into(),
-            Ipv4Addr::from(u32::from(net.broadcast()) - 1).into(),
-        ),
-        net => Hosts::Span(net.network(), net.broadcast()),
-    }
-}
-
-/// The end of a span: a whole address, or for IPv4 the last number alone.
-fn span_end(first: IpAddr, last: &str) -> Option<IpAddr> {
-    let last = match (first, last.parse::<u8>()) {
-        (IpAddr::V4(first), Ok(number)) => {
-            let [a, b, c, _] = first.octets();
-            IpAddr::from([a, b, c, number])
+        if ranges.iter().all(|range| range.include.is_empty()) {
+            return Err(ListError::line(
+                &self.path,
+                0,
+                "there is nothing in it to ask".to_owned(),
+            ));
         }
-        _ => last.parse().ok()?,
-    };
-    (last.is_ipv4() == first.is_ipv4() && first <= last).then_some(last)
-}
+        let excluded = ranges[0].exclude.clone();
+        for range in &mut ranges[1..] {
+            range.exclude.clone_from(&excluded);
+        }
+        ranges[0].file = Some(Self {
+            stamp,
+            ..self.clone()
+        });
+        Ok(ranges)
+    }
 
-fn is_host_name(text: &str) -> bool {
-    // All digits and dots is a mistyped address, not a name.
-    text.len() <= HOST_NAME_BYTES_MAX
-        && !text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && text.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    /// The place of the range whose devices are asked in this way alone.
+    fn range_for(
+        &self,
+        ranges: &mut Vec<RangeConfig>,
+        access: &str,
+        credentials: impl FnOnce() -> Vec<Credential>,
+    ) -> usize {
+        let name = format!("{} ({access})", self.own.name);
+        let known = ranges.iter().position(|range| range.name == name);
+        known.unwrap_or_else(|| {
+            ranges.push(RangeConfig {
+                name,
+                include: Vec::new(),
+                credentials: credentials(),
+                ..(*self.own).clone()
+            });
+            ranges.len() - 1
         })
-}
-
-/// The address as a number.
-pub(crate) fn to_bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(u32::from(address)),
-        IpAddr::V6(address) => u128::from(address),
     }
 }
 
-/// The address of that number, in the family of `like`.
-pub(crate) fn from_bits(like: IpAddr, bits: u128) -> IpAddr {
-    if like.is_ipv4() {
-        Ipv4Addr::from(u32::try_from(bits).unwrap_or(u32::MAX)).into()
-    } else {
-        Ipv6Addr::from(bits).into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_form_is_read() {
-        for (text, addresses, shown) in [
-            ("10.1.0.0/24", 254, "10.1.0.1-10.1.0.254"),
-            ("10.1.0.4/31", 2, "10.1.0.4-10.1.0.5"),
-            ("10.1.0.10-10.1.1.9", 256, "10.1.0.10-10.1.1.9"),
-            ("10.1.0.10-99", 90, "10.1.0.10-10.1.0.99"),
-            ("10.1.0.7", 1, "10.1.0.7"),
-            ("10.1.0.7:1161", 1, "10.1.0.7:1161"),
-            ("127.1.0.0/30:1161", 2, "127.1.0.1-127.1.0.2:1161"),
-            ("fd00::7", 1, "fd00::7"),
-            ("[fd00::7]:1161", 1, "[fd00::7]:1161"),
-            ("Printer-7.example.com", 1, "printer-7.example.com"),
-            ("printer:1161", 1, "printer:1161"),
-        ] {
-            let entry = RangeEntry::parse(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(entry.addresses(), addresses, "{text}");
-            assert_eq!(entry.to_string(), shown, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_range_or_too_large_is_refused() {
-        for text in [
-            "",
-            "10.1.0",
-            "10.1.0.256",
-            "10.1.0.9-10.1.0.1",
-            "10.0.0.0/8",
-            "10.1.0.0/33",
-            "fd00::/64",
-            "a b",
-            "printer:0",
-            "printer:99999",
-            "-x",
-            "10.1.0.1-fd00::1",
-            "[fd00::7",
-        ] {
-            assert_eq!(RangeEntry::parse(text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn addresses_come_in_order_and_are_contained() {
-        let entry = RangeEntry::parse("10.1.0.254-10.1.1.1").unwrap();
-        let all: Vec<String> = entry.iter().map(|a| a.to_string()).collect();
-        assert_eq!(all, ["10.1.0.254", "10.1.0.255", "10.1.1.0", "10.1.1.1"]);
-        assert!(entry.contains("10.1.1.0".parse().unwrap()));
-        assert!(!entry.contains("10.1.1.2".parse().unwrap()));
-    }
+fn stamp_of(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }

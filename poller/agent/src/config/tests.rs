@@ -59,7 +59,7 @@ fn the_forms_of_ranges_that_the_example_names_are_taken() {
     let forms: Vec<&str> = line.unwrap().split('"').skip(1).step_by(2).collect();
     assert_eq!(forms.len(), 5);
     for form in forms {
-        assert!(RangeEntry::parse(form).is_some(), "{form}");
+        assert!(RangeEntry::parse(form).is_ok(), "{form}");
     }
 }
 
@@ -111,6 +111,7 @@ fn the_example_has_every_key_and_every_key_of_it_exists() {
         ("schedule", "[schedule]\n"),
         ("polling", "[polling]\n"),
         ("traps", "[traps]\n"),
+        ("discovery", "[discovery]\n"),
         ("names", "[names]\n"),
         ("credentials", "[[credentials]]\n"),
         ("range", "[[range]]\n"),
@@ -293,10 +294,10 @@ fn bad_values_point_to_the_value_and_say_what_is_accepted() {
             "1 to 1000000",
         ),
         (
-            range("exclude = [\"10.0.0.0/8\"]"),
+            range("exclude = [\"10.0.0.0/33\"]"),
             (12, 12),
             "range[0].exclude",
-            "1048576",
+            "a network",
         ),
         (
             range("credentials = [\"nobody\"]"),
@@ -413,6 +414,82 @@ fn a_token_may_lie_in_a_file_and_a_csv_may_list_printers() {
 }
 
 #[test]
+fn what_helps_discovery_is_off_unless_asked_for() {
+    let config = parse(MINIMAL).unwrap();
+    assert!(config.discovery.hints.is_empty() && config.discovery.mdns.is_none());
+    let config = parse(&format!(
+        "{MINIMAL}[discovery]\nhints = [\"tcp7\", \"icmp\"]\nmdns = true\nmdns_interfaces = [\"127.0.0.1\"]\n"
+    ))
+    .unwrap();
+    assert_eq!(config.discovery.hints, [Hint::Tcp7, Hint::Icmp]);
+    assert_eq!(config.discovery.mdns, Some(vec![Ipv4Addr::LOCALHOST]));
+    let error = error_of(&format!("{MINIMAL}[discovery]\nhints = [\"arp\"]\n"));
+    assert_eq!((error.line, &*error.key), (10, "discovery.hints"));
+    assert_eq!(error.accepted, "\"icmp\", \"tcp7\"");
+}
+
+#[test]
+fn lines_of_a_list_may_have_an_access_of_their_own_and_be_excluded() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("p.csv"),
+        "ip;port;credentials;community;excluded\n10.0.0.1;;;;\n10.0.0.2;1161;secure;;\n10.0.0.3;;;hunter2;\n\
+         10.0.0.4;;secure;;\n10.0.0.5;;;;yes\n",
+    )
+    .unwrap();
+    let text = format!(
+        "{MINIMAL}[[credentials]]\nname = \"plain\"\nversion = \"2c\"\ncommunity = \"x\"\n\
+         [[credentials]]\nname = \"secure\"\nversion = \"3\"\nuser = \"u\"\n\
+         [[range]]\nname = \"r\"\ninclude = [\"10.0.0.0/29\"]\ninclude_file = \"p.csv\"\ncredentials = [\"plain\"]\n"
+    );
+    let config = AgentConfig::parse(&text, "agent.toml", folder.path()).unwrap();
+    let ranges: Vec<String> = (config.ranges.iter())
+        .map(|range| {
+            let texts = |entries: &[RangeEntry]| {
+                let texts: Vec<_> = entries.iter().map(ToString::to_string).collect();
+                texts.join(" ")
+            };
+            let labels: Vec<&str> = range.credentials.iter().map(|c| &*c.label).collect();
+            let (include, exclude) = (texts(&range.include), texts(&range.exclude));
+            format!(
+                "{}: {include} without {exclude} by {}",
+                range.name,
+                labels.join(", ")
+            )
+        })
+        .collect();
+    assert_eq!(
+        ranges,
+        [
+            "r: 10.0.0.1-10.0.0.6 10.0.0.1 without 10.0.0.5 by plain",
+            "r (secure): 10.0.0.2:1161 10.0.0.4 without 10.0.0.5 by secure",
+            "r (community 1): 10.0.0.3 without 10.0.0.5 by community 1, community 1, v1",
+        ]
+    );
+    let mut file = config.ranges[0].file.clone().unwrap();
+    assert!(!file.has_changed());
+    assert!(!format!("{config:?}").contains("hunter2"));
+    std::fs::write(file.path(), "10.0.0.1\n10.0.0.9\n").unwrap();
+    assert!(file.has_changed());
+    let ranges = file.read().unwrap();
+    assert_eq!((ranges.len(), ranges[0].include.len()), (1, 3));
+    assert!(!ranges[0].file.as_ref().unwrap().has_changed());
+    for (text, problem) in [
+        (
+            "ip,credentials\n10.0.0.1,nobody\n",
+            "line 2: there are no credentials of the name \"nobody\"",
+        ),
+        ("ip\n10.0.0.0/8\n", "line 2: the range has more than"),
+    ] {
+        std::fs::write(file.path(), text).unwrap();
+        let error = file.read().unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+    file.leave();
+    assert!(!file.has_changed(), "what cannot be taken is said once");
+}
+
+#[test]
 fn traps_are_heard_only_where_asked_for_and_by_the_users_of_the_credentials() {
     assert!(parse(MINIMAL).unwrap().traps.listen.is_empty());
     let config = parse(&format!(
@@ -427,7 +504,7 @@ fn traps_are_heard_only_where_asked_for_and_by_the_users_of_the_credentials() {
     assert_eq!(config.traps.communities[0].reveal(), "hush");
     assert_eq!(config.traps.users[0].name, "platen");
     let error = error_of(&format!("{MINIMAL}[traps]\nlisten = [\"162\"]\n"));
-    assert_eq!(error.key, "traps.listen[0]");
+    assert!(error.key.starts_with("traps.listen"), "{error}");
 }
 
 #[test]

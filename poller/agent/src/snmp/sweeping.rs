@@ -1,100 +1,474 @@
 //! Discovery as the source runs it: when a sweep begins, how many addresses of it are under way, and what is found.
+//!
+//! What always holds: sweeps leave a third of the request rate to the polls; a device that answers is not asked by them; and nothing is
+//! asked outside the configured ranges, whoever tells of it.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use poller::device::{Depth, PollOutcome};
-use poller::engine::{Memory, SNMP_PORT};
+use poller::discovery::{Candidate, Hints, Sweep, SweepRange, addresses, remaining};
+use poller::engine::{Memory, PollOptions, SNMP_PORT};
 
-use super::sweep::Sweep;
-use super::{SnmpSource, Token};
+use super::devices::Found;
+use super::schedule::Reading;
+use super::search::Searches;
+use super::{Range, SnmpSource, Token};
+use crate::config::DiscoveryConfig;
+use crate::config::ranges::RangeFile;
+use crate::hints::HintThreads;
+use crate::mdns::Listener;
 use crate::source::Sink;
 use crate::status::{add, set};
+use crate::upload::Chain;
 
-/// Addresses of a sweep that are under way at once, beside the devices' polls: most are silent and only wait …
-pub(super) const SWEEP_AT_ONCE_MAX: usize = 2000;
-/// … but no more than the request rate serves within so many seconds. Silent addresses take three with two requests each, so a sweep
-/// leaves a third of the rate to the polls, whose requests then need not queue behind it.
-const SWEEP_QUEUE_SECONDS: u32 = 1;
+/// Addresses of sweeps that are under way at once, beside the devices' polls: most are silent and only wait. (A second's worth at the
+/// highest rate that is of use.)
+pub(super) const SWEEP_AT_ONCE_MAX: usize = 8192;
+/// The share of the request rate that sweeps may take: the polls' requests then need not queue behind them.
+const SWEEP_SHARE: f64 = 2.0 / 3.0;
+/// A sweep asks each address so often: one lost datagram is not a missed printer.
+pub(super) const SWEEP_ATTEMPTS: u32 = 2;
+/// A search asks once: what it misses, the next finds.
+const SEARCH_ATTEMPTS: u32 = 1;
+/// How often a running sweep says how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(60);
+/// Addresses that are named in the line about those that are alive and silent.
+const SILENT_SHOWN_MAX: usize = 20;
+
+/// Which sweep an address is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of all ranges.
+    Sweep,
+    /// For devices that may have moved, or that told of themselves.
+    Search,
+}
+
+/// A sweep under way.
+struct Running {
+    kind: Kind,
+    sweep: Sweep,
+    began: Instant,
+    told: Instant,
+    found: u64,
+}
+
+/// What discovery is about.
+pub(super) struct Discovery {
+    sweep: Option<Running>,
+    sweep_due: Instant,
+    search: Option<Running>,
+    pub(super) searches: Searches,
+    /// Addresses that are being asked.
+    under_way: usize,
+    hints: Option<HintThreads>,
+    mdns: Option<Listener>,
+}
+
+impl Discovery {
+    /// Opens what is configured beside SNMP. What cannot be had is said, and nothing else depends on it.
+    pub(super) fn start(config: &DiscoveryConfig, packets_per_second: u32) -> Self {
+        let hints = HintThreads::start(&config.hints, packets_per_second);
+        let hints = hints.unwrap_or_else(|error| {
+            tracing::warn!(%error, "signs of life cannot be asked for");
+            None
+        });
+        let mdns = config.mdns.as_deref().map(Listener::start).transpose();
+        let mdns = mdns.unwrap_or_else(|error| {
+            tracing::warn!(%error, "announcements of printers (mDNS) cannot be heard");
+            None
+        });
+        Self {
+            sweep: None,
+            sweep_due: Instant::now(),
+            search: None,
+            searches: Searches::default(),
+            under_way: 0,
+            hints,
+            mdns,
+        }
+    }
+
+    fn running(&mut self, kind: Kind) -> &mut Option<Running> {
+        match kind {
+            Kind::Sweep => &mut self.sweep,
+            Kind::Search => &mut self.search,
+        }
+    }
+
+    /// An address is being asked.
+    pub(super) const fn began(&mut self) {
+        self.under_way += 1;
+    }
+
+    /// When a sweep is due, if none runs.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.sweep.is_none().then_some(self.sweep_due)
+    }
+}
 
 impl SnmpSource {
-    /// Starts a sweep when one is due and none runs.
-    pub(super) fn begin_sweep(&mut self, now: Instant) {
-        if self.sweep.is_some() || now < self.sweep_due || self.ranges.is_empty() {
-            return;
+    /// Begins what is due and asks as many addresses as may be under way.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.hear_announcements(now);
+        self.begin_search(now);
+        self.begin_sweep(now);
+        self.hear_hints();
+        // Searches are small and first.
+        for kind in [Kind::Search, Kind::Sweep] {
+            self.go_on(kind, now);
         }
-        let ranges = self.ranges.iter().map(|range| &range.config);
-        let sweep = Sweep::new(ranges, SNMP_PORT);
-        let counters = self.status.counters();
-        set(&counters.discovery_asked, 0);
-        set(&counters.discovery_total, sweep.total());
-        tracing::info!(addresses = sweep.total(), "discovery begins");
-        self.sweep = Some(sweep);
     }
 
-    /// Asks as many addresses of the sweep as may be under way.
-    pub(super) fn go_on_sweeping(&mut self, now: Instant) {
-        let Some(mut sweep) = self.sweep.take() else {
+    fn begin_sweep(&mut self, now: Instant) {
+        let discovery = &mut self.discovery;
+        if discovery.sweep.is_some() || now < discovery.sweep_due || self.ranges.is_empty() {
             return;
-        };
-        let queue = self
-            .polling
-            .packets_per_second
-            .saturating_mul(SWEEP_QUEUE_SECONDS);
-        let sweep_at_once = SWEEP_AT_ONCE_MAX.min(queue as usize);
-        while self.sweeping < sweep_at_once
-            && let Some((range, address)) = sweep.take_next()
-        {
-            // Known and answering ones are polled anyway.
-            if !self.devices.is_answering(address) {
-                self.submit(Token::Sweep(range), address, Depth::Learn);
+        }
+        self.read_lists_again();
+        let ranges = self.ranges.iter().map(|range| SweepRange {
+            include: &range.config.include,
+            exclude: &range.config.exclude,
+        });
+        let mut sweep = Sweep::new(ranges, SNMP_PORT, SWEEP_ATTEMPTS);
+        for (_, device) in self.devices.iter() {
+            if device.failures() > 0 {
+                sweep.prefer(device.target.ip());
             }
         }
-        set(&self.status.counters().discovery_asked, sweep.asked());
-        if sweep.is_over() && self.sweeping == 0 {
-            self.sweep_due = now + self.schedule.discovery_pause();
-            tracing::info!(
-                addresses = sweep.total(),
-                devices = self.devices.len(),
-                "discovery ended"
+        let counters = self.status.counters();
+        let addresses = sweep.progress().addresses;
+        set(&counters.discovery_asked, 0);
+        set(&counters.discovery_total, addresses);
+        tracing::info!(addresses, "discovery begins");
+        self.discovery.sweep = Some(Running::new(Kind::Sweep, sweep, now));
+    }
+
+    fn begin_search(&mut self, now: Instant) {
+        if self.discovery.search.is_some() {
+            return;
+        }
+        let ranges = &self.ranges;
+        let include = |range: usize| ranges[range].config.include.as_slice();
+        let Some(plan) = self.discovery.searches.take(include, now) else {
+            return;
+        };
+        let ranges = (ranges.iter().enumerate()).map(|(number, range)| SweepRange {
+            include: plan.get(&number).map_or(&[][..], Vec::as_slice),
+            exclude: &range.config.exclude,
+        });
+        let sweep = Sweep::new(ranges, SNMP_PORT, SEARCH_ATTEMPTS);
+        let addresses = sweep.progress().addresses;
+        tracing::debug!(addresses, "a search for devices that may have moved begins");
+        self.discovery.search = Some(Running::new(Kind::Search, sweep, now));
+    }
+
+    /// Asks as many addresses of a sweep as may be under way.
+    fn go_on(&mut self, kind: Kind, now: Instant) {
+        let Some(mut running) = self.discovery.running(kind).take() else {
+            return;
+        };
+        while self.discovery.under_way < self.sweep_at_once(running.sweep.attempt())
+            && let Some(candidate) = running.sweep.take_next()
+        {
+            if self.has_no_room(candidate.range) {
+                running.sweep.put_back(candidate);
+                break;
+            }
+            let options = &self.ranges[candidate.range].sweep;
+            // Known and answering ones are polled anyway.
+            let is_known = self.devices.is_answering(candidate.address);
+            if is_known || options.get(candidate.attempt as usize).is_none() {
+                running.sweep.ended(&candidate, is_known);
+            } else {
+                self.submit(
+                    Token::Sweep(kind, candidate),
+                    candidate.address,
+                    Reading::all(Depth::Learn),
+                );
+            }
+        }
+        let progress = running.sweep.progress();
+        if kind == Kind::Sweep {
+            let counters = self.status.counters();
+            set(&counters.discovery_asked, progress.asked);
+            set(&counters.discovery_total, progress.addresses);
+        }
+        let hints = self.discovery.hints.as_ref();
+        let is_hinting = kind == Kind::Sweep && hints.is_some_and(|hints| hints.pending() > 0);
+        if running.sweep.is_over() && !is_hinting {
+            self.finish_running(&running, now);
+            return;
+        }
+        running.tell(now);
+        *self.discovery.running(kind) = Some(running);
+    }
+
+    /// As many as use their share of the rate when none answers: each then sends a request in every timeout.
+    fn sweep_at_once(&self, attempt: u32) -> usize {
+        let timeout = self.polling.timeout * 2_u32.saturating_pow(attempt);
+        let rate = f64::from(self.polling.packets_per_second) * SWEEP_SHARE;
+        ((rate * timeout.as_secs_f64()) as usize).clamp(1, SWEEP_AT_ONCE_MAX)
+    }
+
+    fn finish_running(&mut self, running: &Running, now: Instant) {
+        let progress = running.sweep.progress();
+        let seconds = now.duration_since(running.began).as_secs();
+        if running.kind == Kind::Search {
+            tracing::debug!(
+                addresses = progress.addresses,
+                found = running.found,
+                seconds,
+                "the search ended"
             );
-        } else {
-            self.sweep = Some(sweep);
+            return;
+        }
+        self.discovery.sweep_due = now + self.schedule.discovery_pause();
+        let silent = running.sweep.alive_and_silent();
+        let counters = self.status.counters();
+        set(&counters.discovery_alive_silent, silent.len() as u64);
+        if !silent.is_empty() {
+            let mut shown: Vec<_> = silent.iter().copied().collect();
+            shown.sort_unstable();
+            let shown: Vec<_> = shown
+                .iter()
+                .take(SILENT_SHOWN_MAX)
+                .map(ToString::to_string)
+                .collect();
+            tracing::info!(
+                addresses = silent.len(),
+                first = shown.join(" "),
+                "alive but no SNMP answer: check the community, or SNMP is switched off"
+            );
+        }
+        tracing::info!(
+            addresses = progress.addresses,
+            found = running.found,
+            devices = self.devices.len(),
+            seconds,
+            "discovery ended"
+        );
+    }
+
+    /// Takes in the signs of life that came.
+    fn hear_hints(&mut self) {
+        let Some(hints) = &mut self.discovery.hints else {
+            return;
+        };
+        while let Some(address) = hints.alive() {
+            if let Some(running) = &mut self.discovery.sweep {
+                running.sweep.alive(address);
+            }
         }
     }
 
-    pub(super) fn finish_sweep(
+    /// Takes in the addresses of printers that announced themselves: those within the ranges are asked at once.
+    fn hear_announcements(&mut self, now: Instant) {
+        let Some(mdns) = &mut self.discovery.mdns else {
+            return;
+        };
+        while let Some(address) = mdns.announced(now) {
+            for (number, range) in self.ranges.iter().enumerate() {
+                for place in range.config.places(address) {
+                    if !self.devices.is_answering(place) {
+                        tracing::debug!(%place, "a printer announced itself");
+                        self.discovery.searches.place(number, place);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A poll of a device got no answer: it may have moved.
+    pub(super) fn search_for(
         &mut self,
         range: usize,
-        address: SocketAddr,
+        target: SocketAddr,
+        failures: u32,
+        now: Instant,
+    ) {
+        let count = self.ranges[range].addresses;
+        (self.discovery.searches).silent(range, count, target.ip(), failures, now);
+    }
+
+    /// An address of a sweep was asked.
+    pub(super) fn finish_sweep(
+        &mut self,
+        (kind, candidate): (Kind, Candidate),
         outcome: PollOutcome,
         memory: Memory,
         now: Instant,
         sink: &mut dyn Sink,
     ) -> bool {
+        let discovery = &mut self.discovery;
+        discovery.under_way -= 1;
+        let answered = outcome.report.is_some();
+        if let Some(running) = discovery.running(kind) {
+            running.sweep.ended(&candidate, answered);
+        }
         let Some(report) = outcome.report else {
+            if kind == Kind::Sweep
+                && candidate.attempt == 0
+                && let Some(hints) = &mut discovery.hints
+            {
+                hints.request(candidate.address.ip());
+            }
             return true;
         };
+        let (range, address) = (candidate.range, candidate.address);
         if !outcome.is_printer || outcome.do_not_touch {
             tracing::debug!(%address, do_not_touch = outcome.do_not_touch, "answers, but is not polled");
             return true;
         }
         add(&self.status.counters().polls, 1);
         let report = self.finished_report(report, now);
-        let Some(id) = self.devices.found(range, address, &report, now) else {
-            tracing::debug!(%address, "a second address of a device that is already polled");
-            return true;
+        let id = match self.devices.found(range, address, &report, now) {
+            Found::New(id) | Found::Here(id) => id,
+            Found::Moved(id, from) => {
+                self.discovery.searches.found(range, from.ip());
+                id
+            }
+            Found::Elsewhere => {
+                tracing::debug!(%address, "a second address of a device that is already polled, or its new one: that is looked at now");
+                return true;
+            }
         };
+        if let Some(running) = self.discovery.running(kind) {
+            running.found += 1;
+        }
         self.devices.answered(id, now);
         let device = self.devices.get_mut(id);
         device.memory = memory;
         device.plan = outcome.plan;
         let handle = device.handle.clone();
         tracing::debug!(%address, handle, model = report.identity.model, "found a printer");
-        self.schedule.did(device, Depth::Learn, now);
+        self.schedule.did(device, Reading::all(Depth::Learn), now);
         let next = self.schedule.next(self.devices.get(id), now);
-        self.devices.end(id, next);
+        self.devices.end(id, next, now);
         self.count_devices();
         sink.report(codec::model::DeviceReport { handle, ..report })
     }
+
+    /// Reads the lists of the ranges that were written to. What is no longer in them is not polled any more.
+    fn read_lists_again(&mut self) {
+        let mut has_changed = false;
+        for number in 0..self.ranges.len() {
+            let config = &mut self.ranges[number].config;
+            let Some(file) = config.file.as_mut().filter(|file| file.has_changed()) else {
+                continue;
+            };
+            let path = file.path().display().to_string();
+            match file.read() {
+                Ok(read) => {
+                    tracing::info!(path, "a list of devices has changed and was read again");
+                    has_changed = true;
+                    self.take_list(number, read);
+                }
+                Err(error) => {
+                    RangeFile::leave(file);
+                    tracing::warn!(path, error = %Chain(&error), "a list of devices has changed and cannot be taken: it stays as it was");
+                }
+            }
+        }
+        if has_changed {
+            self.leave_what_is_not_covered();
+        }
+    }
+
+    /// Takes the ranges that a list makes now. Ranges keep their numbers: what is gone is left empty.
+    fn take_list(&mut self, number: usize, read: Vec<crate::config::RangeConfig>) {
+        let own = format!("{} (", self.ranges[number].config.name);
+        for range in &mut self.ranges {
+            if range.config.name.starts_with(&own) && range.config.file.is_none() {
+                range.config.include.clear();
+                range.addresses = 0;
+            }
+        }
+        for config in read {
+            let range = Range::new(&config, &self.polling);
+            let known = (self.ranges.iter()).position(|known| known.config.name == config.name);
+            match known {
+                Some(at) => self.ranges[at] = range,
+                None => self.ranges.push(range),
+            }
+        }
+    }
+
+    /// Devices that no range has any more are not polled any more; those that another one has go there.
+    fn leave_what_is_not_covered(&mut self) {
+        let covered_by = |target: SocketAddr, range: usize| {
+            let covers = |range: &Range| range.config.covers(target.ip());
+            if covers(&self.ranges[range]) {
+                return Some(range);
+            }
+            self.ranges.iter().position(covers)
+        };
+        let changes: Vec<_> = (self.devices.iter())
+            .map(|(id, device)| (id, covered_by(device.target, device.range), device.range))
+            .filter(|(_, now, before)| *now != Some(*before))
+            .collect();
+        for (id, range, _) in changes {
+            match range {
+                Some(range) => self.devices.get_mut(id).range = range,
+                None => self.devices.leave(id),
+            }
+        }
+        self.count_devices();
+    }
+}
+
+impl Running {
+    const fn new(kind: Kind, sweep: Sweep, now: Instant) -> Self {
+        Self {
+            kind,
+            sweep,
+            began: now,
+            told: now,
+            found: 0,
+        }
+    }
+
+    /// Says how far it is, now and then.
+    fn tell(&mut self, now: Instant) {
+        if self.kind == Kind::Search || now < self.told + PROGRESS_INTERVAL {
+            return;
+        }
+        self.told = now;
+        let progress = self.sweep.progress();
+        let elapsed = now.duration_since(self.began);
+        let left = remaining(elapsed, &progress);
+        tracing::info!(
+            asked = progress.asked,
+            addresses = progress.addresses,
+            found = self.found,
+            addresses_per_second = (progress.attempts_done as f64 / elapsed.as_secs_f64()).round(),
+            seconds_left = left.map(|left| left.as_secs()),
+            "discovery goes on"
+        );
+    }
+}
+
+/// How the addresses of a range are asked at each attempt: one request each while nothing answers, and as often as any poll once
+/// something did.
+pub(super) fn attempts_of(poll: &PollOptions) -> Vec<Arc<PollOptions>> {
+    let attempts = 0..(SWEEP_ATTEMPTS as usize).min(poll.timeouts.len());
+    attempts
+        .map(|attempt| {
+            Arc::new(PollOptions {
+                timeouts: poll.timeouts[attempt..].to_vec(),
+                rounds_unanswered: 1,
+                ..poll.clone()
+            })
+        })
+        .collect()
+}
+
+/// How many addresses a range has.
+pub(super) fn addresses_of(config: &crate::config::RangeConfig) -> u64 {
+    addresses(SweepRange {
+        include: &config.include,
+        exclude: &config.exclude,
+    })
 }

@@ -27,6 +27,11 @@ impl Who {
         }
     }
 
+    /// Its MAC.
+    pub fn mac(&self) -> Option<&str> {
+        self.mac.as_deref()
+    }
+
     /// Whether what answered may be this device: nothing that it says contradicts.
     pub fn may_be(&self, identity: &Identity) -> bool {
         let of = |known: &Option<String>, said: &Option<String>| {

@@ -10,11 +10,11 @@ use poller::usm::{AuthProtocol, PrivProtocol, User};
 use toml::Spanned;
 
 use super::{Reader, Result};
+use crate::config::ranges::{RangeError, RangeFile};
 use crate::config::secret::Secret;
 use crate::config::{RangeConfig, RangeEntry, TrapsConfig, ranges, raw};
+use crate::upload::Chain;
 
-/// What discovery would have to sweep if every range of a file were full: more than a /8 is a typing error.
-const FILE_ENTRIES_MAX: usize = 100_000;
 /// Two threads listen on each address.
 const LISTEN_MAX: usize = 8;
 /// The shortest password that SNMPv3 takes (RFC 3414, 11.2).
@@ -176,23 +176,13 @@ impl Reader<'_> {
         }
     }
 
+    /// The range, and one more for each access of their own that lines of its file have.
     pub(super) fn range(
         &self,
         range: &Spanned<raw::Range>,
         credentials: &BTreeMap<String, Credential>,
-    ) -> Result<RangeConfig> {
+    ) -> Result<Vec<RangeConfig>> {
         let raw = range.get_ref();
-        let mut include = self.entries(&raw.include)?;
-        if let Some(file) = &raw.include_file {
-            include.extend(self.entries_of_file(file)?);
-        }
-        if include.is_empty() {
-            return Err(self.text.error(
-                &range.span(),
-                "the range is empty",
-                "at least one entry in `include` or `include_file`",
-            ));
-        }
         let chosen = match &raw.credentials {
             None if credentials.is_empty() => vec![
                 Credential::v2c("public", b"public"),
@@ -214,16 +204,36 @@ impl Reader<'_> {
                 })
                 .collect::<Result<_>>()?,
         };
-        Ok(RangeConfig {
+        let own = RangeConfig {
             name: raw.name.get_ref().clone(),
-            include,
-            exclude: self.entries(&raw.exclude)?,
+            include: self.entries(&raw.include, RangeEntry::parse)?,
+            exclude: self.entries(&raw.exclude, RangeEntry::parse_excluded)?,
             transport: self.word(
                 &raw.transport,
                 Transport::Udp,
                 &[("udp", Transport::Udp), ("tcp", Transport::Tcp)],
             )?,
             credentials: chosen,
+            file: None,
+        };
+        let Some(file) = &raw.include_file else {
+            if own.include.is_empty() {
+                return Err(self.text.error(
+                    &range.span(),
+                    "the range is empty",
+                    "at least one entry in `include` or `include_file`",
+                ));
+            }
+            return Ok(vec![own]);
+        };
+        let known = credentials.values().cloned().collect();
+        let list = RangeFile::new(self.path(file), own, known);
+        list.read().map_err(|error| {
+            self.text.error(
+                &file.span(),
+                Chain(&error).to_string(),
+                "a CSV file with a range in the first column of each line, or in one that is called \"address\"",
+            )
         })
     }
 
@@ -276,69 +286,15 @@ impl Reader<'_> {
     pub(super) fn entries(
         &self,
         texts: &Option<Spanned<Vec<Spanned<String>>>>,
+        parse: fn(&str) -> std::result::Result<RangeEntry, RangeError>,
     ) -> Result<Vec<RangeEntry>> {
-        texts
-            .as_ref()
-            .map_or(&[][..], |texts| texts.get_ref())
-            .iter()
-            .map(|text| {
-                RangeEntry::parse(text.get_ref()).ok_or_else(|| {
-                    self.text
-                        .error(&text.span(), "not a range", ranges::RANGE_FORM)
-                })
+        let texts = texts.as_ref().map_or(&[][..], |texts| texts.get_ref());
+        let entries = texts.iter().map(|text| {
+            parse(text.get_ref()).map_err(|error| {
+                self.text
+                    .error(&text.span(), error.to_string(), ranges::RANGE_FORM)
             })
-            .collect()
+        });
+        entries.collect()
     }
-
-    /// A CSV file whose first column holds entries; a first line that is none is taken for headings.
-    pub(super) fn entries_of_file(&self, file: &Spanned<String>) -> Result<Vec<RangeEntry>> {
-        let path = self.path(file);
-        let refused = |line: u64, problem: &str| {
-            self.text.error(
-                &file.span(),
-                format!("{} line {line}: {problem}", path.display()),
-                "a CSV file with a range in the first column of each line",
-            )
-        };
-        let mut lines = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .comment(Some(b'#'))
-            .from_path(&path)
-            .map_err(|error| refused(0, &error.to_string()))?;
-        let mut entries = Vec::new();
-        for (at, record) in lines.records().enumerate() {
-            let record = record.map_err(|error| refused(at as u64 + 1, &error.to_string()))?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let first = record.get(0).unwrap_or_default().trim();
-            match RangeEntry::parse(first) {
-                Some(_) if entries.len() >= FILE_ENTRIES_MAX => {
-                    return Err(refused(line, "more than 100000 entries"));
-                }
-                Some(entry) if at > 0 || !is_heading(first) => entries.push(entry),
-                _ if at == 0 || first.is_empty() => {}
-                _ => return Err(refused(line, &format!("not a range: {first:?}"))),
-            }
-        }
-        Ok(entries)
-    }
-}
-
-/// Words that head the first column of the lists people export.
-fn is_heading(text: &str) -> bool {
-    [
-        "address",
-        "addresses",
-        "ip",
-        "ip-address",
-        "ip_address",
-        "host",
-        "hostname",
-        "name",
-        "range",
-        "network",
-        "device",
-        "printer",
-    ]
-    .contains(&text.to_ascii_lowercase().as_str())
 }
