@@ -38,6 +38,10 @@ pub const FORBIDDEN: &[(&str, &str)] = &[
         "HP jobs: names, users, applications",
     ),
     ("1.3.6.1.4.1.1347.47", "Kyocera jobs and logs"),
+    (
+        "1.3.6.1.4.1.367.3.2.1.3",
+        "Ricoh jobs: documents, users, hosts",
+    ),
     ("1.3.6.1.4.1.1347.40.26", "Kyocera SNMP communities"),
     (
         "1.3.6.1.4.1.1248.1.2.2.44",
@@ -158,15 +162,20 @@ pub fn of_profile(profile: &Profile) -> Vec<(Oid, String)> {
     }
     for known in &profile.supplies.known {
         for source in known.sources() {
-            add(&mut list, source, &format!("{name}: level of {}", known.kind));
+            add(
+                &mut list,
+                source,
+                &format!("{name}: level of {}", known.kind),
+            );
         }
     }
     let details = profile.supplies.details.iter();
-    list.extend(
-        details
-            .flat_map(Details::columns)
-            .map(|column| (column.clone(), format!("{name}: part and serial of supplies"))),
-    );
+    list.extend(details.flat_map(Details::columns).map(|column| {
+        (
+            column.clone(),
+            format!("{name}: part and serial of supplies"),
+        )
+    }));
     for (table, columns) in &profile.table {
         let columns = columns.columns();
         list.extend(columns.map(|column| (column.clone(), format!("{name}: table {table}"))));

@@ -81,6 +81,7 @@ const KINDS: &[(SupplyType, &[&str])] = &[
             "drum",
             "photoconduct",
             "imaging unit",
+            "unità imaging",
             "imaging kit",
             "image unit",
             "trommel",

@@ -52,7 +52,8 @@ fn an_error_names_its_line() {
 
 #[test]
 fn a_line_that_is_no_variable_costs_no_other() {
-    let text = b"1.3.6.1.1|65|6git3159\n1.3.6.1.2|2|7\n1.3.6.1.2.1.1.1.0 = STRING: x\n1.3.6.1.3|4|good\n";
+    let text =
+        b"1.3.6.1.1|65|6git3159\n1.3.6.1.2|2|7\n1.3.6.1.2.1.1.1.0 = STRING: x\n1.3.6.1.3|4|good\n";
     let recording = Recording::parse(text).unwrap();
     assert_eq!(recording.variables().len(), 2);
     let lines = recording.skipped().iter().map(|error| error.line);
