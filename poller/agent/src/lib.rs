@@ -6,6 +6,8 @@
 //! | [`spool`] | sealed reports on disk until the manager has given a receipt for each |
 //! | [`upload`] | every report from the spool to the manager until its receipt |
 //! | [`clock`] | the time of day and the uptime |
+//! | [`hints`] | signs of life beside SNMP |
+//! | [`mdns`] | printers that announce themselves |
 //! | [`snmp`] | the SNMP source: discovery, schedules, polls |
 //! | `collect` | device reports gathered, split into streams, encoded once, sealed |
 //! | `deltas` | what a report may leave out |
@@ -21,6 +23,8 @@ pub mod clock;
 mod collect;
 pub mod config;
 mod deltas;
+pub mod hints;
+pub mod mdns;
 pub mod names;
 mod run;
 pub mod snmp;
@@ -31,6 +35,7 @@ pub mod stop;
 pub mod upload;
 
 pub use config::AgentConfig;
-pub use run::{RunError, run, run_observed};
+pub use run::{Control, RunError, run, run_controlled, run_observed};
+pub use snmp::profiles::Reload;
 pub use status::StatusHandle;
 pub use stop::StopHandle;

@@ -15,9 +15,10 @@ use crate::config::AgentConfig;
 use crate::deltas::Wanted;
 use crate::names::Names;
 use crate::snmp::SnmpSource;
+use crate::snmp::profiles::Reload;
 use crate::source::{Sink, Source};
 use crate::spool::{Spool, SpoolError};
-use crate::status::StatusHandle;
+use crate::status::{StatusHandle, Teller};
 use crate::stop::StopHandle;
 use crate::upload::http::{HttpError, HttpTransport};
 use crate::upload::{Chain, NeedFull, UploadOptions, Uploader};
@@ -61,15 +62,42 @@ pub fn run(config: AgentConfig, stop: StopHandle) -> Result<(), RunError> {
 ///
 /// # Errors
 /// As [`run`].
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "an agent owns its configuration; callers hand it over"
-)]
 pub fn run_observed(
     config: AgentConfig,
     stop: StopHandle,
     status: StatusHandle,
 ) -> Result<(), RunError> {
+    run_controlled(
+        config,
+        Control {
+            stop,
+            status,
+            reload: Reload::default(),
+        },
+    )
+}
+
+/// The handles on a running agent.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    /// Ends it.
+    pub stop: StopHandle,
+    /// Says what it does.
+    pub status: StatusHandle,
+    /// Has it read its device profiles anew.
+    pub reload: Reload,
+}
+
+/// Like [`run`], with all handles on the agent.
+///
+/// # Errors
+/// As [`run`].
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "an agent owns its configuration; callers hand it over"
+)]
+pub fn run_controlled(config: AgentConfig, control: Control) -> Result<(), RunError> {
+    let Control { stop, status, .. } = control.clone();
     let clock = Clock::new();
     let profiles = Arc::new(ProfileSet::load(
         config.polling.profiles_directory.as_deref(),
@@ -80,8 +108,8 @@ pub fn run_observed(
     let (names, names_thread) = Names::start(&config.names).map_err(started("reverse DNS"))?;
     let (events, reports) = sync_channel(REPORTS_QUEUED_MAX);
 
-    let snmp = SnmpSource::start(&config, profiles, clock, status.clone(), stop.clone())
-        .map_err(started("the SNMP source"))?;
+    let snmp =
+        SnmpSource::start(&config, profiles, clock, control).map_err(started("the SNMP source"))?;
     let sources = vec![SourceThread::start(Box::new(snmp), &events, &stop)?];
     let wanted: Vec<_> = sources
         .iter()
@@ -118,6 +146,13 @@ pub fn run_observed(
         ranges = config.ranges.len(),
         "the agent runs"
     );
+    let teller = Teller::start(
+        agent.as_str(),
+        config.spool.directory.clone(),
+        &status,
+        &stop,
+    )
+    .map_err(started("the status thread"))?;
     let waking = Arc::clone(&uploader);
     let mut collector = Collector::new(Setup {
         agent,
@@ -144,6 +179,7 @@ pub fn run_observed(
         source.join();
     }
     drop(collector);
+    teller.join();
     match Arc::try_unwrap(uploader) {
         Ok(uploader) => uploader.join(),
         Err(_) => tracing::error!("the uploader is still in use; it ends by itself"),

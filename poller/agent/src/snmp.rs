@@ -4,9 +4,12 @@
 //! |---|---|
 //! | [`devices`] | what is known of each device, by its handle and its address |
 //! | [`schedule`] | when a device is read next, and how much of it |
+//! | `told` | traps: devices that tell when they want to be asked |
+//! | [`profiles`] | device profiles that change while the agent runs |
 //! | `polls` | asking a device, and what comes of it |
 //! | `kept`, `snapshot` | what is kept over restarts |
-//! | `sweeping`, [`sweep`] | discovery: when and how much at once; the addresses still to ask |
+//! | `sweeping` | discovery: when a sweep begins, how much of it is under way, what is found |
+//! | `search` | where devices that fell silent are searched for |
 //! | `who` | whether who answers is who answered before |
 //!
 //! What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
@@ -15,39 +18,42 @@
 pub mod devices;
 mod kept;
 mod polls;
+pub mod profiles;
 pub mod schedule;
+mod search;
 mod snapshot;
-pub mod sweep;
 mod sweeping;
+mod told;
 mod who;
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use poller::device::DevicePoll;
+use poller::discovery::Candidate;
 use poller::driver::{DriverChoice, Fleet, FleetOptions};
-use poller::engine::{Finished, Pace, PollOptions, SNMP_PORT};
+use poller::engine::{Finished, Pace, PollOptions};
 use poller::profile::ProfileSet;
+use poller::trap::Notification;
 
 use crate::clock::Clock;
 use crate::config::{AgentConfig, PollingConfig, RangeConfig};
+use crate::run::Control;
 use crate::source::{Sink, Source};
 use crate::status::StatusHandle;
 use crate::stop::StopHandle;
 use devices::Devices;
 use kept::SNAPSHOT_INTERVAL;
+use profiles::{Digests, Watch};
 use schedule::Schedule;
-use sweep::Sweep;
-use sweeping::SWEEP_AT_ONCE_MAX;
+use sweeping::{Discovery, Kind, SWEEP_AT_ONCE_MAX};
+use told::Told;
 
 /// The queue in front of the driver: what is under way is bounded here, so it never fills.
 const FLEET_QUEUE_MAX: usize = 16_384;
-/// A sweep asks each address so often: one lost datagram is not a missed printer.
-const SWEEP_ATTEMPTS: u32 = 2;
 /// What is known of the devices, in the spool's folder.
 const SNAPSHOT_FILE: &str = "devices.snapshot";
 /// Devices of an earlier life are polled within this, however long their interval.
@@ -60,11 +66,19 @@ const IDLE: Duration = Duration::from_secs(1);
 enum Token {
     /// A known device.
     Device(devices::Id),
-    /// An address of this range.
-    Sweep(usize),
+    /// An address of a sweep.
+    Sweep(Kind, Candidate),
 }
 
 type Done = Finished<Token, DevicePoll>;
+
+/// What the source waits for.
+enum Event {
+    /// A poll ended.
+    Ended(Box<Done>),
+    /// A device told something.
+    Told(Box<Notification>),
+}
 
 /// The SNMP source.
 pub struct SnmpSource {
@@ -72,17 +86,22 @@ pub struct SnmpSource {
     polling: PollingConfig,
     profiles: Arc<ProfileSet>,
     fleet: Fleet<Token, DevicePoll>,
-    done: Receiver<Done>,
+    happened: Receiver<Event>,
     /// For polls that the driver did not take.
-    ended: Sender<Done>,
+    events: Sender<Event>,
+    told: Option<Told>,
+    watch: Watch,
+    digests: Digests,
     devices: Devices,
     schedule: Schedule,
     snapshot: PathBuf,
     snapshot_due: Instant,
-    sweep: Option<Sweep>,
-    sweep_due: Instant,
-    sweeping: usize,
+    discovery: Discovery,
     polling_now: usize,
+    /// Of all that is asked: what is asked by TCP.
+    tcp_now: usize,
+    /// Quiet hours held a moment ago.
+    was_quiet: bool,
     clock: Clock,
     status: StatusHandle,
     stop: StopHandle,
@@ -92,7 +111,9 @@ pub struct SnmpSource {
 struct Range {
     config: RangeConfig,
     poll: Arc<PollOptions>,
-    sweep: Arc<PollOptions>,
+    /// For each attempt of a sweep.
+    sweep: Vec<Arc<PollOptions>>,
+    addresses: u64,
 }
 
 impl SnmpSource {
@@ -104,11 +125,15 @@ impl SnmpSource {
         config: &AgentConfig,
         profiles: Arc<ProfileSet>,
         clock: Clock,
-        status: StatusHandle,
-        stop: StopHandle,
+        Control {
+            stop,
+            status,
+            reload,
+        }: Control,
     ) -> io::Result<Self> {
-        let (sender, done) = channel();
-        let finished = sender.clone();
+        let now = Instant::now();
+        let (events, happened) = channel();
+        let finished = events.clone();
         let options = FleetOptions {
             driver: if config.polling.io_uring {
                 DriverChoice::Auto
@@ -125,9 +150,10 @@ impl SnmpSource {
         };
         let fleet = Fleet::start(options, move |poll| {
             // The source is gone: so is whoever wanted to know.
-            let _ = finished.send(poll);
+            let _ = finished.send(Event::Ended(Box::new(poll)));
         })?;
         tracing::info!(driver = fleet.driver_name(), "the SNMP source runs");
+        let told = Told::start(&config.traps, &events, &status, now)?;
         let ranges = config
             .ranges
             .iter()
@@ -136,24 +162,48 @@ impl SnmpSource {
         let mut source = Self {
             ranges,
             polling: config.polling.clone(),
+            digests: Digests::of(&profiles),
             profiles,
             fleet,
-            done,
-            ended: sender,
+            happened,
+            events,
+            told,
+            watch: Watch::new(config.polling.profiles_directory.clone(), reload, now),
             devices: Devices::default(),
-            schedule: Schedule::new(config.schedule.clone()),
+            schedule: Schedule::new(config.schedule.clone(), now),
             snapshot: config.spool.directory.join(SNAPSHOT_FILE),
             snapshot_due: Instant::now() + SNAPSHOT_INTERVAL,
-            sweep: None,
-            sweep_due: Instant::now(),
-            sweeping: 0,
+            discovery: Discovery::start(&config.discovery, config.polling.packets_per_second),
             polling_now: 0,
+            tcp_now: 0,
+            was_quiet: false,
             clock,
             status,
             stop,
         };
         source.restore(config.schedule.status.min(RESTORED_WITHIN_MAX));
         Ok(source)
+    }
+
+    /// Notices the end of quiet hours: what became due in them is polled at each device's own moment, not all at once.
+    fn mind_quiet(&mut self, is_quiet: bool, now: Instant) {
+        let was_quiet = std::mem::replace(&mut self.was_quiet, is_quiet);
+        if was_quiet == is_quiet {
+            return;
+        }
+        if is_quiet {
+            tracing::info!("quiet hours: nothing is polled");
+            return;
+        }
+        let overdue: Vec<_> = (self.devices.waiting())
+            .filter(|(_, due)| *due <= now)
+            .map(|(id, _)| id)
+            .collect();
+        tracing::info!(devices = overdue.len(), "quiet hours are over");
+        for id in overdue {
+            let soon = self.schedule.own_moment(self.devices.get(id), now);
+            self.devices.put_off(id, soon);
+        }
     }
 }
 
@@ -166,31 +216,35 @@ impl Source for SnmpSource {
         if now >= self.snapshot_due {
             self.save(now);
         }
-        let until = match self.schedule.quiet_until(now, self.clock.now()) {
+        self.reload_profiles(now);
+        self.mind_traps(now);
+        let quiet_until = self.schedule.quiet_until(now, self.clock.now());
+        self.mind_quiet(quiet_until.is_some(), now);
+        let until = match quiet_until {
             Some(until) => Some(until),
             None => {
                 let poll_due = self.poll_due(now);
-                self.begin_sweep(now);
-                self.go_on_sweeping(now);
-                let sweep_due = self.sweep.is_none().then_some(self.sweep_due);
-                [poll_due, sweep_due].into_iter().flatten().min()
+                self.sweep(now);
+                [poll_due, self.discovery.due()].into_iter().flatten().min()
             }
         };
         let wait = until
             .map_or(IDLE, |until| until.saturating_duration_since(now))
             .min(IDLE);
-        // One that ended wakes, and with it all that ended meanwhile.
-        match self.done.recv_timeout(wait) {
-            Ok(first) => {
-                let mut next = Some(first);
-                while let Some(done) = next {
-                    if !self.finish(done, Instant::now(), sink) || self.stop.is_stopped() {
-                        break;
-                    }
-                    next = self.done.try_recv().ok();
+        // What happens wakes, and with it is taken in all that happened meanwhile.
+        let mut next = self.happened.recv_timeout(wait).ok();
+        while let Some(event) = next {
+            let goes_on = match event {
+                Event::Ended(done) => self.finish(*done, Instant::now(), sink),
+                Event::Told(notification) => {
+                    self.hear(&notification, Instant::now());
+                    true
                 }
+            };
+            if !goes_on || self.stop.is_stopped() {
+                break;
             }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            next = self.happened.try_recv().ok();
         }
         Instant::now()
     }
@@ -208,34 +262,21 @@ impl Source for SnmpSource {
 
 impl Range {
     fn new(config: &RangeConfig, polling: &PollingConfig) -> Self {
-        let timeouts = |attempts: u32| {
-            (0..attempts)
-                .map(|attempt| polling.timeout * 2_u32.pow(attempt))
-                .collect()
-        };
+        let attempts = 0..=polling.retries;
         let poll = PollOptions {
             credentials: config.credentials.clone(),
-            timeouts: timeouts(polling.retries + 1),
+            timeouts: attempts
+                .map(|attempt| polling.timeout * 2_u32.pow(attempt))
+                .collect(),
             ..PollOptions::default()
-        };
-        let sweep = PollOptions {
-            timeouts: timeouts(SWEEP_ATTEMPTS.min(polling.retries + 1)),
-            ..poll.clone()
         };
         Self {
             config: config.clone(),
+            sweep: sweeping::attempts_of(&poll),
+            addresses: sweeping::addresses_of(config),
             poll: Arc::new(poll),
-            sweep: Arc::new(sweep),
         }
     }
 }
 
-/// An address as it stands in reports: without a port unless that is not 161.
-#[must_use]
-pub fn shown(target: SocketAddr) -> String {
-    if target.port() == SNMP_PORT {
-        target.ip().to_string()
-    } else {
-        target.to_string()
-    }
-}
+pub use poller::discovery::shown;

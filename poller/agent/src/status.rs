@@ -5,6 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use codec::key::{ReportKey, Stream};
 use codec::time::Timestamp;
+use poller::device::Depth;
+use poller::engine::PollStats;
+use serde::{Deserialize, Serialize};
+
+mod file;
+mod teller;
+
+pub use file::{File, read_file};
+pub(crate) use teller::Teller;
+
+/// What IPv4 and UDP put in front of each message (RFC 791, RFC 768).
+const HEADER_BYTES: u64 = 20 + 8;
 
 /// A handle on an agent's counters; clones share them.
 #[derive(Clone, Debug, Default)]
@@ -13,12 +25,14 @@ pub struct StatusHandle {
 }
 
 /// One consistent enough reading of all counters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Addresses that the running (or last) sweep asked, and how many it will have asked at its end.
     pub discovery_asked: u64,
     /// See [`Status::discovery_asked`].
     pub discovery_total: u64,
+    /// Addresses that the last sweep found alive and that answer no SNMP, where signs of life are asked for.
+    pub discovery_alive_silent: u64,
     /// Devices that are polled.
     pub devices_known: u64,
     /// Devices whose last poll was answered.
@@ -27,8 +41,14 @@ pub struct Status {
     pub polls: u64,
     /// Polls that were not.
     pub polls_unanswered: u64,
+    /// Of each depth, from the shallowest: answered polls, and the bytes they took on the network.
+    pub depths: [DepthStatus; 4],
     /// Device reports that were sealed.
     pub device_reports_sealed: u64,
+    /// Traps and informs.
+    pub traps: TrapStatus,
+    /// Why the device profiles in the folder cannot be used, if they cannot: those read before are in force.
+    pub profiles_error: Option<String>,
     /// Of each stream, in the order of [`Stream::ALL`].
     pub streams: [StreamStatus; 2],
     /// The last receipt.
@@ -37,8 +57,38 @@ pub struct Status {
     pub delivery_error: Option<String>,
 }
 
+/// Polls of one depth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DepthStatus {
+    /// That were answered.
+    pub polls: u64,
+    /// Messages sent and received for them.
+    pub messages: u64,
+    /// The bytes of those, with the headers of IPv4 and UDP.
+    pub bytes: u64,
+}
+
+/// What devices told by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrapStatus {
+    /// Reasons to ask.
+    pub heard: u64,
+    /// Polls that they led to.
+    pub polls: u64,
+    /// No reasons to ask.
+    pub ignored: u64,
+    /// From addresses that no range has.
+    pub strange: u64,
+    /// Dropped: more than may be told.
+    pub flood: u64,
+    /// Dropped: of an unknown community or user.
+    pub refused: u64,
+    /// Dropped: no notification.
+    pub malformed: u64,
+}
+
 /// What a stream of the spool holds and what became of its reports since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamStatus {
     /// Reports that wait for a receipt.
     pub waiting_reports: u64,
@@ -59,11 +109,22 @@ pub struct StreamStatus {
 pub(crate) struct Counters {
     pub discovery_asked: AtomicU64,
     pub discovery_total: AtomicU64,
+    pub discovery_alive_silent: AtomicU64,
     pub devices_known: AtomicU64,
     pub devices_answering: AtomicU64,
     pub polls: AtomicU64,
     pub polls_unanswered: AtomicU64,
+    depths: [DepthCounters; 4],
     pub device_reports_sealed: AtomicU64,
+    pub traps_heard: AtomicU64,
+    pub traps_polls: AtomicU64,
+    pub traps_ignored: AtomicU64,
+    pub traps_strange: AtomicU64,
+    pub traps_flood: AtomicU64,
+    /// Of `flood`: those for which the source had no room.
+    pub traps_dropped_here: AtomicU64,
+    pub traps_refused: AtomicU64,
+    pub traps_malformed: AtomicU64,
     pub streams: [StreamCounters; 2],
     last: Mutex<Last>,
 }
@@ -73,6 +134,15 @@ pub(crate) struct Counters {
 struct Last {
     receipt: Option<(Timestamp, ReportKey)>,
     error: Option<String>,
+    profiles_error: Option<String>,
+}
+
+/// A depth's counters.
+#[derive(Debug, Default)]
+struct DepthCounters {
+    polls: AtomicU64,
+    messages: AtomicU64,
+    bytes: AtomicU64,
 }
 
 /// A stream's counters.
@@ -101,11 +171,23 @@ impl StatusHandle {
         Status {
             discovery_asked: read(&counters.discovery_asked),
             discovery_total: read(&counters.discovery_total),
+            discovery_alive_silent: read(&counters.discovery_alive_silent),
             devices_known: read(&counters.devices_known),
             devices_answering: read(&counters.devices_answering),
             polls: read(&counters.polls),
             polls_unanswered: read(&counters.polls_unanswered),
+            depths: [0, 1, 2, 3].map(|at| counters.depths[at].read()),
             device_reports_sealed: read(&counters.device_reports_sealed),
+            traps: TrapStatus {
+                heard: read(&counters.traps_heard),
+                polls: read(&counters.traps_polls),
+                ignored: read(&counters.traps_ignored),
+                strange: read(&counters.traps_strange),
+                flood: read(&counters.traps_flood) + read(&counters.traps_dropped_here),
+                refused: read(&counters.traps_refused),
+                malformed: read(&counters.traps_malformed),
+            },
+            profiles_error: last.profiles_error,
             streams: [0, 1].map(|at| counters.streams[at].read()),
             receipt_last: last.receipt,
             delivery_error: last.error,
@@ -128,10 +210,32 @@ impl Counters {
     /// A delivery succeeded.
     pub fn delivered(&self, at: Timestamp, key: ReportKey) {
         add(&self.stream(key.stream).receipts, 1);
-        *self.last() = Last {
-            receipt: Some((at, key)),
-            error: None,
-        };
+        let mut last = self.last();
+        last.receipt = Some((at, key));
+        last.error = None;
+    }
+
+    /// The profiles were read anew, or could not be.
+    pub fn profiles(&self, error: Option<String>) {
+        self.last().profiles_error = error;
+    }
+
+    /// A poll was answered; `depth` is how deep it was.
+    pub fn polled(&self, depth: Depth, stats: &PollStats) {
+        let counters = &self.depths[match depth {
+            Depth::Heartbeat => 0,
+            Depth::Steady => 1,
+            Depth::Full => 2,
+            Depth::Learn => 3,
+        }];
+        let messages = u64::from(stats.requests) + u64::from(stats.responses);
+        add(&counters.polls, 1);
+        add(&counters.messages, messages);
+        let headers = messages * HEADER_BYTES;
+        add(
+            &counters.bytes,
+            stats.bytes_sent + stats.bytes_received + headers,
+        );
     }
 
     /// A delivery failed.
@@ -142,6 +246,16 @@ impl Counters {
 
     fn last(&self) -> MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DepthCounters {
+    fn read(&self) -> DepthStatus {
+        DepthStatus {
+            polls: read(&self.polls),
+            messages: read(&self.messages),
+            bytes: read(&self.bytes),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use codec::key::Stream;
 use codec::model::Report;
-use support::{Got, Manager, Running, platen_agent, wait_until, write_config};
+use support::{Got, Manager, Running, newest, platen_agent, wait_until, write_config};
 
 fn start(config: &std::path::Path) -> Running {
     let child = platen_agent()
@@ -17,11 +17,6 @@ fn start(config: &std::path::Path) -> Running {
         .stderr(Stdio::null())
         .spawn();
     Running(child.unwrap())
-}
-
-fn newest(got: &Got, stream: Stream) -> Option<&Report> {
-    let mut of_stream = got.reports.iter().filter(|((of, _), _)| *of == stream);
-    of_stream.next_back().map(|(_, (_, report))| report)
 }
 
 fn pages(got: &Got) -> Option<u64> {

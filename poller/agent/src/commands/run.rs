@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use agent::{AgentConfig, StopHandle};
+use agent::{AgentConfig, Control};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{Failure, LOG_RUN, Outcome, start_log};
@@ -31,22 +31,28 @@ pub fn run(args: &RunArgs, log: Option<&str>) -> Outcome {
             args.config.display()
         )));
     }
-    let stop = StopHandle::new();
-    stop_on_signals(&stop)?;
-    agent::run(config, stop)?;
+    let control = Control::default();
+    heed_signals(&control)?;
+    agent::run_controlled(config, control)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first signal stops in order; a second one ends at once.
+/// The first signal to end stops in order; a second one ends at once. SIGHUP has the device profiles read anew.
 #[cfg(unix)]
-fn stop_on_signals(stop: &StopHandle) -> Result<(), Failure> {
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-    let stop = stop.clone();
+fn heed_signals(control: &Control) -> Result<(), Failure> {
+    use signal_hook::consts::SIGHUP;
+
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let Control { stop, reload, .. } = control.clone();
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             let mut is_second = false;
             for signal in signals.forever() {
+                if signal == SIGHUP {
+                    reload.ask();
+                    continue;
+                }
                 if is_second {
                     // 128 and the signal's number, as shells say it.
                     std::process::exit(128 + signal);
@@ -61,7 +67,7 @@ fn stop_on_signals(stop: &StopHandle) -> Result<(), Failure> {
 
 /// The first signal stops in order. Without an iterator of signals here, a flag is looked at.
 #[cfg(not(unix))]
-fn stop_on_signals(stop: &StopHandle) -> Result<(), Failure> {
+fn heed_signals(control: &Control) -> Result<(), Failure> {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
@@ -72,7 +78,7 @@ fn stop_on_signals(stop: &StopHandle) -> Result<(), Failure> {
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&flag))?;
         signal_hook::flag::register(signal, Arc::clone(&flag))?;
     }
-    let stop = stop.clone();
+    let stop = control.stop.clone();
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {

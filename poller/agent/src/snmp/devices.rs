@@ -4,22 +4,44 @@
 //! it when its address changes. What always holds: one handle has one device, and one address has one device; and who answers
 //! with another serial number, else another MAC, else as another model, is never taken for the device that was there before.
 
+mod moves;
+
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use codec::id::DeviceId;
-use codec::model::{DeviceReport, Identity};
-use poller::device::Plan;
+use codec::model::Identity;
+use poller::device::{Depth, Plan};
 use poller::engine::Memory;
 
-use super::schedule::Dues;
-use super::snapshot::Saved;
+use super::schedule::{Dues, Reading};
+use super::snapshot::{Moment, Saved};
 use super::who::Who;
+use moves::Sighted;
+pub use moves::{Found, Heard, Noted};
 
 /// A device's place in the table; used again after the device is gone.
 pub type Id = usize;
+
+/// A device sends its traps before its tables say the same, and some at once: it is asked so long after the first of them …
+const TOLD_SETTLE: Duration = Duration::from_millis(300);
+/// … and no sooner than this after it was last asked for that reason, however often it tells.
+const TOLD_PAUSE: Duration = Duration::from_secs(10);
+
+/// What a device's next poll should do beside what is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Read all that changes: a heartbeat saw something move.
+    pub steady: bool,
+    /// Read the tables: the manager lacks its base.
+    pub full: bool,
+    /// Read everything anew: its profile has changed.
+    pub learn: bool,
+    /// Read what an alert is about: the device told of one.
+    pub told: bool,
+}
 
 /// What is known of a device.
 #[derive(Debug)]
@@ -36,19 +58,46 @@ pub struct Device {
     pub plan: Option<Plan>,
     /// When it is due for what.
     pub dues: Dues,
-    /// A heartbeat saw something move.
-    pub wants_steady: bool,
-    /// The manager lacks its base.
-    pub wants_full: bool,
+    /// What else its next poll should do.
+    pub wants: Wants,
+    /// What the poll under way reads.
+    pub reading: Reading,
     failures: u32,
     answered_at: Instant,
     who: Who,
     polling: bool,
-    /// Only the newest entry in the timeline counts.
-    stamp: u64,
+    /// When it was last asked because it told of something.
+    told_at: Option<Instant>,
+    /// Only the entry in the timeline that says this counts.
+    due: Option<Instant>,
+    /// It answered at another address while its own was not known to be given up.
+    sighted: Option<Sighted>,
+    /// Since when its address is where another device was, and nobody has proved it yet.
+    guessed_at: Option<Instant>,
 }
 
 impl Device {
+    fn new(handle: String, target: SocketAddr, range: usize, who: Who, now: Instant) -> Self {
+        Self {
+            handle,
+            target,
+            range,
+            memory: Memory::default(),
+            plan: None,
+            dues: Dues::default(),
+            wants: Wants::default(),
+            reading: Reading::all(Depth::Learn),
+            failures: 0,
+            answered_at: now,
+            who,
+            polling: false,
+            told_at: None,
+            due: None,
+            sighted: None,
+            guessed_at: None,
+        }
+    }
+
     /// Polls in a row that got no answer.
     #[must_use]
     pub const fn failures(&self) -> u32 {
@@ -73,17 +122,12 @@ impl Device {
         // The upper bits are the well-mixed ones.
         f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX)
     }
-}
 
-/// Who answered at a device's address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
-    /// The device.
-    Same,
-    /// Another one: the address has changed hands.
-    Other,
-    /// A device that is polled, and answers, at another address.
-    Twin,
+    /// When it is asked for what it tells now.
+    fn told_due(&self, now: Instant) -> Instant {
+        let soon = now + TOLD_SETTLE;
+        self.told_at.map_or(soon, |at| soon.max(at + TOLD_PAUSE))
+    }
 }
 
 /// All devices.
@@ -91,10 +135,10 @@ pub enum Noted {
 pub struct Devices {
     slots: Vec<Option<Device>>,
     free: Vec<Id>,
-    by_target: HashMap<SocketAddr, Id>,
+    by_target: BTreeMap<SocketAddr, Id>,
     by_handle: HashMap<String, Id>,
-    timeline: BinaryHeap<Reverse<(Instant, Id, u64)>>,
-    stamps: u64,
+    by_mac: HashMap<String, Id>,
+    timeline: BinaryHeap<Reverse<(Instant, Id)>>,
     /// How many did not answer their last poll.
     silent: usize,
 }
@@ -149,10 +193,10 @@ impl Devices {
 
     /// The device that is due first and is not being polled, and when.
     pub fn next_due(&mut self) -> Option<(Instant, Id)> {
-        while let Some(Reverse((due, id, stamp))) = self.timeline.peek().copied() {
+        while let Some(Reverse((due, id))) = self.timeline.peek().copied() {
             let counts = self.slots[id]
                 .as_ref()
-                .is_some_and(|device| device.stamp == stamp && !device.polling);
+                .is_some_and(|device| device.due == Some(due) && !device.polling);
             if counts {
                 return Some((due, id));
             }
@@ -181,178 +225,135 @@ impl Devices {
         failures
     }
 
-    /// A poll of it begins.
-    pub fn begin(&mut self, id: Id) {
-        self.get_mut(id).polling = true;
+    /// A poll of it begins. What it tells from now on is a reason for another.
+    pub fn begin(&mut self, id: Id, reading: Reading, now: Instant) {
+        let device = self.get_mut(id);
+        device.polling = true;
+        device.reading = reading;
+        device.due = None;
+        device.wants.learn = false;
+        if std::mem::take(&mut device.wants.told) {
+            device.told_at = Some(now);
+        }
     }
 
-    /// A poll of it ended; it is due again at `next`.
-    pub fn end(&mut self, id: Id, next: Instant) {
-        self.get_mut(id).polling = false;
+    /// What the poll of it was for was not read: it is still wanted.
+    pub fn want_again(&mut self, id: Id) {
+        let device = self.get_mut(id);
+        device.wants.learn |= device.reading.depth == Depth::Learn;
+        device.wants.told |= device.reading.sections.alerts;
+    }
+
+    /// Everything about it is to be read anew, at `soon` unless it is asked sooner anyway.
+    pub fn want_learn(&mut self, id: Id, soon: Instant) {
+        let device = self.get_mut(id);
+        device.wants.learn = true;
+        if !device.polling && device.due.is_none_or(|due| due > soon) {
+            self.put_off(id, soon);
+        }
+    }
+
+    /// A poll of it ended; it is due again at `next`, or sooner if it told of something meanwhile.
+    pub fn end(&mut self, id: Id, next: Instant, now: Instant) {
+        let device = self.get_mut(id);
+        device.polling = false;
+        let next = match device.wants.told {
+            true => next.min(device.told_due(now)),
+            false => next,
+        };
         self.put_off(id, next);
     }
 
     /// It is due at `next` instead.
     pub fn put_off(&mut self, id: Id, next: Instant) {
-        self.stamps += 1;
-        let stamp = self.stamps;
-        self.get_mut(id).stamp = stamp;
-        self.timeline.push(Reverse((next, id, stamp)));
+        self.get_mut(id).due = Some(next);
+        self.timeline.push(Reverse((next, id)));
     }
 
-    /// A sweep found a printer. Gives its place, or `None` when it is already polled: here, or under another address where it
-    /// answers. One that fell silent elsewhere has moved here.
-    pub fn found(
-        &mut self,
-        range: usize,
-        target: SocketAddr,
-        report: &DeviceReport,
-        now: Instant,
-    ) -> Option<Id> {
-        let handle = handle_of(&report.identity, target);
-        let here = self.by_target.get(&target).copied();
-        let known = self.by_handle.get(&handle).copied();
-        match (known, here) {
-            (Some(known), _) if self.get(known).polling => None,
-            (_, Some(here)) if self.get(here).polling => None,
-            (Some(known), Some(here)) if known == here => Some(known),
-            (Some(known), _) if self.get(known).failures == 0 => None,
-            (Some(known), here) => {
-                if let Some(here) = here {
-                    self.remove(here);
-                }
-                let device = self.get_mut(known);
-                tracing::info!(handle, from = %device.target, to = %target, "a device has moved");
-                let from = std::mem::replace(&mut device.target, target);
-                device.range = range;
-                self.by_target.remove(&from);
-                self.by_target.insert(target, known);
-                Some(known)
-            }
-            // It says less of itself than it once did, or more, and nothing else: it keeps its name.
-            (None, Some(here)) if self.get(here).who.may_be(&report.identity) => {
-                self.get_mut(here).who.learn(&report.identity);
-                Some(here)
-            }
-            (None, here) => {
-                if let Some(here) = here {
-                    self.remove(here);
-                }
-                Some(self.insert(Device {
-                    handle,
-                    target,
-                    range,
-                    memory: Memory::default(),
-                    plan: None,
-                    failures: 0,
-                    answered_at: now,
-                    dues: Dues::default(),
-                    wants_steady: false,
-                    wants_full: false,
-                    who: Who::of(&report.identity),
-                    polling: false,
-                    stamp: 0,
-                }))
-            }
+    /// The device told that something happened: it is asked soon, once for all that it tells until then. Says whether that was not yet
+    /// the case.
+    pub fn told(&mut self, id: Id, now: Instant) -> bool {
+        let device = self.get_mut(id);
+        let is_first = !std::mem::replace(&mut device.wants.told, true);
+        let soon = device.told_due(now);
+        let is_sooner = !device.polling && device.due.is_none_or(|due| due > soon);
+        if is_sooner {
+            self.put_off(id, soon);
         }
+        is_first || is_sooner
     }
 
-    /// Looks at who answered the poll of a device. `whole`: the poll read all that it asked for; the model of one that broke off
-    /// may be made up of less than usual, and says nothing.
-    pub fn note(&mut self, id: Id, report: &DeviceReport, whole: bool, now: Instant) -> Noted {
-        let device = self.get_mut(id);
-        let stripped;
-        let identity = if whole {
-            &report.identity
-        } else {
-            stripped = Identity {
-                model: None,
-                ..report.identity.clone()
-            };
-            &stripped
-        };
-        if device.who.may_be(identity) {
-            device.who.learn(identity);
-            return Noted::Same;
-        }
-        let handle = handle_of(&report.identity, device.target);
-        if let Some(other) = self.by_handle.get(&handle).copied()
-            && other != id
-        {
-            let elsewhere = self.get(other);
-            if elsewhere.failures == 0 || elsewhere.polling {
-                return Noted::Twin;
-            }
-            self.remove(other);
-        }
-        let device = self.get_mut(id);
-        let before = std::mem::replace(&mut device.handle, handle.clone());
-        device.who = Who::of(identity);
-        device.plan = None;
-        device.dues = Dues::default();
-        device.answered_at = now;
-        self.by_handle.remove(&before);
-        self.by_handle.insert(handle, id);
-        Noted::Other
+    /// The devices at an address, whatever their ports.
+    pub fn at_address(&self, address: IpAddr) -> impl Iterator<Item = Id> {
+        let from = SocketAddr::new(address, 0);
+        let until = SocketAddr::new(address, u16::MAX);
+        self.by_target.range(from..=until).map(|(_, id)| *id)
+    }
+
+    /// All that are not being polled, with when they are due.
+    pub fn waiting(&self) -> impl Iterator<Item = (Id, Instant)> {
+        let devices = self.slots.iter().enumerate();
+        devices.filter_map(|(id, slot)| {
+            let device = slot.as_ref().filter(|device| !device.polling)?;
+            Some((id, device.due?))
+        })
+    }
+
+    /// All devices.
+    pub fn iter(&self) -> impl Iterator<Item = (Id, &Device)> {
+        let devices = self.slots.iter().enumerate();
+        devices.filter_map(|(id, slot)| Some((id, slot.as_ref()?)))
     }
 
     /// The manager lacks this device's base.
     pub fn want_full(&mut self, handle: &str) {
         if let Some(id) = self.by_handle.get(handle).copied() {
-            self.get_mut(id).wants_full = true;
+            self.get_mut(id).wants.full = true;
             if !self.get(id).polling {
                 self.put_off(id, Instant::now());
             }
         }
     }
 
-    /// Takes in a device of an earlier life, due at `due`. Not when its place or its name is taken.
-    pub fn restore(&mut self, saved: Saved, range: usize, answered_at: Instant, due: Instant) {
-        let Some(target) = saved.target() else { return };
+    /// Takes in a device of an earlier life; it is not due yet. `None` when its place or its name is taken.
+    pub fn restore(
+        &mut self,
+        saved: Saved,
+        range: usize,
+        answered_at: Instant,
+        now: Moment,
+    ) -> Option<Id> {
+        let target = saved.target()?;
         if self.by_target.contains_key(&target) || self.by_handle.contains_key(&saved.handle) {
-            return;
+            return None;
         }
-        let id = self.insert(Device {
-            memory: saved.memory(),
-            handle: saved.handle,
-            target,
-            range,
-            plan: saved.plan,
-            dues: Dues::default(),
-            wants_steady: false,
-            wants_full: false,
-            failures: 0,
-            answered_at,
-            who: saved.who,
-            polling: false,
-            stamp: 0,
-        });
-        self.put_off(id, due);
+        let memory = saved.memory(now);
+        let mut device = Device::new(saved.handle, target, range, saved.who, answered_at);
+        device.memory = memory;
+        device.plan = saved.plan;
+        Some(self.insert(device))
     }
 
-    /// All devices, to be kept over a restart. `now` and `now_unix_ms` are the same moment; `range_name` names a range.
+    /// All devices, to be kept over a restart. `now` and `moment` are the same; `range_name` names a range.
     pub fn to_save<'a>(
-        &self,
+        &'a self,
         now: Instant,
-        now_unix_ms: i64,
+        moment: Moment,
         range_name: impl Fn(usize) -> &'a str,
-    ) -> Vec<Saved> {
-        let devices = self.slots.iter().flatten();
-        devices
-            .map(|device| {
-                let age = now.saturating_duration_since(device.answered_at);
-                let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-                Saved::new(
-                    &device.handle,
-                    &device.who,
-                    device.target,
-                    range_name(device.range),
-                    now_unix_ms.saturating_sub(age_ms),
-                    device.plan.as_ref(),
-                    &device.memory,
-                )
-            })
-            .collect()
+    ) -> impl Iterator<Item = Saved> {
+        self.slots.iter().flatten().map(move |device| {
+            let age = now.saturating_duration_since(device.answered_at);
+            let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+            Saved::new(
+                (&device.handle, &device.who),
+                device.target,
+                range_name(device.range),
+                moment.unix_ms.saturating_sub(age_ms),
+                device.plan.as_ref(),
+                &device.memory,
+                moment,
+            )
+        })
     }
 
     /// Takes a device out.
@@ -363,6 +364,7 @@ impl Devices {
         let device = self.slots[id].take().expect("a device is removed once");
         self.by_target.remove(&device.target);
         self.by_handle.remove(&device.handle);
+        self.forget_mac(id, device.who.mac());
         self.silent -= usize::from(device.failures > 0);
         self.free.push(id);
         device
@@ -375,6 +377,7 @@ impl Devices {
         });
         self.by_target.insert(device.target, id);
         self.by_handle.insert(device.handle.clone(), id);
+        self.index_mac(id, device.who.mac().map(str::to_owned));
         self.slots[id] = Some(device);
         id
     }

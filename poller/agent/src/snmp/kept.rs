@@ -2,36 +2,43 @@
 
 use std::time::{Duration, Instant};
 
-use super::{SnmpSource, snapshot};
+use super::SnmpSource;
+use super::snapshot::{self, Moment, Reader};
 
 /// How often what is known of the devices is written down.
 pub(super) const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(600);
 
 impl SnmpSource {
-    /// Takes in the devices of an earlier life that are still within the configured ranges, due one by one within `within`.
+    /// Takes in the devices of an earlier life that are still within the configured ranges, due one by one within `within`. Those whose
+    /// profile is another one now are learned anew.
     pub(super) fn restore(&mut self, within: Duration) {
-        let saved = snapshot::read(&self.snapshot);
-        let count = u32::try_from(saved.len()).unwrap_or(u32::MAX).max(1);
-        let (now, now_ms) = (Instant::now(), self.clock.now().unix_ms);
-        for (number, device) in (0..).zip(saved) {
+        let Some(saved) = Reader::open(&self.snapshot) else {
+            return;
+        };
+        let changed = saved.digests.changed(&self.digests);
+        let (now, moment) = (Instant::now(), self.moment());
+        for device in saved {
             let Some(target) = device.target() else {
                 continue;
             };
             let range = self.ranges.iter().position(|range| {
                 range.config.name == device.range && range.config.covers(target.ip())
             });
-            let silent_ms = u64::try_from(now_ms - device.answered_at_unix_ms).unwrap_or(0);
-            let answered_at = now
-                .checked_sub(Duration::from_millis(silent_ms))
-                .unwrap_or(now);
-            if let Some(range) = range {
-                self.devices
-                    .restore(device, range, answered_at, now + within * number / count);
+            let silent_ms = moment.unix_ms.saturating_sub(device.answered_at_unix_ms);
+            let silent = Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0));
+            let answered_at = now.checked_sub(silent).unwrap_or(now);
+            if let Some(range) = range
+                && let Some(id) = self.devices.restore(device, range, answered_at, moment)
+            {
+                let phase = self.devices.get(id).phase();
+                self.devices.put_off(id, now + within.mul_f64(phase));
             }
         }
+        let relearned = self.relearn(&changed, now);
         if !self.devices.is_empty() {
             tracing::info!(
                 devices = self.devices.len(),
+                relearned,
                 "devices of an earlier life are polled at once"
             );
         }
@@ -42,13 +49,17 @@ impl SnmpSource {
     pub(super) fn save(&mut self, now: Instant) {
         self.snapshot_due = now + SNAPSHOT_INTERVAL;
         let ranges = &self.ranges;
-        let devices = self
-            .devices
-            .to_save(now, self.clock.now().unix_ms, |range| {
-                ranges[range].config.name.as_str()
-            });
-        if let Err(error) = snapshot::write(&self.snapshot, &devices) {
+        let range_name = |range: usize| ranges[range].config.name.as_str();
+        let devices = self.devices.to_save(now, self.moment(), range_name);
+        if let Err(error) = snapshot::write(&self.snapshot, &self.digests, devices) {
             tracing::warn!(path = %self.snapshot.display(), %error, "what is known of the devices cannot be written down");
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            engine: self.fleet.now(),
+            unix_ms: self.clock.now().unix_ms,
         }
     }
 }

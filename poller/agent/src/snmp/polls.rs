@@ -2,15 +2,23 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use poller::device::{Depth, DevicePoll, PollContext, PollOutcome};
-use poller::engine::{Finished, Job, Memory, PollError, PollStats, Target};
+use codec::model::DeviceReport;
+use poller::device::{DevicePoll, PollContext, PollOutcome};
+use poller::engine::{Finished, Job, Memory, PollError, PollStats, Transport};
 
-use super::devices::{self, Noted};
-use super::{Done, SnmpSource, Token, shown};
+use super::devices;
+use super::schedule::Reading;
+use super::search::NEAR_AFTER_FAILURES;
+use super::{Done, Event, SnmpSource, Token, shown};
 use crate::source::Sink;
 use crate::status::{add, set};
+
+/// Polls by TCP that are under way at once: each has a connection, and each connection a thread.
+const TCP_AT_ONCE_MAX: usize = 64;
+/// A device whose turn came while there was no connection to be had waits for so long.
+const TCP_PAUSE: Duration = Duration::from_millis(250);
 
 impl SnmpSource {
     /// Polls the devices that are due; says when the next one is.
@@ -21,75 +29,90 @@ impl SnmpSource {
                 return Some(due);
             }
             let device = self.devices.get(id);
-            let target = device.target;
-            let depth = self.schedule.depth(device, now);
-            self.devices.begin(id);
-            self.submit(Token::Device(id), target, depth);
+            if self.has_no_room(device.range) {
+                self.devices.put_off(id, now + TCP_PAUSE);
+                continue;
+            }
+            let (target, reading) = (device.target, self.schedule.reading(device, now));
+            self.devices.begin(id, reading, now);
+            self.submit(Token::Device(id), target, reading);
         }
         None
     }
 
-    pub(super) fn submit(&mut self, token: Token, target: SocketAddr, depth: Depth) {
-        let (plan, memory, options) = match token {
+    /// Whether a device of this range has to wait for a connection.
+    pub(super) fn has_no_room(&self, range: usize) -> bool {
+        self.ranges[range].config.transport == Transport::Tcp && self.tcp_now >= TCP_AT_ONCE_MAX
+    }
+
+    pub(super) fn submit(&mut self, token: Token, address: SocketAddr, reading: Reading) {
+        let (plan, memory, range) = match token {
             Token::Device(id) => {
                 let device = self.devices.get_mut(id);
-                let range = &self.ranges[device.range];
-                (
-                    device.plan.take(),
-                    std::mem::take(&mut device.memory),
-                    &range.poll,
-                )
+                let memory = std::mem::take(&mut device.memory);
+                (device.plan.clone(), memory, device.range)
             }
-            Token::Sweep(range) => (None, Memory::default(), &self.ranges[range].sweep),
+            Token::Sweep(_, candidate) => (None, Memory::default(), candidate.range),
+        };
+        let range = &self.ranges[range];
+        let (target, options) = match token {
+            Token::Device(_) => (range.config.target(address), &range.poll),
+            Token::Sweep(_, candidate) => {
+                let attempt = candidate.attempt as usize;
+                let options = range.sweep.get(attempt).unwrap_or(&range.poll);
+                (range.config.target(address), options)
+            }
         };
         let mut context =
-            PollContext::new(&shown(target), self.clock.now(), self.clock.uptime_ms());
-        context.depth = depth;
+            PollContext::new(&shown(address), self.clock.now(), self.clock.uptime_ms());
+        context.depth = reading.depth;
+        context.sections = reading.sections;
         context.collect_contact = self.polling.contact;
         let job = Job {
             token,
-            target: Target::udp(target),
+            target,
             options: Arc::clone(options),
             memory,
             conversation: DevicePoll::new(Arc::clone(&self.profiles), plan, context),
         };
         match token {
             Token::Device(_) => self.polling_now += 1,
-            Token::Sweep(_) => self.sweeping += 1,
+            Token::Sweep(..) => self.discovery.began(),
         }
+        self.tcp_now += usize::from(target.transport == Transport::Tcp);
         if let Err(full) = self.fleet.submit(job) {
             // Only when the driver has ended: the poll counts as one that got no answer.
             let job = *full.0;
-            let _ = self.ended.send(Finished {
+            let _ = self.events.send(Event::Ended(Box::new(Finished {
                 token: job.token,
                 target: job.target,
                 conversation: job.conversation,
                 memory: job.memory,
                 stats: PollStats::default(),
                 error: Some(PollError::Stopped),
-            });
+            })));
         }
     }
 
     /// Takes in a poll that ended; `false` when the agent takes no more reports.
     pub(super) fn finish(&mut self, done: Done, now: Instant, sink: &mut dyn Sink) -> bool {
-        if matches!(done.error, Some(PollError::Stopped)) {
-            tracing::debug!(address = %done.target.address, "the poll was stopped");
-        }
+        self.tcp_now -= usize::from(done.target.transport == Transport::Tcp);
         let outcome = done.conversation.into_outcome();
+        if outcome.report.is_some() || outcome.changed {
+            self.status.counters().polled(outcome.depth, &done.stats);
+        }
         match done.token {
             Token::Device(id) => {
                 self.polling_now -= 1;
                 self.finish_device(id, outcome, done.memory, done.error, now, sink)
             }
-            Token::Sweep(range) => {
-                self.sweeping -= 1;
-                self.finish_sweep(range, done.target.address, outcome, done.memory, now, sink)
+            Token::Sweep(kind, candidate) => {
+                self.finish_sweep((kind, candidate), outcome, done.memory, now, sink)
             }
         }
     }
 
-    pub(super) fn finish_device(
+    fn finish_device(
         &mut self,
         id: devices::Id,
         outcome: PollOutcome,
@@ -98,79 +121,92 @@ impl SnmpSource {
         now: Instant,
         sink: &mut dyn Sink,
     ) -> bool {
-        let counters = self.status.counters();
-        let depth = outcome.depth;
-        if outcome.report.is_none() && outcome.changed {
-            // A heartbeat that saw something move: now for what it is.
-            let device = self.devices.get_mut(id);
-            device.memory = memory;
-            device.plan = outcome.plan;
-            device.wants_steady = true;
-            self.devices.answered(id, now);
-            self.devices.end(id, now);
-            return true;
-        }
-        let Some(report) = outcome.report else {
-            add(&counters.polls_unanswered, 1);
-            let failures = self.devices.failed(id);
-            let device = self.devices.get_mut(id);
-            device.memory = memory;
-            device.plan = outcome.plan;
-            if failures == 1 {
-                tracing::info!(address = %device.target, handle = device.handle, error = error.map(tracing::field::display), "a device does not answer");
-            }
-            let next = self.schedule.after_failure(self.devices.get(id), now);
-            match next {
-                Some(next) => self.devices.end(id, next),
-                None => {
-                    let device = self.devices.remove(id);
-                    tracing::info!(address = %device.target, handle = device.handle, "a device was silent for so long that it is no longer polled");
-                }
-            }
-            self.count_devices();
-            return true;
-        };
-        add(&counters.polls, 1);
-        let report = self.finished_report(report, now);
-        let whole = error.is_none() && outcome.failure.is_none();
-        match self.devices.note(id, &report, whole, now) {
-            Noted::Same => {}
-            Noted::Other => {
-                let device = self.devices.get(id);
-                tracing::info!(address = %device.target, handle = device.handle, "another device answers at this address");
-            }
-            Noted::Twin => {
-                // Answered by a device that is polled at another address: that one goes on, this address is given up.
-                let device = self.devices.remove(id);
-                tracing::info!(address = %device.target, "this address is a second one of a device that is already polled");
-                self.count_devices();
-                return true;
-            }
-        }
-        self.devices.answered(id, now);
         let device = self.devices.get_mut(id);
         device.memory = memory;
         device.plan = outcome.plan;
+        if outcome.report.is_none() && outcome.changed {
+            // A heartbeat that saw something move: now for what it is.
+            device.wants.steady = true;
+            self.devices.answered(id, now);
+            self.devices.end(id, now, now);
+            return true;
+        }
+        let Some(report) = outcome.report else {
+            self.no_answer(id, error, now);
+            return true;
+        };
+        add(&self.status.counters().polls, 1);
+        let report = self.finished_report(report, now);
+        let whole = error.is_none() && outcome.failure.is_none();
+        let plan = self.devices.get_mut(id).plan.take();
+        let heard = self.devices.heard(id, &report, whole, now);
+        if let Some((range, target)) = heard.lost {
+            self.search_for(range, target, NEAR_AFTER_FAILURES, now);
+        }
+        let Some(id) = heard.device else {
+            self.count_devices();
+            return true;
+        };
+        self.devices.answered(id, now);
+        let device = self.devices.get_mut(id);
+        device.plan = plan;
         let handle = device.handle.clone();
-        self.schedule.did(device, depth, now);
+        let read = Reading {
+            depth: outcome.depth,
+            ..device.reading
+        };
+        self.schedule.did(device, read, now);
         let next = self.schedule.next(self.devices.get(id), now);
         if outcome.do_not_touch {
             let device = self.devices.remove(id);
             tracing::info!(address = %device.target, "this model must not be polled");
         } else {
-            self.devices.end(id, next);
+            self.devices.end(id, next, now);
         }
         self.count_devices();
-        sink.report(codec::model::DeviceReport { handle, ..report })
+        sink.report(DeviceReport { handle, ..report })
+    }
+
+    /// A device did not answer: it is tried again later, and what its poll was for is still wanted.
+    fn no_answer(&mut self, id: devices::Id, error: Option<PollError>, now: Instant) {
+        if matches!(error, Some(PollError::Stopped)) {
+            // The agent ends: that says nothing about the device.
+            self.devices.end(id, now, now);
+            return;
+        }
+        add(&self.status.counters().polls_unanswered, 1);
+        let failures = self.devices.failed(id);
+        let device = self.devices.get_mut(id);
+        if failures == 1 {
+            tracing::info!(address = %device.target, handle = device.handle, error = error.map(tracing::field::display), "a device does not answer");
+        }
+        if let Some(from) = self.devices.follow(id, now) {
+            // It was seen elsewhere: there it is asked at once.
+            self.discovery
+                .searches
+                .found(self.devices.get(id).range, from.ip());
+            self.devices.end(id, now, now);
+            self.devices.want_again(id);
+            return;
+        }
+        let (range, target) = (self.devices.get(id).range, self.devices.get(id).target);
+        self.search_for(range, target, failures, now);
+        match self.schedule.after_failure(self.devices.get(id), now) {
+            Some(next) => {
+                self.devices.end(id, next, now);
+                self.devices.want_again(id);
+            }
+            None => {
+                let device = self.devices.remove(id);
+                tracing::info!(address = %device.target, handle = device.handle, "a device was silent for so long that it is no longer polled");
+            }
+        }
+        self.count_devices();
     }
 
     /// The report with the time at which the answers were there.
-    pub(super) fn finished_report(
-        &self,
-        report: codec::model::DeviceReport,
-        now: Instant,
-    ) -> codec::model::DeviceReport {
-        codec::model::DeviceReport {
+    pub(super) fn finished_report(&self, report: DeviceReport, now: Instant) -> DeviceReport {
+        DeviceReport {
             observed_at: self.clock.now(),
             observed_uptime_ms: self.clock.uptime_ms_at(now),
             ..report

@@ -1,10 +1,13 @@
 //! A printer on loopback: answers GET and GETBULK of SNMPv2c from a recording, over a real socket. Small on purpose: BER by hand,
 //! so that the agent is not tested against its own encoder.
 
+#![allow(dead_code, reason = "each story uses a part of it")]
+
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 const GET: u8 = 0xa0;
 const GETNEXT: u8 = 0xa1;
@@ -13,12 +16,27 @@ const GETBULK: u8 = 0xa5;
 const END_OF_MIB_VIEW: [u8; 2] = [0x82, 0];
 const NO_SUCH_INSTANCE: [u8; 2] = [0x81, 0];
 
-/// The printer. It answers until the test ends.
+/// The printer. It answers until the test ends, by UDP and by TCP.
 pub struct Printer {
     /// Where it answers.
     pub address: SocketAddr,
     /// Its life count, which the test may move.
     pub pages: Arc<AtomicU32>,
+    /// What else the test may change.
+    pub state: Arc<Mutex<State>>,
+}
+
+/// What a test may change about a printer.
+#[derive(Clone)]
+pub struct State {
+    /// Its serial number.
+    pub serial: String,
+    /// The level of its toner, in per cent.
+    pub level: u8,
+    /// The description of the alert that stands, if one does.
+    pub alert: Option<String>,
+    /// Requests that it answered, by UDP and by TCP.
+    pub answers: [u32; 2],
 }
 
 impl Printer {
@@ -34,27 +52,92 @@ impl Printer {
 
     /// Starts one that does not answer a request with a variable below `deaf_to`, where that is not empty.
     pub fn start_deaf(address: &str, deaf_to: &'static [u32]) -> Self {
-        let socket = UdpSocket::bind((address, 0)).unwrap();
+        Self::start_on(UdpSocket::bind((address, 0)).unwrap(), deaf_to)
+    }
+
+    /// Starts one on this socket.
+    pub fn start_on(socket: UdpSocket, deaf_to: &'static [u32]) -> Self {
         let printer = Self {
             address: socket.local_addr().unwrap(),
             pages: Arc::new(AtomicU32::new(1000)),
+            state: Arc::new(Mutex::new(State {
+                serial: "ABC1234567".to_owned(),
+                level: 40,
+                alert: None,
+                answers: [0, 0],
+            })),
         };
-        let pages = Arc::clone(&printer.pages);
+        let (pages, state) = (Arc::clone(&printer.pages), Arc::clone(&printer.state));
+        let answer = move |message: &[u8], transport: usize| {
+            let mut state = state.lock().unwrap();
+            let mib = mib(pages.load(Ordering::Relaxed), &state);
+            let reply = reply(message, &mib, deaf_to);
+            state.answers[transport] += u32::from(reply.is_some());
+            reply
+        };
+        // Where the port is taken by somebody else for TCP, it answers by UDP alone.
+        if let Ok(listener) = TcpListener::bind(printer.address) {
+            let answer = answer.clone();
+            std::thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let answer = answer.clone();
+                    std::thread::spawn(move || serve_stream(stream, |message| answer(message, 1)));
+                }
+            });
+        }
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-                let mib = mib(pages.load(Ordering::Relaxed));
-                if let Some(reply) = reply(&buffer[..length], &mib, deaf_to) {
+                if let Some(reply) = answer(&buffer[..length], 0) {
                     let _ = socket.send_to(&reply, from);
                 }
             }
         });
         printer
     }
+
+    /// Changes something about it.
+    pub fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+    }
+}
+
+/// Messages one behind the other (RFC 3430), until the other side hangs up.
+fn serve_stream(mut stream: TcpStream, answer: impl Fn(&[u8]) -> Option<Vec<u8>>) {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+        bytes.extend_from_slice(&buffer[..length]);
+        while let Some((_, _, rest)) = take(&bytes) {
+            let message: Vec<u8> = bytes.drain(..bytes.len() - rest.len()).collect();
+            if let Some(reply) = answer(&message)
+                && stream.write_all(&reply).is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// A trap of SNMPv2c: what it is, of a device that was just started.
+pub fn trap(kind: &[u32]) -> Vec<u8> {
+    const TRAP: u8 = 0xa7;
+    let bindings = [
+        binding(&[1, 3, 6, 1, 2, 1, 1, 3, 0], &tlv(0x43, &[1])),
+        binding(
+            &[1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0],
+            &tlv(0x06, &oid_content(kind)),
+        ),
+    ]
+    .concat();
+    let zero = tlv(0x02, &[0]);
+    let pdu = [tlv(0x02, &[7]), zero.clone(), zero, tlv(0x30, &bindings)].concat();
+    let message = [tlv(0x02, &[1]), tlv(0x04, b"public"), tlv(TRAP, &pdu)].concat();
+    tlv(0x30, &message)
 }
 
 /// The variables by OID, each as its whole TLV.
-fn mib(pages: u32) -> BTreeMap<Vec<u32>, Vec<u8>> {
+fn mib(pages: u32, state: &State) -> BTreeMap<Vec<u32>, Vec<u8>> {
     let text = |text: &str| tlv(0x04, text.as_bytes());
     let integer = |n: u8| tlv(0x02, &[n]);
     let oid = |arcs: &[u32]| tlv(0x06, &oid_content(arcs));
@@ -77,7 +160,7 @@ fn mib(pages: u32) -> BTreeMap<Vec<u32>, Vec<u8>> {
         (&[1, 25, 3, 2, 1, 5, 1], integer(2)),
         (&[1, 25, 3, 5, 1, 1, 1], integer(3)),
         (&[1, 43, 5, 1, 1, 1, 1], counter(1)),
-        (&[1, 43, 5, 1, 1, 17, 1], text("ABC1234567")),
+        (&[1, 43, 5, 1, 1, 17, 1], text(&state.serial)),
         (&[1, 43, 10, 2, 1, 3, 1, 1], integer(7)),
         (&[1, 43, 10, 2, 1, 4, 1, 1], counter(pages)),
         (&[1, 43, 11, 1, 1, 3, 1, 1], integer(1)),
@@ -86,9 +169,26 @@ fn mib(pages: u32) -> BTreeMap<Vec<u32>, Vec<u8>> {
         (&[1, 43, 11, 1, 1, 6, 1, 1], text("Black Toner")),
         (&[1, 43, 11, 1, 1, 7, 1, 1], integer(19)),
         (&[1, 43, 11, 1, 1, 8, 1, 1], integer(100)),
-        (&[1, 43, 11, 1, 1, 9, 1, 1], integer(40)),
+        (&[1, 43, 11, 1, 1, 9, 1, 1], integer(state.level)),
     ] {
         mib.insert([&[1, 3, 6, 1, 2][..], arcs].concat(), value);
+    }
+    // The maker's own: impressions, and those on both sides of a sheet.
+    for (last, value) in [(1, counter(pages + 7)), (2, counter(pages / 2))] {
+        mib.insert(vec![1, 3, 6, 1, 4, 1, 99_999, 7, last, 0], value);
+    }
+    if let Some(alert) = &state.alert {
+        // Critical, of the media path, a jam.
+        for (column, value) in [
+            (2, integer(3)),
+            (4, integer(13)),
+            (5, integer(1)),
+            (7, integer(8)),
+            (8, text(alert)),
+            (9, tlv(0x43, &[1])),
+        ] {
+            mib.insert(vec![1, 3, 6, 1, 2, 1, 43, 18, 1, 1, column, 1, 1], value);
+        }
     }
     mib
 }

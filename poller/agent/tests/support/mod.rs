@@ -179,6 +179,29 @@ fn serve(socket: &TcpStream, got: &Mutex<Got>, changed: &Condvar) {
     }
 }
 
+/// The newest report of a stream.
+pub fn newest(got: &Got, stream: Stream) -> Option<&Report> {
+    let mut of_stream = got.reports.iter().filter(|((of, _), _)| *of == stream);
+    of_stream.next_back().map(|(_, (_, report))| report)
+}
+
+/// What the running agent of a configuration says of itself, once it says something.
+pub fn status_of(config: &Path) -> Option<agent::status::Status> {
+    let folder = config.parent().unwrap().join("spool");
+    Some(agent::status::read_file(&folder).ok()?.status)
+}
+
+/// Starts an agent whose log goes to `agent.log` beside its configuration.
+pub fn start_agent(config: &Path) -> Running {
+    let log = std::fs::File::create(config.with_file_name("agent.log")).unwrap();
+    let child = platen_agent()
+        .args(["run", "--log", "info", "--config"])
+        .arg(config)
+        .stderr(log)
+        .spawn();
+    Running(child.unwrap())
+}
+
 /// Writes an `agent.toml` that polls `range` as often as it may and delivers to `manager`.
 pub fn write_config(folder: &Path, manager: &str, range: &str, more: &str) -> std::path::PathBuf {
     let path = folder.join("agent.toml");

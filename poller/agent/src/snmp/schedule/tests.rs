@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use codec::model::{DeviceReport, Identity};
 
-use super::super::devices::Devices;
+use super::super::devices::{Devices, Found};
 use super::*;
 use crate::config::{AgentConfig, Secret, units};
 
@@ -26,7 +26,10 @@ fn devices(count: u8, now: Instant) -> (Devices, Vec<usize>) {
                 ..DeviceReport::default()
             };
             let target = SocketAddr::from(([10, 0, 0, n], 161));
-            devices.found(0, target, &report, now).unwrap()
+            match devices.found(0, target, &report, now) {
+                Found::New(id) => id,
+                other => panic!("{other:?}"),
+            }
         })
         .collect();
     (devices, ids)
@@ -34,38 +37,42 @@ fn devices(count: u8, now: Instant) -> (Devices, Vec<usize>) {
 
 #[test]
 fn a_fleet_that_was_found_at_once_is_spread_over_the_interval() {
-    let schedule = Schedule::new(config());
+    let schedule = Schedule::new(config(), Instant::now());
     let now = Instant::now();
     let (mut devices, ids) = devices(200, now);
-    let mut per_tenth = [0; 10];
+    let mut per_tenth = [0; 11];
     for id in ids {
-        schedule.did(devices.get_mut(id), Depth::Learn, now);
+        schedule.did(devices.get_mut(id), Reading::all(Depth::Learn), now);
         let next = schedule.next(devices.get(id), now) - now;
-        assert!(next <= Duration::from_secs(300));
-        per_tenth[(next.as_secs() / 30).min(9) as usize] += 1;
+        per_tenth[(next.as_secs() / 30) as usize] += 1;
     }
-    // The first tenth goes to the second: nobody waits for less.
+    // Nobody waits for less than a tenth of the interval, nor for longer than one and a tenth.
+    assert_eq!(per_tenth[0], 0, "{per_tenth:?}");
     assert!(
-        per_tenth[2..].iter().all(|n| (8..=35).contains(n)),
+        per_tenth[1..].iter().all(|n| (8..=35).contains(n)),
         "{per_tenth:?}"
     );
 }
 
 #[test]
 fn each_interval_is_kept_and_a_deep_poll_counts_for_the_shallow_ones() {
-    let schedule = Schedule::new(config());
+    let schedule = Schedule::new(config(), Instant::now());
     let begin = Instant::now();
     let (mut devices, ids) = devices(1, begin);
     let id = ids[0];
     let mut now = begin;
     let mut counts = std::collections::BTreeMap::new();
-    schedule.did(devices.get_mut(id), Depth::Learn, now);
+    let mut of_meters = std::collections::BTreeMap::new();
+    schedule.did(devices.get_mut(id), Reading::all(Depth::Learn), now);
     devices.get_mut(id).plan = Some(plan());
     while now < begin + Duration::from_secs(7 * 86_400) {
         now = schedule.next(devices.get(id), now);
-        let depth = schedule.depth(devices.get(id), now);
-        *counts.entry(depth).or_insert(0) += 1;
-        schedule.did(devices.get_mut(id), depth, now);
+        let reading = schedule.reading(devices.get(id), now);
+        *counts.entry(reading.depth).or_insert(0) += 1;
+        if reading.depth == Depth::Steady {
+            *of_meters.entry(reading.sections.meters).or_insert(0) += 1;
+        }
+        schedule.did(devices.get_mut(id), reading, now);
     }
     // A week: 2016 polls in all, every half hour one that reads levels and meters, every day all.
     let total: i32 = counts.values().sum();
@@ -73,6 +80,9 @@ fn each_interval_is_kept_and_a_deep_poll_counts_for_the_shallow_ones() {
     assert!((300..=345).contains(&counts[&Depth::Steady]), "{counts:?}");
     assert!((18..=24).contains(&counts[&Depth::Full]), "{counts:?}");
     assert!((6..=8).contains(&counts[&Depth::Learn]), "{counts:?}");
+    // Every second of those that read levels reads meters too, and none reads meters alone.
+    assert!((140..=175).contains(&of_meters[&true]), "{of_meters:?}");
+    assert!((140..=175).contains(&of_meters[&false]), "{of_meters:?}");
 }
 
 fn plan() -> poller::device::Plan {
@@ -88,7 +98,7 @@ fn plan() -> poller::device::Plan {
 
 #[test]
 fn the_dead_are_asked_ever_less_often_and_forgotten_at_last() {
-    let schedule = Schedule::new(config());
+    let schedule = Schedule::new(config(), Instant::now());
     let begin = Instant::now();
     let (mut devices, ids) = devices(1, begin);
     let mut now = begin;
@@ -112,7 +122,7 @@ fn quiet_hours_hold_by_the_local_clock_and_may_pass_midnight() {
     let mut config = config();
     config.quiet_hours = vec![units::day_span("22:00-05:30").unwrap()];
     config.time_zone = Some(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
-    let schedule = Schedule::new(config);
+    let schedule = Schedule::new(config, Instant::now());
     let now = Instant::now();
     let left = |text: &str| {
         schedule
@@ -124,4 +134,75 @@ fn quiet_hours_hold_by_the_local_clock_and_may_pass_midnight() {
     assert_eq!(left("2026-11-21T21:00:00Z"), Some(7 * 3600 + 1800));
     assert_eq!(left("2026-11-22T04:29:30Z"), Some(30));
     assert_eq!(left("2026-11-22T04:30:00Z"), None);
+    // The clock is set forward at 2:00 of 29 March and back at 3:00 of 25 October: the night is an hour shorter, or longer.
+    assert_eq!(left("2026-03-28T21:00:00Z"), Some(6 * 3600 + 1800));
+    assert_eq!(left("2026-10-24T20:00:00Z"), Some(8 * 3600 + 1800));
+    // In the hour that comes twice, both times.
+    assert_eq!(left("2026-10-25T00:30:00Z"), Some(4 * 3600));
+    assert_eq!(left("2026-10-25T01:30:00Z"), Some(3 * 3600));
+    assert_eq!(left("2026-10-25T04:30:00Z"), None);
+}
+
+#[test]
+fn what_waited_for_the_end_of_quiet_hours_does_not_come_at_once() {
+    let begin = Instant::now();
+    let schedule = Schedule::new(config(), begin);
+    let (mut devices, ids) = devices(200, begin);
+    for id in &ids {
+        schedule.did(devices.get_mut(*id), Reading::all(Depth::Learn), begin);
+    }
+    let quiet_ends = begin + Duration::from_secs(8 * 3600 + 7);
+    let mut per_tenth = [0; 10];
+    for id in ids {
+        let next = schedule.own_moment(devices.get(id), quiet_ends) - quiet_ends;
+        assert!(next <= Duration::from_secs(300));
+        per_tenth[(next.as_secs() / 30).min(9) as usize] += 1;
+    }
+    assert!(
+        per_tenth.iter().all(|n| (8..=35).contains(n)),
+        "{per_tenth:?}"
+    );
+}
+
+#[test]
+fn a_device_keeps_its_own_moment_however_late_it_is_polled() {
+    let begin = Instant::now();
+    let schedule = Schedule::new(config(), begin);
+    let (mut devices, ids) = devices(1, begin);
+    let device = devices.get_mut(ids[0]);
+    schedule.did(device, Reading::all(Depth::Learn), begin);
+    let mut due = schedule.next(device, begin);
+    let own = (due - begin).as_secs_f64() % 300.0;
+    for late in [0, 10, 140, 3, 149] {
+        let now = due + Duration::from_secs(late);
+        schedule.did(device, Reading::all(Depth::Heartbeat), now);
+        let next = device.dues.0[STATUS].unwrap();
+        let apart = ((next - begin).as_secs_f64() % 300.0 - own).abs();
+        assert!(apart < 0.01 || apart > 299.99, "{apart}");
+        assert!(next - now >= Duration::from_secs(150) && next - now <= Duration::from_secs(450));
+        due = next;
+    }
+}
+
+#[test]
+fn a_device_that_told_of_an_alert_is_read_without_its_meters_unless_they_are_due() {
+    let begin = Instant::now();
+    let schedule = Schedule::new(config(), begin);
+    let (mut devices, ids) = devices(1, begin);
+    let device = devices.get_mut(ids[0]);
+    schedule.did(device, Reading::all(Depth::Learn), begin);
+    device.plan = Some(plan());
+    device.wants.told = true;
+    let told = Sections {
+        meters: false,
+        supplies: true,
+        alerts: true,
+    };
+    let reading = schedule.reading(device, begin);
+    assert_eq!((reading.depth, reading.sections), (Depth::Steady, told));
+    let later = begin + Duration::from_secs(3 * 3600);
+    assert!(schedule.reading(device, later).sections.meters);
+    // What a heartbeat saw is read in full.
+    device.wants.steady = true;
+    assert!(schedule.reading(device, begin).sections.meters);
 }
