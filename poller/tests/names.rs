@@ -154,3 +154,92 @@ fn a_supplys_placeholders_are_no_numbers() {
         );
     }
 }
+
+#[test]
+fn a_host_that_is_called_like_its_model_has_no_name() {
+    let host = |name: &str| {
+        let lines = [
+            PRINTER.to_owned(),
+            format!("{OBJECT_ID}|1.3.6.1.4.1.367.1.1"),
+            format!("{DEVICE_TEXT}|RICOH MP C9999"),
+            format!("1.3.6.1.4.1.367.3.2.1.6.1.1.7.1|4|{name}"),
+        ];
+        report(&lines).identity.hostname
+    };
+    assert_eq!(host("RICOH MP C9999"), None);
+    assert_eq!(
+        host("copier-2nd-floor").as_deref(),
+        Some("copier-2nd-floor")
+    );
+}
+
+#[test]
+fn a_print_server_behind_the_printer_is_told_apart_from_it() {
+    let oki = [
+        PRINTER.to_owned(),
+        format!("{OBJECT_ID}|1.3.6.1.4.1.2001.1.1.1.1"),
+        format!(
+            "{DESCRIPTION}|OKI OkiLAN 8500e Rev.01.23 10/100BASE Ethernet PrintServer: Attached to MC999 Rev.02.70 : Copyright (c)2026"
+        ),
+    ];
+    let identity = report(&oki).identity;
+    assert_eq!(
+        (identity.model.as_deref(), identity.firmware.as_deref()),
+        (Some("MC999"), Some("02.70"))
+    );
+    let zebra = [
+        format!("{OBJECT_ID}|1.3.6.1.4.1.10642.1.1"),
+        format!("{DESCRIPTION}|Zebra Wired"),
+    ];
+    let identity = report(&zebra).identity;
+    assert_eq!(
+        (identity.manufacturer.as_deref(), identity.model),
+        (Some("Zebra"), None)
+    );
+    for (told, model, firmware) in [
+        (
+            "Xerox Phaser 9999; System 35.004.32.000, MCB 2.50",
+            "Phaser 9999",
+            "35.004.32.000",
+        ),
+        (
+            "Xerox Color 999;System 55.40.61,ESS1.208.6,IOT 64.24.0",
+            "Color 999",
+            "55.40.61",
+        ),
+        (
+            "Xerox AltaLink C9999; SS 100.002.057, NC 100.002",
+            "AltaLink C9999",
+            "100.002.057",
+        ),
+        (
+            "Xerox ApeosPort-VI C9999;ESS1.0.217,IOT 52.54.1",
+            "ApeosPort-VI C9999",
+            "1.0.217",
+        ),
+    ] {
+        let xerox = [
+            format!("{OBJECT_ID}|1.3.6.1.4.1.253.8.62.1"),
+            format!("{DESCRIPTION}|{told}"),
+        ];
+        let identity = report(&xerox).identity;
+        assert_eq!(
+            (identity.model.as_deref(), identity.firmware.as_deref()),
+            (Some(model), Some(firmware))
+        );
+    }
+}
+
+#[test]
+fn a_supply_without_a_name_is_called_by_its_colour_and_kind() {
+    let lines = [
+        PRINTER.to_owned(),
+        "1.3.6.1.2.1.43.11.1.1.3.1.1|2|1".to_owned(),
+        "1.3.6.1.2.1.43.11.1.1.5.1.1|2|3".to_owned(),
+        "1.3.6.1.2.1.43.11.1.1.6.1.1|4|".to_owned(),
+        "1.3.6.1.2.1.43.11.1.1.9.1.1|2|40".to_owned(),
+        "1.3.6.1.2.1.43.12.1.1.4.1.1|4|cyan".to_owned(),
+    ];
+    let report = report(&lines);
+    assert_eq!(report.supplies.read().unwrap()[0].description, "Cyan Toner");
+}

@@ -34,15 +34,22 @@ pub fn identity(
         description.as_deref(),
         device_id.as_deref(),
     );
+    let model = model.map(|model| strip(view, &model));
+    // Some give their model for a host name until they have one.
+    let is_host = |name: &String| {
+        !model
+            .as_ref()
+            .is_some_and(|model| strip(view, name).eq_ignore_ascii_case(model))
+    };
     Identity {
         serial: serial(view)
             .map(|(serial, _)| serial)
             .or_else(|| told_serial(&taken, device_id.as_deref(), description.as_deref())),
-        model: model.map(|model| strip(view, &model)),
         manufacturer,
         hostname: view
             .text_at(&mib::system(5))
-            .or_else(|| first(view, &view.profile.identity.hostname)),
+            .or_else(|| first(view, &view.profile.identity.hostname).filter(is_host)),
+        model,
         dns_name: None,
         address: Some(address.to_owned()),
         mac: mac(view, address).map(|(mac, _)| mac),

@@ -95,12 +95,17 @@ fn supply(view: &View<'_>, row: u32, index: &[u32]) -> Supply {
     if class == SupplyClass::Receptacle && rules.waste == Some(Orientation::Filled) {
         left = turned(left, whole);
     }
+    let colorant = colorant(view, index, kind, &name.description);
     Supply {
         index: row,
         class,
         kind,
-        colorant: colorant(view, index, kind, &name.description),
-        description: name.description,
+        colorant,
+        description: if name.description.is_empty() {
+            words::described(kind, colorant)
+        } else {
+            name.description
+        },
         part: name.part,
         serial: name.serial,
         unit,

@@ -124,6 +124,25 @@ pub fn kind(description: &str) -> Option<SupplyType> {
         .map(|(kind, _)| *kind)
 }
 
+/// What a supply is called that the device gives no name (quirk S17): `Black Toner`.
+#[must_use]
+pub fn described(kind: SupplyType, colorant: Option<Colorant>) -> String {
+    let words = colorant
+        .map(Colorant::word)
+        .into_iter()
+        .chain([kind.word()]);
+    let mut name = String::new();
+    for word in words.flat_map(|word| word.split('-')) {
+        let mut letters = word.chars();
+        if !name.is_empty() {
+            name.push(' ');
+        }
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.extend(letters);
+    }
+    name
+}
+
 /// Whether a description speaks of a cartridge without saying of what.
 #[must_use]
 pub fn is_cartridge(description: &str) -> bool {
@@ -286,6 +305,15 @@ mod tests {
         ] {
             assert_eq!(kind(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_has_no_name_is_called_by_its_colour_and_kind() {
+        assert_eq!(
+            described(SupplyType::Toner, Some(Colorant::LightCyan)),
+            "Light Cyan Toner"
+        );
+        assert_eq!(described(SupplyType::Waste, None), "Waste");
     }
 
     #[test]
