@@ -127,9 +127,9 @@ fn parse(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
     // Spreadsheets tell each other the separator so.
     let first = text.lines().next().unwrap_or_default();
     let told = first.strip_prefix("sep=").map(str::as_bytes);
-    let (text, lines_before, separator) = match told {
-        Some(&[separator]) => (&text[first.len()..], 0, separator),
-        _ => (&text[..], 0, separator_of(&text)),
+    let (text, separator) = match told {
+        Some(&[separator]) => (&text[first.len()..], separator),
+        _ => (&text[..], separator_of(&text)),
     };
     let mut lines = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -140,12 +140,17 @@ fn parse(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
         .from_reader(text.as_bytes());
     let mut columns = None;
     let mut rows = Vec::new();
+    let mut places = Places {
+        text,
+        at: 0,
+        line: 1,
+    };
     for record in lines.records() {
         let record = record.map_err(|error| {
-            let line = error.position().map_or(0, csv::Position::line);
+            let line = places.line_of(error.position());
             Refused(line, error.to_string())
         })?;
-        let line = lines_before + record.position().map_or(0, csv::Position::line);
+        let line = places.line_of(record.position());
         let cells: Vec<&str> = record.iter().collect();
         let columns = match &columns {
             Some(columns) => columns,
@@ -164,6 +169,39 @@ fn parse(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
         }
     }
     Ok(rows)
+}
+
+/// Where in the text the reader is. (It says where a record begins, before the blank lines and comments in front of it.)
+struct Places<'t> {
+    text: &'t str,
+    at: usize,
+    line: u64,
+}
+
+impl Places<'_> {
+    /// The number of the line on which the record at this position, which does not go back, stands.
+    fn line_of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let byte = position.map(csv::Position::byte);
+        let byte = byte.and_then(|byte| usize::try_from(byte).ok());
+        self.go_to(byte.unwrap_or(self.at).min(self.text.len()));
+        loop {
+            let rest = &self.text.as_bytes()[self.at..];
+            match rest {
+                [b'\r' | b'\n', ..] => self.go_to(self.at + 1),
+                [b'#', ..] => {
+                    let end = rest.iter().position(|byte| *byte == b'\n');
+                    self.go_to(self.at + end.unwrap_or(rest.len()));
+                }
+                _ => return self.line,
+            }
+        }
+    }
+
+    fn go_to(&mut self, byte: usize) {
+        let passed = self.text.as_bytes().get(self.at..byte).unwrap_or_default();
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.at = self.at.max(byte);
+    }
 }
 
 /// What `platen-agent discover --format json` prints: a list of objects with the names that columns have.
