@@ -1,6 +1,8 @@
 //! Object identifiers (X.660, RFC 2578): up to 128 arcs of 32 bits.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -9,9 +11,65 @@ use crate::ber::{TAG_OBJECT_ID, Writer};
 /// The most arcs an OID may have (RFC 2578, 3.5).
 pub const ARCS_MAX: usize = 128;
 
-/// An object identifier, ordered as SNMP orders them: arc by arc. Cloning shares the arcs.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Oid(Arc<[u32]>);
+/// Up to so many arcs stand in the OID itself, which nearly all have that printers know; a poll makes, copies and drops hundreds of them.
+const ARCS_INLINE: usize = 19;
+
+/// An object identifier, ordered as SNMP orders them: arc by arc. Cloning is cheap: short ones are copied, long ones share their arcs.
+#[derive(Clone)]
+pub struct Oid(Arcs);
+
+#[derive(Clone)]
+enum Arcs {
+    /// The first `len` are meant.
+    Inline {
+        len: u8,
+        arcs: [u32; ARCS_INLINE],
+    },
+    Shared(Arc<[u32]>),
+}
+
+impl From<&[u32]> for Arcs {
+    #[inline]
+    fn from(from: &[u32]) -> Self {
+        let mut arcs = [0; ARCS_INLINE];
+        match (arcs.get_mut(..from.len()), u8::try_from(from.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(from);
+                Self::Inline { len, arcs }
+            }
+            _ => Self::Shared(from.into()),
+        }
+    }
+}
+
+impl PartialEq for Oid {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.arcs() == other.arcs()
+    }
+}
+
+impl Eq for Oid {}
+
+impl PartialOrd for Oid {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Oid {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.arcs().cmp(other.arcs())
+    }
+}
+
+impl Hash for Oid {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.arcs().hash(state);
+    }
+}
 
 /// A text that is no object identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,25 +80,38 @@ impl Oid {
     /// An OID of these arcs, cut at [`ARCS_MAX`].
     #[must_use]
     pub fn new(arcs: &[u32]) -> Self {
-        Self(arcs[..arcs.len().min(ARCS_MAX)].into())
+        Self(arcs.get(..ARCS_MAX).unwrap_or(arcs).into())
     }
 
     /// The arcs.
     #[must_use]
+    #[inline]
     pub fn arcs(&self) -> &[u32] {
-        &self.0
+        match &self.0 {
+            Arcs::Inline { len, arcs } => arcs.get(..usize::from(*len)).unwrap_or(arcs),
+            Arcs::Shared(arcs) => arcs,
+        }
     }
 
     /// This OID with `suffix` behind it.
     #[must_use]
     pub fn child(&self, suffix: &[u32]) -> Self {
-        Self::new(&[&self.0, suffix].concat())
+        let own = self.arcs();
+        let mut arcs = [0; ARCS_INLINE];
+        let len = own.len() + suffix.len();
+        if let (Some(place), Ok(short)) = (arcs.get_mut(..len), u8::try_from(len)) {
+            let (head, tail) = place.split_at_mut(own.len());
+            head.copy_from_slice(own);
+            tail.copy_from_slice(suffix);
+            return Self(Arcs::Inline { len: short, arcs });
+        }
+        Self::new(&[own, suffix].concat())
     }
 
     /// The arcs behind `prefix`, if this OID starts with it.
     #[must_use]
     pub fn suffix_of(&self, prefix: &Self) -> Option<&[u32]> {
-        self.0.strip_prefix(&*prefix.0)
+        self.arcs().strip_prefix(prefix.arcs())
     }
 
     /// Reads BER content octets; `None` when they are malformed, an arc exceeds 32 bits, or there are too many.
@@ -51,16 +122,13 @@ impl Oid {
     }
 
     /// Becomes what `content` (BER content octets) says, and says whether that was well formed; if not, it stays what it was.
-    /// Allocates only when the number of arcs changes or the arcs are shared.
+    /// Allocates only when it is long.
     pub fn assign_ber(&mut self, content: &[u8]) -> bool {
         let mut buffer = [0; ARCS_MAX];
         let Some(arcs) = read_arcs(content, &mut buffer) else {
             return false;
         };
-        match Arc::get_mut(&mut self.0) {
-            Some(own) if own.len() == arcs.len() => own.copy_from_slice(arcs),
-            _ => self.0 = arcs.into(),
-        }
+        self.0 = arcs.into();
         true
     }
 
@@ -68,7 +136,7 @@ impl Oid {
     #[inline]
     #[must_use]
     pub fn is_ber(&self, content: &[u8]) -> bool {
-        let [first, second, rest @ ..] = &*self.0 else {
+        let [first, second, rest @ ..] = self.arcs() else {
             return false;
         };
         let Some(mut left) = strip_arc(
@@ -97,7 +165,7 @@ impl Oid {
     #[inline]
     pub fn write(&self, writer: &mut Writer) {
         let since = writer.len();
-        let (first, rest) = match &*self.0 {
+        let (first, rest) = match self.arcs() {
             [first, second, rest @ ..] => {
                 (u64::from((*first).min(2)) * 40 + u64::from(*second), rest)
             }
@@ -126,7 +194,7 @@ impl Oid {
     /// How many BER content octets it has.
     #[must_use]
     pub fn ber_len(&self) -> usize {
-        let (first, second, rest) = match &*self.0 {
+        let (first, second, rest) = match self.arcs() {
             [first, second, rest @ ..] => (*first, *second, rest),
             [first] => (*first, 0, &[][..]),
             [] => (0, 0, &[][..]),
@@ -209,7 +277,7 @@ fn read_arcs<'b>(content: &[u8], arcs: &'b mut [u32; ARCS_MAX]) -> Option<&'b [u
 
 impl fmt::Display for Oid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, arc) in self.0.iter().enumerate() {
+        for (at, arc) in self.arcs().iter().enumerate() {
             if at > 0 {
                 f.write_str(".")?;
             }
@@ -238,7 +306,7 @@ impl FromStr for Oid {
             .collect::<Result<Vec<u32>, _>>()
             .map_err(|_| refused())?;
         if (2..=ARCS_MAX).contains(&arcs.len()) {
-            Ok(Self(arcs.into()))
+            Ok(Self(arcs.as_slice().into()))
         } else {
             Err(refused())
         }

@@ -40,7 +40,9 @@ pub fn ip_if_index() -> Oid {
 
 /// A column of a table of the Printer MIB: `prt(11, column)` is one of prtMarkerSuppliesTable.
 fn prt(group: &[u32], column: u32) -> Oid {
-    Oid::new(&[&[1, 3, 6, 1, 2, 1, 43], group, &[column]].concat())
+    Oid::new(&[1, 3, 6, 1, 2, 1, 43])
+        .child(group)
+        .child(&[column])
 }
 
 /// prtGeneralTable: 1 ConfigChanges, 2 CurrentLocalization, 8 MarkerDefaultIndex, 16 PrinterName, 17 SerialNumber, 19 AlertAllEvents.
