@@ -101,13 +101,23 @@ impl Facts {
 
     /// Forgets everything at or below `prefix`.
     pub fn forget(&mut self, prefix: &Oid) {
-        self.known.retain(|oid, _| oid.suffix_of(prefix).is_none());
+        while let Some((oid, _)) = self.known.range(prefix..).next()
+            && oid.suffix_of(prefix).is_some()
+        {
+            let oid = oid.clone();
+            self.known.remove(&oid);
+        }
     }
 
     /// The variables, in order.
     #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&Oid, &Value)> {
         self.known.iter()
+    }
+
+    /// The instances, in order.
+    pub fn oids(&self) -> impl Iterator<Item = &Oid> {
+        self.known.keys()
     }
 
     /// Packs the variables that `keep` wants.
@@ -125,9 +135,8 @@ impl Facts {
             .map(|(oid, value)| (oid, value))
             .chain(&self.known)
         {
-            if keep(oid)
-                && let Some((kind, number, content)) = parts(value)
-            {
+            if keep(oid) {
+                let (kind, number, content) = parts(value);
                 put_oid(&mut out, previous, oid.arcs());
                 previous = oid.arcs();
                 out.push(kind);
@@ -172,6 +181,8 @@ impl Facts {
                 5 => Value::Gauge32(small?),
                 6 => Value::TimeTicks(small?),
                 7 => Value::Counter64(number),
+                8 => Value::Opaque(octets()?),
+                9 => Value::Null,
                 _ => return None,
             };
             match arcs.strip_prefix(&UNREAD) {
@@ -223,26 +234,27 @@ pub fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// Kind, number (or length) and content of a value. NULL and Opaque are not kept.
-fn parts(value: &Value) -> Option<(u8, u64, Cow<'_, [u8]>)> {
+/// Kind, number (or length) and content of a value.
+fn parts(value: &Value) -> (u8, u64, Cow<'_, [u8]>) {
     let length = |octets: &[u8]| u64::try_from(octets.len()).unwrap_or(u64::MAX);
-    let number = |kind, number| Some((kind, number, Cow::Borrowed(&[][..])));
+    let number = |kind, number| (kind, number, Cow::Borrowed(&[][..]));
     match value {
         Value::Integer(n) => number(0, zigzag(*n)),
-        Value::OctetString(octets) => Some((1, length(octets), Cow::Borrowed(octets))),
+        Value::OctetString(octets) => (1, length(octets), Cow::Borrowed(octets)),
         Value::ObjectId(oid) => {
             let mut content = Vec::new();
             for arc in oid.arcs() {
                 put_number(&mut content, u64::from(*arc));
             }
-            Some((2, length(&content), Cow::Owned(content)))
+            (2, length(&content), Cow::Owned(content))
         }
         Value::IpAddress(octets) => number(3, u64::from(u32::from_be_bytes(*octets))),
         Value::Counter32(n) => number(4, u64::from(*n)),
         Value::Gauge32(n) => number(5, u64::from(*n)),
         Value::TimeTicks(n) => number(6, u64::from(*n)),
         Value::Counter64(n) => number(7, *n),
-        Value::Opaque(_) | Value::Null => None,
+        Value::Opaque(octets) => (8, length(octets), Cow::Borrowed(octets)),
+        Value::Null => number(9, 0),
     }
 }
 
@@ -320,6 +332,8 @@ mod tests {
             any::<u32>().prop_map(Value::Gauge32),
             any::<u32>().prop_map(Value::TimeTicks),
             any::<u64>().prop_map(Value::Counter64),
+            proptest::collection::vec(any::<u8>(), 0..40).prop_map(Value::Opaque),
+            Just(Value::Null),
             proptest::collection::vec(any::<u32>(), 2..20)
                 .prop_map(|arcs| Value::ObjectId(Oid::new(&arcs))),
         ]

@@ -16,7 +16,7 @@ use crate::profile::{Profile, ProfileSet, Source};
 use crate::value::Value;
 
 /// The format of [`Plan`]: raised when its fields or what is packed in them change.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// How long a plan is used before everything is learned anew.
 const AGE_MS_MAX: i64 = 24 * 3_600_000;
@@ -29,29 +29,36 @@ const REPLACED_PERCENT: i64 = 20;
 
 /// What was learned about a device: exact instances for the steady poll and the facts that do not change. Made to be kept
 /// (it serialises with `rkyv`) and handed to the next [`super::DevicePoll`] of the device. A plan that does not fit is learned anew.
+/// Clones share what was learned, so a poll that changes nothing costs no memory.
 #[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Plan {
-    format: u32,
-    /// The profile it was learned with, with its version: `kyocera/1`.
-    profile: String,
-    /// The maker that the rule named which found the profile.
-    rule_maker: Option<String>,
-    learned_at_unix_ms: i64,
+    learned: Arc<Learned>,
+    /// What a steady poll asks for, and what it said the last time.
+    last: Arc<[u8]>,
     alerts_read_at_unix_ms: i64,
-    device: u32,
-    rows: Rows,
+    /// Rows of prtAlertTable.
+    alert_rows: u32,
     /// The alert counter was seen to move: it may be trusted (quirk T13).
     events_moved: bool,
     /// An alert stands that will end.
     alerts_stand: bool,
+}
+
+/// The part of a plan that stays until everything is learned anew.
+#[derive(Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Learned {
+    format: u32,
+    /// The profile it was learned with, with its version: `kyocera/1`.
+    profile: Box<str>,
+    /// The maker that the rule named which found the profile.
+    rule_maker: Option<Box<str>>,
+    learned_at_unix_ms: i64,
+    device: u32,
+    rows: Rows,
     /// The instance whose value proves the device.
-    proof: Vec<u8>,
+    proof: Box<[u8]>,
     /// What does not change.
-    facts: Vec<u8>,
-    /// What a steady poll asks for.
-    steady: Vec<u8>,
-    /// What it said the last time.
-    last: Vec<u8>,
+    facts: Box<[u8]>,
 }
 
 /// A plan, unpacked for one poll.
@@ -86,66 +93,71 @@ impl Plan {
     /// The profile it was learned with, with its version: `kyocera/1`.
     #[must_use]
     pub fn profile(&self) -> &str {
-        &self.profile
+        &self.learned.profile
     }
 
     /// When everything was learned.
     #[must_use]
-    pub const fn learned_at(&self) -> Timestamp {
-        Timestamp::from_unix_ms(self.learned_at_unix_ms)
+    pub fn learned_at(&self) -> Timestamp {
+        Timestamp::from_unix_ms(self.learned.learned_at_unix_ms)
     }
 
     /// How many rows the tables had.
     #[must_use]
-    pub const fn rows(&self) -> Rows {
-        self.rows
+    pub fn rows(&self) -> Rows {
+        Rows {
+            alerts: self.alert_rows,
+            ..self.learned.rows
+        }
     }
 
-    pub(super) const fn device(&self) -> u32 {
-        self.device
+    pub(super) fn device(&self) -> u32 {
+        self.learned.device
     }
 
     pub(super) fn rule_maker(&self) -> Option<&str> {
-        self.rule_maker.as_deref()
+        self.learned.rule_maker.as_deref()
     }
 
     /// Whether it can be used at all: format, age, and a profile of the same version.
     pub(super) fn fits(&self, profiles: &ProfileSet, now: Timestamp) -> bool {
         // A clock that was set back makes ages negative: such a plan is learned anew too.
         let age = now.ms_since(self.learned_at());
-        self.format == FORMAT
+        self.learned.format == FORMAT
             && (0..AGE_MS_MAX).contains(&age)
             && self.profile_of(profiles).is_some()
     }
 
     pub(super) fn profile_of(&self, profiles: &ProfileSet) -> Option<Arc<Profile>> {
-        let (name, _) = self.profile.split_once('/')?;
+        let (name, _) = self.profile().split_once('/')?;
         profiles
             .named(name)
-            .filter(|profile| profile.label() == self.profile)
+            .filter(|profile| profile.label() == self.profile())
             .cloned()
     }
 
     /// The facts that do not change, and the rest unpacked; `None` when the bytes are no such thing.
     pub(super) fn unpack(&self) -> Option<(Facts, Known)> {
+        let last = Facts::unpack(&self.last)?;
         let known = Known {
-            steady: facts::unpack_oids(&self.steady)?,
-            last: Facts::unpack(&self.last)?,
-            proof: facts::unpack_oids(&self.proof)?,
+            steady: last.oids().cloned().collect(),
+            last,
+            proof: facts::unpack_oids(&self.learned.proof)?,
             left_out: BTreeSet::new(),
         };
-        Some((Facts::unpack(&self.facts)?, known))
+        Some((Facts::unpack(&self.learned.facts)?, known))
     }
 
     /// What a steady poll asks for.
     #[must_use]
     pub fn steady_oids(&self) -> Vec<Oid> {
-        facts::unpack_oids(&self.steady).unwrap_or_default()
+        let last = Facts::unpack(&self.last).unwrap_or_default();
+        last.oids().cloned().collect()
     }
 
     /// After a steady Get: the same device, every instance still there, no reboot, no new configuration, no new cartridge.
     pub(super) fn still_fits(&self, known: &Known, facts: &Facts, heard: &BTreeSet<Oid>) -> bool {
-        let config = mib::general(1).child(&[self.device]);
+        let config = mib::general(1).child(&[self.device()]);
         known.proven_by(facts, heard)
             && known.asked().all(|oid| heard.contains(oid))
             && known.last.get(&config) == facts.get(&config)
@@ -155,7 +167,7 @@ impl Plan {
 
     /// Whether the alerts should be read now.
     pub(super) fn wants_alerts(&self, known: &Known, facts: &Facts, now: Timestamp) -> bool {
-        let index = [self.device];
+        let index = [self.device()];
         let signs = [mib::hr_device(5), mib::hr_printer(2), mib::general(19)]
             .map(|column| column.child(&index));
         let changed = signs
@@ -168,7 +180,7 @@ impl Plan {
 
     /// Whether the alert counter was ever seen to move, the poll that made these facts included.
     pub(super) fn events_moved_by(&self, known: &Known, facts: &Facts) -> bool {
-        let events = mib::general(19).child(&[self.device]);
+        let events = mib::general(19).child(&[self.device()]);
         self.events_moved
             || matches!((known.last.get(&events), facts.get(&events)), (Some(old), Some(new)) if old != new)
     }
@@ -184,7 +196,7 @@ impl Plan {
         let mut plan = self.clone();
         plan.events_moved = self.events_moved_by(known, view.facts);
         let is_steady = |oid: &Oid| known.steady.binary_search(oid).is_ok();
-        plan.last = if known.left_out.is_empty() {
+        let last = if known.left_out.is_empty() {
             view.facts.pack(is_steady)
         } else {
             // That the engine moved on is seen again by the next heartbeat: what it points to was not all read.
@@ -197,10 +209,11 @@ impl Plan {
             }
             facts.pack(is_steady)
         };
+        plan.last = last.into();
         if alerts_read {
             plan.alerts_read_at_unix_ms = now.unix_ms;
             plan.alerts_stand = alerts::stands(&alerts::alerts(view, now));
-            plan.rows.alerts = count(view.facts, &mib::alert(2));
+            plan.alert_rows = count(view.facts, &mib::alert(2));
         }
         plan
     }
@@ -217,7 +230,11 @@ impl Plan {
         let proof = proof(view, address);
         let steady = steady(view, proof.as_ref());
         let fixed = fixed(view);
-        let keep = |oid: &Oid| fixed.iter().any(|prefix| oid.suffix_of(prefix).is_some());
+        let keep = |oid: &Oid| {
+            let behind = fixed.partition_point(|prefix| prefix <= oid);
+            let last = behind.checked_sub(1).and_then(|at| fixed.get(at));
+            last.is_some_and(|prefix| oid.suffix_of(prefix).is_some())
+        };
         let foreign = |oid: &Oid| {
             let device_rows = [mib::hr_device(2), mib::hr_device(3)];
             device_rows.iter().any(|column| {
@@ -225,27 +242,32 @@ impl Plan {
                     .is_some_and(|index| index != [view.device])
             })
         };
-        Self {
+        let facts = view
+            .facts
+            .pack(|oid| keep(oid) && !foreign(oid) && steady.binary_search(oid).is_err());
+        let last = view.facts.pack(|oid| steady.binary_search(oid).is_ok());
+        let learned = Learned {
             format: FORMAT,
-            profile: view.profile.label(),
-            rule_maker: rule_maker.map(str::to_owned),
+            profile: view.profile.label().into(),
+            rule_maker: rule_maker.map(Into::into),
             learned_at_unix_ms: learned_at.unix_ms,
-            alerts_read_at_unix_ms: now.unix_ms,
             device: view.device,
             rows: Rows {
                 supplies: count(view.facts, &mib::supplies(9)),
                 colorants: count(view.facts, &mib::colorant_value()),
                 trays: count(view.facts, &mib::input(10)),
-                alerts: count(view.facts, &mib::alert(2)),
+                alerts: 0,
             },
+            proof: facts::pack_oids(proof.as_ref()).into(),
+            facts: facts.into(),
+        };
+        Self {
+            learned: Arc::new(learned),
+            last: last.into(),
+            alerts_read_at_unix_ms: now.unix_ms,
+            alert_rows: count(view.facts, &mib::alert(2)),
             events_moved,
             alerts_stand: alerts::stands(&alerts::alerts(view, now)),
-            proof: facts::pack_oids(proof.as_ref()),
-            facts: view
-                .facts
-                .pack(|oid| keep(oid) && !foreign(oid) && steady.binary_search(oid).is_err()),
-            last: view.facts.pack(|oid| steady.binary_search(oid).is_ok()),
-            steady: facts::pack_oids(&steady),
         }
     }
 }
@@ -467,6 +489,7 @@ fn fixed(view: &View<'_>) -> Vec<Oid> {
         }
     });
     prefixes.sort();
-    prefixes.dedup();
+    // None lies inside another: the one that holds an OID is the last that does not stand behind it.
+    prefixes.dedup_by(|inner, outer| inner.suffix_of(outer).is_some());
     prefixes
 }
