@@ -1,5 +1,6 @@
 //! The commands as people use them: what they print, what they say when something is wrong.
 
+mod printer;
 mod support;
 
 use std::process::Output;
@@ -296,4 +297,68 @@ fn snmpsim(data: &std::path::Path) -> Option<(support::Running, String)> {
         output.status.success()
     });
     Some((running, address))
+}
+
+#[test]
+fn a_list_is_discovered_and_what_is_found_is_a_list() {
+    let printer = printer::Printer::start_at("127.0.89.7");
+    let port = printer.address.port();
+    // Bound and never read: it is there and does not answer.
+    let silent = std::net::UdpSocket::bind(("127.0.89.8", port)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("printers.csv");
+    let lines = format!(
+        "Room;IP address;Port;Community;Excluded\n1;127.0.89.7;{port};public;\n2;127.0.89.8;{port};;\n3;127.0.89.9;{port};;yes\n"
+    );
+    std::fs::write(&list, lines).unwrap();
+    let path = list.to_str().unwrap();
+    let quick = ["--timeout", "100ms", "--packets-per-second", "1000"];
+    let asked = [
+        &[
+            "discover", "--file", path, "--format", "csv", "--hints", "tcp7",
+        ][..],
+        &quick,
+    ]
+    .concat();
+    let (output, out, err) = run(&asked);
+    assert!(output.status.success(), "{err}");
+    assert!(out.starts_with("address,port,printer,serial,"), "{out}");
+    assert!(
+        out.contains(&format!("127.0.89.7,{port},yes,ABC1234567,Example Laser 1")),
+        "{out}"
+    );
+    let said =
+        "alive but no SNMP answer: check the community, or SNMP is switched off\n  127.0.89.8\n";
+    assert!(err.contains(said), "{err}");
+    assert!(err.contains("2 of 2 addresses asked"), "{err}");
+    assert!(!err.contains("127.0.89.9"), "{err}");
+    drop(silent);
+
+    // What it printed is read again.
+    std::fs::write(&list, out).unwrap();
+    let again = [
+        &["discover", "--file", path, "--format", "json"][..],
+        &quick,
+    ]
+    .concat();
+    let (output, out, err) = run(&again);
+    assert!(output.status.success(), "{err}");
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found[0]["address"], printer.address.to_string());
+    assert_eq!(found[0]["serial"], "ABC1234567");
+    assert!(err.contains("1 of 1 addresses asked"), "{err}");
+
+    std::fs::write(&list, "ip\n127.0.89\n").unwrap();
+    let (output, _, err) = run(&["discover", "--file", path]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err.contains("printers.csv line 2: not a range: \"127.0.89\"; accepted: a network"),
+        "{err}"
+    );
+    let (output, _, err) = run(&["discover", "127.0.89.9-1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err.contains("\"127.0.89.9-1\": the range ends before it begins; accepted: a network"),
+        "{err}"
+    );
 }

@@ -63,7 +63,7 @@ const fn access_column(is_named: bool) -> &'static str {
 fn json(device: &Found, is_named: bool) -> serde_json::Value {
     serde_json::json!({
         "address": shown(device.address),
-        "is_printer": device.is_printer(),
+        "printer": device.is_printer(),
         "serial": device.serial.as_deref().map(text),
         "description": description(device),
         "object_id": device.object_id.as_ref().map(ToString::to_string),
@@ -76,7 +76,7 @@ fn csv(found: &[Found], is_named: bool) -> Result<Vec<u8>, Failure> {
     lines.write_record([
         "address",
         "port",
-        "is_printer",
+        "printer",
         "serial",
         "description",
         "object_id",
