@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use journal::DiskChoice;
 
+use crate::silence::SilenceRules;
+
 /// How the door behaves. [`IngestConfig::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
@@ -37,10 +39,15 @@ pub struct IngestConfig {
     pub batch_rows_max: usize,
     /// A batch for the store closes after this long, so that a new device is seen soon.
     pub batch_linger_ms: u64,
-    /// How long applied journal segments are kept as evidence.
+    /// A journal segment is archived (compressed) when it is applied and ended so long ago: agents repeat what they sent minutes ago, and
+    /// a manager that takes a backlog has better things to do.
+    pub archive_after_ms: i64,
+    /// How long archived segments are kept as evidence.
     pub evidence_days: u32,
-    /// How many bytes of applied segments are kept at most.
+    /// How many bytes of a shard's segments, live and archived, are kept at most; what is not applied is kept whatever it takes.
     pub evidence_bytes_max: u64,
+    /// When silence is worth an alert.
+    pub silence: SilenceRules,
     /// Refused reports kept for inspection: how many.
     pub quarantine_reports_max: usize,
     /// Refused reports kept for inspection: bytes together.
@@ -76,8 +83,10 @@ impl IngestConfig {
             // Some 100 ms of appending.
             batch_rows_max: 50_000,
             batch_linger_ms: 250,
+            archive_after_ms: 600_000,
             evidence_days: 400,
             evidence_bytes_max: 20 << 30,
+            silence: SilenceRules::default(),
             quarantine_reports_max: 1_000,
             quarantine_bytes_max: 64 << 20,
         }

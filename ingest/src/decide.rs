@@ -70,7 +70,7 @@ impl Ingest {
             .decisions
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let sender = decisions.as_ref().ok_or(DecideError::Busy)?;
+        let (sender, _) = decisions.as_ref().ok_or(DecideError::Busy)?;
         sender.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) | TrySendError::Disconnected(_) => DecideError::Busy,
         })

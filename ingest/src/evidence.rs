@@ -1,4 +1,4 @@
-//! Applied segments kept as evidence: how long, and the way from a reading back to the bytes it came from.
+//! The way from a reading back to the bytes it came from, and how old segments are.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,6 @@ use olap::{ReadingId, Store, StoreError};
 
 use crate::record::{KIND_CHECKPOINT, KIND_REPORT, ReportMeta};
 use crate::shard::{DiskFactory, ShardError, ShardShared, reader};
-
-const DAY_MS: i64 = 86_400_000;
 
 /// The bytes that a reading came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,8 +106,18 @@ impl Ages {
         self.begun.insert(segment, at);
     }
 
+    /// When a segment was begun.
+    pub(crate) fn begun(&self, segment: u64) -> Option<Timestamp> {
+        self.begun.get(&segment).copied()
+    }
+
+    /// Forgets a segment that is gone.
+    pub(crate) fn forget(&mut self, segment: u64) {
+        self.begun.remove(&segment);
+    }
+
     /// When the last record of a segment was written, at the latest: when the next segment was begun.
-    fn ended(&self, segment: u64) -> Option<Timestamp> {
+    pub(crate) fn ended(&self, segment: u64) -> Option<Timestamp> {
         let mut later = self.begun.range(segment + 1..);
         later.next().map(|(_, at)| *at)
     }
@@ -122,33 +130,4 @@ pub struct Keep {
     pub days: u32,
     /// And not more bytes than this.
     pub bytes_max: u64,
-}
-
-/// Removes applied segments, oldest first, that are too old or too much. Returns how many went.
-///
-/// # Errors
-/// Of the disk.
-pub fn forget(
-    journal: &mut Journal<Box<dyn Disk>>,
-    ages: &mut Ages,
-    applied: Position,
-    keep: Keep,
-    now: Timestamp,
-) -> Result<usize, journal::Error> {
-    let mut removed = 0;
-    while let Some(oldest) = journal.sealed().first().copied() {
-        // A later checkpoint must be there: it holds what a start needs of this segment.
-        let Some(ended) = ages.ended(oldest.segment) else {
-            break;
-        };
-        let is_old = now.ms_since(ended) > i64::from(keep.days) * DAY_MS;
-        let is_too_much = journal.bytes() > keep.bytes_max;
-        let is_applied = Position::new(oldest.segment, oldest.bytes) <= applied;
-        if !(is_applied && (is_old || is_too_much)) || !journal.remove_segment(oldest.segment)? {
-            break;
-        }
-        ages.begun.remove(&oldest.segment);
-        removed += 1;
-    }
-    Ok(removed)
 }

@@ -23,6 +23,7 @@ use crate::quarantine::Quarantine;
 use crate::record::ReportMeta;
 use crate::shard::decisions::DecisionJob;
 use crate::shard::{DiskFactory, Job, ShardShared};
+use crate::silence::watch::Watch;
 
 /// What an agent is told to wait when a queue is full: a second clears most of what can queue.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -45,7 +46,9 @@ pub struct Ingest {
     pub(crate) jobs: Mutex<Option<Vec<SyncSender<Job>>>>,
     pub(crate) deciding: Registry,
     pub(crate) decided: Arc<ShardShared>,
-    pub(crate) decisions: Mutex<Option<SyncSender<DecisionJob>>>,
+    /// Where decisions go; and what the threads of archive and watch live as long as.
+    pub(crate) decisions: Mutex<Option<(SyncSender<DecisionJob>, [SyncSender<()>; 2])>>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) order: Arc<Order>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) disks: DiskFactory,

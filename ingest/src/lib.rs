@@ -23,7 +23,9 @@
 //! | [`shard`] | the thread that owns a journal: group commit, receipts |
 //! | [`feed`] | durable reports in their one order, hot or read again |
 //! | [`apply`] | reports become rows |
-//! | [`evidence`] | applied segments: how long they are kept, and the way from a reading to its bytes |
+//! | [`archive`] | applied segments, compressed and kept for as long as configured |
+//! | [`evidence`] | the way from a reading to its bytes |
+//! | [`silence`] | who was last heard when, and whose silence is worth an alert |
 //! | [`quarantine`] | refused reports, kept for inspection |
 //! | [`metrics`] | counters, depths, durations |
 //!
@@ -35,6 +37,7 @@
 //! - Nothing here grows without a bound; what is full answers 503.
 
 pub mod apply;
+pub mod archive;
 pub mod config;
 pub mod decide;
 pub mod decode;
@@ -47,6 +50,7 @@ pub mod metrics;
 pub mod quarantine;
 pub mod record;
 pub mod shard;
+pub mod silence;
 pub mod start;
 pub mod status;
 
@@ -56,5 +60,7 @@ pub use delivery::{Delivery, Rejection};
 pub use evidence::{Evidence, EvidenceError};
 pub use ingest::Ingest;
 pub use metrics::IngestMetrics;
+pub use silence::watch::SilenceReport;
+pub use silence::{Cause, Silence, SilenceRules, Subject};
 pub use start::{StartError, rebuild};
 pub use status::{IngestStatus, StreamGaps};

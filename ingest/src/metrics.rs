@@ -21,6 +21,15 @@ pub struct ShardLabel {
     pub shard: u16,
 }
 
+/// Who is silent, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SilentLabel {
+    /// agent or device.
+    pub kind: &'static str,
+    /// The likely cause.
+    pub cause: &'static str,
+}
+
 /// The door's metrics. A clone counts into the same.
 #[derive(Clone, Debug)]
 pub struct IngestMetrics {
@@ -72,6 +81,18 @@ pub struct IngestMetrics {
     pub apply_lag_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
     /// Refused reports kept in quarantine.
     pub quarantined: Gauge,
+    /// Agents and devices whose silence is worth an alert, by likely cause.
+    pub silent: Family<SilentLabel, Gauge>,
+    /// Journal segments that were archived.
+    pub archived_segments: Counter,
+    /// Archived segments that were removed: too old, or too much.
+    pub archives_removed: Counter,
+    /// Failures of archiving.
+    pub archive_errors: Counter,
+    /// Bytes of the archives.
+    pub archive_bytes: Family<ShardLabel, Gauge>,
+    /// Bytes of the segments in them.
+    pub archive_raw_bytes: Family<ShardLabel, Gauge>,
     /// Decisions of people that were journaled.
     pub decisions: Counter,
 }
@@ -108,6 +129,12 @@ impl Default for IngestMetrics {
             store_errors: Counter::default(),
             apply_lag_seconds: Gauge::default(),
             quarantined: Gauge::default(),
+            silent: Family::default(),
+            archived_segments: Counter::default(),
+            archives_removed: Counter::default(),
+            archive_errors: Counter::default(),
+            archive_bytes: Family::default(),
+            archive_raw_bytes: Family::default(),
             decisions: Counter::default(),
         }
     }
@@ -147,6 +174,12 @@ impl IngestMetrics {
             store_errors: "Batches that the store refused",
             apply_lag_seconds: "Age of the report applied last",
             quarantined: "Refused reports kept for inspection",
+            silent: "Agents and devices that are silent for too long, by likely cause",
+            archived_segments: "Journal segments that were archived",
+            archives_removed: "Archived segments removed for their age or for want of room",
+            archive_errors: "Failures of archiving, each tried again",
+            archive_bytes: "Bytes of archived journal segments, compressed",
+            archive_raw_bytes: "Bytes of archived journal segments as they were",
             decisions: "Decisions about who is who that were made durable",
         }
     }

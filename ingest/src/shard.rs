@@ -21,9 +21,10 @@ use codec::key::Receipt;
 use codec::time::Timestamp;
 use journal::{Disk, Journal, Position, Record};
 
+use crate::archive::hand_over;
 use crate::config::{DECODED_PER_XML, IngestConfig};
 use crate::delivery::Rejection;
-use crate::evidence::{Ages, Keep, forget};
+use crate::evidence::{Ages, Keep};
 use crate::feed::Order;
 use crate::ledger::Verdict;
 use crate::metrics::{IngestMetrics, ShardLabel};
@@ -404,9 +405,16 @@ impl Shard {
             days: self.config.evidence_days,
             bytes_max: self.config.evidence_bytes_max,
         };
-        let forgotten = forget(journal, &mut self.ages, applied, keep, Timestamp::now());
-        if let Err(error) = forgotten {
-            tracing::warn!(shard = self.shared.number, %error, "an applied segment could not be removed");
+        let after_ms = self.config.archive_after_ms;
+        let tended = hand_over(
+            journal,
+            &mut self.ages,
+            &self.shared,
+            (keep, after_ms),
+            Timestamp::now(),
+        );
+        if let Err(error) = tended {
+            tracing::warn!(shard = self.shared.number, %error, "an archived segment could not be removed");
         }
         let label = ShardLabel {
             shard: self.shared.number,

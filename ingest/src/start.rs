@@ -16,14 +16,17 @@ use crate::apply::bases::Bases;
 use crate::apply::engine::{ApplyError, Engine, Places};
 use crate::apply::progress::Progress;
 use crate::apply::{Applier, Needs};
+use crate::archive::{Archiver, layered};
 use crate::config::IngestConfig;
 use crate::decode::{Decoder, Decoders};
+use crate::evidence::Keep;
 use crate::feed::{Feed, Order};
 use crate::ingest::{Ingest, PERMIT_BYTES, shard_of};
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
 use crate::shard::decisions::{self, Decisions};
 use crate::shard::{DiskFactory, Job, Shard, ShardError, ShardParts, ShardShared};
+use crate::silence::watch::Watch;
 
 /// Why the door could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +113,8 @@ impl Ingest {
             source,
         })?;
         let metrics = IngestMetrics::default();
+        let live = Arc::clone(&reading);
+        let reading = layered(reading);
         let needs = Arc::new(Needs::default());
         let positions = store.positions()?;
         let order = Arc::new(Order::new(Places::stamp_after(positions.next_place).max(1)));
@@ -170,6 +175,35 @@ impl Ingest {
             config: config.clone(),
             metrics: metrics.clone(),
         };
+        let (archive_stop, stopped) = sync_channel(1);
+        let archiver = Archiver {
+            shards: shards.clone(),
+            disks: live,
+            keep: Keep {
+                days: config.evidence_days,
+                bytes_max: config.evidence_bytes_max,
+            },
+            metrics: metrics.clone(),
+        };
+        let archiving = std::thread::Builder::new()
+            .name("ingest-archive".to_owned())
+            .spawn(move || archiver.run(&stopped))
+            .map_err(StartError::Thread)?;
+        shard_threads.push(archiving);
+        let watch = Arc::new(Watch::new(
+            config.silence,
+            Arc::clone(&store),
+            deciding.clone(),
+            shards.clone(),
+            metrics.clone(),
+        ));
+        let (watch_stop, stopped) = sync_channel(1);
+        let watching = Arc::clone(&watch);
+        let watching = std::thread::Builder::new()
+            .name("ingest-watch".to_owned())
+            .spawn(move || watching.run(&stopped))
+            .map_err(StartError::Thread)?;
+        shard_threads.push(watching);
         let applier_thread = std::thread::Builder::new()
             .name("ingest-apply".to_owned())
             .spawn(move || applier.make().run())
@@ -188,7 +222,8 @@ impl Ingest {
             jobs: Mutex::new(Some(jobs)),
             deciding,
             decided: decisions.shared,
-            decisions: Mutex::new(Some(decisions.jobs)),
+            decisions: Mutex::new(Some((decisions.jobs, [archive_stop, watch_stop]))),
+            watch,
             order,
             store,
             disks: reading,

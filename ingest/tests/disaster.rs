@@ -223,7 +223,9 @@ async fn evidence_is_kept_within_its_bytes_once_it_is_applied() {
         let files = std::fs::read_dir(folder).unwrap();
         files
             // A segment may be removed between the list and the look.
-            .filter_map(|file| Some(file.unwrap().metadata().ok()?.len()))
+            .filter_map(|file| file.unwrap().metadata().ok())
+            .filter(std::fs::Metadata::is_file)
+            .map(|file| file.len())
             .sum::<u64>()
     };
     for sequence in 1..=60 {

@@ -163,8 +163,12 @@ fn list_folder(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
         let number = path
             .file_stem()
             .and_then(|stem| stem.to_str()?.parse().ok());
-        if let Some(segment) = number {
-            segments.push((segment, entry.metadata()?.len()));
+        let Some(segment) = number else { continue };
+        match entry.metadata() {
+            Ok(metadata) => segments.push((segment, metadata.len())),
+            // Removed since the folder was read: by the writer, who may while others read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(segments)

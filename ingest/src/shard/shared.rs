@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use journal::Position;
 use olap::StreamApplied;
 
+use crate::archive::ArchiveState;
 use crate::decode::Decoded;
 use crate::ledger::Ledger;
 use crate::record::ReportMeta;
@@ -58,6 +59,7 @@ pub struct ShardShared {
     applied: AtomicU64,
     /// Whether the journal takes reports.
     pub(super) is_writable: AtomicBool,
+    archive: Mutex<ArchiveState>,
 }
 
 impl ShardShared {
@@ -71,6 +73,7 @@ impl ShardShared {
             floor: AtomicU64::new(u64::MAX),
             applied: AtomicU64::new(0),
             is_writable: AtomicBool::new(true),
+            archive: Mutex::default(),
         }
     }
 
@@ -95,6 +98,11 @@ impl ShardShared {
 
     fn recalled(&self) -> MutexGuard<'_, Vec<StreamApplied>> {
         self.recalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be archived, and what is.
+    pub(crate) fn archive(&self) -> MutexGuard<'_, ArchiveState> {
+        self.archive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The durable end.

@@ -1,0 +1,252 @@
+//! Applied segments become archives, and archives go when they are old enough: a thread of its own, so that no receipt waits for it.
+//!
+//! | step | by | if the program dies here |
+//! |---|---|---|
+//! | a segment is due: sealed, applied, not the newest, quiet for a while | the shard | |
+//! | it is compressed, synced, read back, renamed | this thread | half an archive is swept at the next start |
+//! | the live segment is removed | the shard | both are compared at the next start, and this step is done again |
+//!
+//! What always holds: of every segment that is kept, the live one or a whole archive is there; archives go oldest first and as a whole, never
+//! what the store has not applied, and with a line in the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use codec::time::Timestamp;
+use journal::archive::{self, Due};
+use journal::{ArchiveDisk, Disk, Journal, Position};
+
+use crate::evidence::{Ages, Keep};
+use crate::metrics::{IngestMetrics, ShardLabel};
+use crate::shard::{DiskFactory, ShardShared};
+
+/// How often is looked for segments that are due.
+const TICK: Duration = Duration::from_secs(1);
+/// How often archives are listed when nothing was added: their age is told in days.
+const LIST_EVERY: Duration = Duration::from_secs(60);
+const DAY_MS: i64 = 86_400_000;
+
+/// The folder of a shard's archives.
+#[must_use]
+pub fn folder_of(shard: &Path) -> PathBuf {
+    shard.join("archive")
+}
+
+/// Disks that read archived segments like live ones.
+#[must_use]
+pub fn layered(disks: DiskFactory) -> DiskFactory {
+    Arc::new(move |folder| {
+        let live = disks(folder)?;
+        Ok(Box::new(ArchiveDisk::new(live, &folder_of(folder))) as Box<dyn Disk>)
+    })
+}
+
+/// What shard and archiver tell each other.
+#[derive(Debug, Default)]
+pub struct ArchiveState {
+    /// Segments to be archived, oldest first.
+    due: Vec<Due>,
+    /// Segments that are archived: the shard removes the live ones.
+    done: BTreeSet<u64>,
+    /// Bytes of all live segments.
+    live_bytes: u64,
+}
+
+/// The shard's half: removes what is archived, and says what is due.
+///
+/// # Errors
+/// Of the disk.
+pub(crate) fn hand_over(
+    journal: &mut Journal<Box<dyn Disk>>,
+    ages: &mut Ages,
+    shared: &ShardShared,
+    (keep, after_ms): (Keep, i64),
+    now: Timestamp,
+) -> Result<(), journal::Error> {
+    let applied = shared.applied();
+    let done = std::mem::take(&mut shared.archive().done);
+    for segment in done {
+        if journal.remove_segment(segment)? {
+            ages.forget(segment);
+        }
+    }
+    // What must go for want of room goes through the archive too, so that the oldest goes first.
+    let is_tight = journal.bytes() > keep.bytes_max;
+    let due = journal.sealed().iter().filter_map(|info| {
+        // A later checkpoint must be there: it holds what a start needs of this segment.
+        let ended = ages.ended(info.segment)?;
+        let begun = ages.begun(info.segment).unwrap_or(ended);
+        let is_applied = Position::new(info.segment, info.bytes) <= applied;
+        let is_quiet = now.ms_since(ended) >= after_ms;
+        (is_applied && (is_quiet || is_tight)).then_some(Due {
+            segment: info.segment,
+            bytes: info.bytes,
+            begun_ms: begun.unix_ms,
+            ended_ms: ended.unix_ms,
+        })
+    });
+    let due = due.collect();
+    let mut state = shared.archive();
+    state.due = due;
+    state.live_bytes = journal.bytes();
+    Ok(())
+}
+
+/// Makes archives and removes old ones.
+pub struct Archiver {
+    /// The shards whose segments are archived.
+    pub shards: Vec<Arc<ShardShared>>,
+    /// Opens a shard's live segments.
+    pub disks: DiskFactory,
+    /// How long archives are kept.
+    pub keep: Keep,
+    /// Counters.
+    pub metrics: IngestMetrics,
+}
+
+impl Archiver {
+    /// Works until the other end of `stop` is gone.
+    pub fn run(&self, stop: &Receiver<()>) {
+        for shard in &self.shards {
+            self.mend(shard);
+        }
+        let mut listed: BTreeMap<u16, Instant> = BTreeMap::new();
+        loop {
+            for shard in &self.shards {
+                let made = self.archive(shard);
+                let is_due = listed
+                    .get(&shard.number)
+                    .is_none_or(|at| at.elapsed() >= LIST_EVERY);
+                if made || is_due {
+                    listed.insert(shard.number, Instant::now());
+                    self.forget(shard, Timestamp::now());
+                }
+            }
+            match stop.recv_timeout(TICK) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Cleans up after a crash.
+    fn mend(&self, shard: &ShardShared) {
+        let mended = (self.disks)(&shard.folder)
+            .and_then(|mut live| archive::mend(&folder_of(&shard.folder), live.as_mut()));
+        match mended {
+            Ok(mended) => {
+                if mended.swept + mended.removed.len() + mended.doubled.len() > 0 {
+                    tracing::info!(
+                        shard = shard.number,
+                        swept = mended.swept,
+                        removed = mended.removed.len(),
+                        doubled = mended.doubled.len(),
+                        "archiving goes on where it was interrupted"
+                    );
+                }
+                shard.archive().done.extend(mended.doubled);
+            }
+            Err(error) => self.complain(shard, &error, "the archive could not be looked at"),
+        }
+    }
+
+    /// Archives what is due. Says whether anything was.
+    fn archive(&self, shard: &ShardShared) -> bool {
+        let due = {
+            let state = shard.archive();
+            let is_left = |due: &&Due| !state.done.contains(&due.segment);
+            state
+                .due
+                .iter()
+                .filter(is_left)
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        let mut made = false;
+        for due in due {
+            let started = Instant::now();
+            let archived = (self.disks)(&shard.folder).and_then(|mut live| {
+                archive::write(&folder_of(&shard.folder), live.as_mut(), &due)
+            });
+            match archived {
+                Ok(info) => {
+                    made = true;
+                    self.metrics.archived_segments.inc();
+                    tracing::info!(
+                        shard = shard.number,
+                        segment = info.segment,
+                        bytes = info.raw_bytes,
+                        archived_bytes = info.file_bytes,
+                        ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                        "a segment was archived"
+                    );
+                    shard.archive().done.insert(due.segment);
+                }
+                // It was forgotten since it was said to be due.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.complain(shard, &error, "a segment could not be archived yet");
+                    break;
+                }
+            }
+        }
+        made
+    }
+
+    /// Removes archives that are too old or too much, oldest first.
+    fn forget(&self, shard: &ShardShared, now: Timestamp) {
+        let folder = folder_of(&shard.folder);
+        let archives = match archive::list(&folder) {
+            Ok(archives) => archives,
+            Err(error) => {
+                self.complain(shard, &error, "the archives could not be listed");
+                return;
+            }
+        };
+        let (live_bytes, applied) = (shard.archive().live_bytes, shard.applied());
+        let mut bytes: u64 = archives.iter().map(|info| info.file_bytes).sum();
+        let mut raw_bytes: u64 = archives.iter().map(|info| info.raw_bytes).sum();
+        for info in &archives {
+            let ended = Timestamp::from_unix_ms(info.ended_ms);
+            let is_old = now.ms_since(ended) > i64::from(self.keep.days) * DAY_MS;
+            let is_too_much = live_bytes + bytes > self.keep.bytes_max;
+            if !(is_old || is_too_much) || info.segment >= applied.segment {
+                break;
+            }
+            if let Err(error) = archive::remove(&folder, info.segment) {
+                self.complain(shard, &error, "an old archive could not be removed");
+                break;
+            }
+            bytes -= info.file_bytes;
+            raw_bytes -= info.raw_bytes;
+            self.metrics.archives_removed.inc();
+            tracing::info!(
+                shard = shard.number,
+                segment = info.segment,
+                ended = %ended,
+                reason = if is_old { "older than evidence_days" } else { "more than evidence_gb" },
+                "an archived segment was removed: its readings no longer lead back to their bytes"
+            );
+        }
+        let label = ShardLabel {
+            shard: shard.number,
+        };
+        let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.metrics
+            .archive_bytes
+            .get_or_create(&label)
+            .set(gauge(bytes));
+        self.metrics
+            .archive_raw_bytes
+            .get_or_create(&label)
+            .set(gauge(raw_bytes));
+    }
+
+    fn complain(&self, shard: &ShardShared, error: &std::io::Error, what: &'static str) {
+        self.metrics.archive_errors.inc();
+        tracing::warn!(shard = shard.number, %error, "{what}");
+    }
+}

@@ -1,0 +1,272 @@
+//! Days of hearing and not hearing, on virtual time.
+
+use super::*;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// A world of agents that send every five minutes and devices that answer at each.
+struct World {
+    silences: Silences,
+    now: Timestamp,
+    agents: Vec<AgentSeen>,
+    devices: Vec<DeviceFresh>,
+    /// Who does not send, answer or hear now.
+    quiet_agents: Vec<usize>,
+    quiet_devices: Vec<usize>,
+    is_taking: bool,
+    turns: Vec<(i64, Turn)>,
+}
+
+impl World {
+    /// `agents` agents, two of each customer, with four devices each.
+    fn new(agents: usize) -> Self {
+        let begin = Timestamp::from_unix_ms(1_800_000_000_000);
+        let id = |index: usize| AgentId::new(&format!("a{index}")).unwrap();
+        let agent = |index: usize| AgentSeen {
+            agent: id(index),
+            site: TenantId(100 + index as i64),
+            customer: TenantId(10 + index as i64 / 2),
+            heard_at: Some(begin),
+            sealed_at: begin,
+            devices: 4,
+        };
+        let device = |index: usize| DeviceFresh {
+            device: DeviceId::from_bytes([index as u8; 10]),
+            site: TenantId(100 + index as i64 / 4),
+            agent: id(index / 4),
+            address: Some(format!("10.0.{}.{}", index / 4, index % 4)),
+            first_seen_at: begin,
+            observed_at: Some(begin),
+            received_at: Some(begin),
+            has_meters: true,
+        };
+        Self {
+            silences: Silences::new(SilenceRules::default()),
+            now: begin,
+            agents: (0..agents).map(agent).collect(),
+            devices: (0..agents * 4).map(device).collect(),
+            quiet_agents: Vec::new(),
+            quiet_devices: Vec::new(),
+            is_taking: true,
+            turns: Vec::new(),
+        }
+    }
+
+    /// Lets time pass; looks every minute.
+    fn pass(&mut self, minutes: i64) {
+        for _ in 0..minutes {
+            self.now = self.now.plus_ms(MINUTE_MS);
+            if (self.now.unix_ms / MINUTE_MS) % 5 == 0 {
+                self.hear();
+            }
+            self.look();
+        }
+    }
+
+    fn hear(&mut self) {
+        for (index, agent) in self.agents.iter_mut().enumerate() {
+            if !self.quiet_agents.contains(&index) {
+                (agent.heard_at, agent.sealed_at) = (Some(self.now), self.now);
+            }
+        }
+        for (index, device) in self.devices.iter_mut().enumerate() {
+            if !self.quiet_agents.contains(&(index / 4)) && !self.quiet_devices.contains(&index) {
+                (device.observed_at, device.received_at) = (Some(self.now), Some(self.now));
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let turns = self
+            .silences
+            .look(self.now, self.is_taking, &self.agents, &self.devices);
+        let minute = self.now.unix_ms / MINUTE_MS;
+        self.turns
+            .extend(turns.into_iter().map(|turn| (minute, turn)));
+    }
+
+    /// What happened since the last time, in short.
+    fn told(&mut self) -> Vec<String> {
+        let turns = std::mem::take(&mut self.turns);
+        let short = |turn: Turn| match turn {
+            Turn::Raised(silence) => format!("{} {}", name(&silence.subject), silence.cause.word()),
+            Turn::Over(silence) => {
+                format!("{} over, {}", name(&silence.subject), silence.cause.word())
+            }
+        };
+        turns.into_iter().map(|(_, turn)| short(turn)).collect()
+    }
+}
+
+fn name(subject: &Subject) -> String {
+    match subject {
+        Subject::Manager => "manager".to_owned(),
+        Subject::Agent(agent) => agent.to_string(),
+        Subject::Device(device) => format!("d{}", device.as_bytes()[0]),
+    }
+}
+
+#[test]
+fn an_agent_that_stops_is_told_once_with_its_devices_and_closes_by_itself() {
+    let mut world = World::new(6);
+    world.pass(240);
+    assert_eq!(world.told(), Vec::<String>::new());
+    world.quiet_agents = vec![2];
+    world.pass(15);
+    assert_eq!(
+        world.told(),
+        Vec::<String>::new(),
+        "within three of its gaps"
+    );
+    world.pass(24 * 60);
+    assert_eq!(
+        world.told(),
+        ["a2 agent"],
+        "its devices tell nothing beside it"
+    );
+    let (open, _) = world.silences.all();
+    assert_eq!(open.map(|silence| silence.devices).collect::<Vec<_>>(), [4]);
+    world.quiet_agents.clear();
+    world.pass(5);
+    assert_eq!(world.told(), ["a2 over, agent"]);
+    world.pass(24 * 60);
+    assert_eq!(world.told(), Vec::<String>::new());
+}
+
+#[test]
+fn neighbours_and_the_return_tell_whether_it_was_the_line() {
+    let mut world = World::new(6);
+    world.pass(240);
+    // Both agents of a customer.
+    world.quiet_agents = vec![2, 3];
+    world.pass(60);
+    assert_eq!(world.told(), ["a2 line", "a3 line"]);
+    world.quiet_agents.clear();
+    world.pass(5);
+    assert_eq!(world.told(), ["a2 over, line", "a3 over, line"]);
+    // One alone, which turns out to have been running: the first it delivers was sealed meanwhile.
+    world.quiet_agents = vec![4];
+    world.pass(120);
+    assert_eq!(world.told(), ["a4 agent"]);
+    world.agents[4].heard_at = Some(world.now);
+    world.agents[4].sealed_at = world.now.plus_ms(-HOUR_MS);
+    world.look();
+    assert_eq!(world.told(), ["a4 over, line"]);
+}
+
+#[test]
+fn when_nobody_is_heard_the_manager_looks_at_itself() {
+    let mut world = World::new(6);
+    world.pass(240);
+    world.quiet_agents = (0..6).collect();
+    world.pass(60);
+    let told = world.told();
+    assert_eq!(told.len(), 6);
+    assert!(
+        told.iter().all(|told| told.ends_with("manager")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_manager_that_was_down_blames_nobody_before_everybody_had_time() {
+    let mut world = World::new(6);
+    world.pass(240);
+    world.told();
+    // Ten hours later, a new life of the program: rhythms are not known, and nobody has come back yet.
+    world.silences = Silences::new(SilenceRules::default());
+    world.now = world.now.plus_ms(10 * HOUR_MS);
+    world.quiet_agents = vec![0];
+    world.look();
+    assert_eq!(world.told(), ["manager over, manager"], "it says so itself");
+    world.pass(59);
+    assert_eq!(world.told(), Vec::<String>::new());
+    world.pass(10);
+    assert_eq!(world.told(), ["a0 agent"], "who does not come back is told");
+    // A journal that takes nothing is the manager's fault too.
+    world.is_taking = false;
+    world.quiet_agents = (0..6).collect();
+    world.pass(600);
+    world.is_taking = true;
+    world.quiet_agents = vec![0];
+    world.pass(10);
+    let told = world.told();
+    assert!(told.iter().all(|told| told.starts_with("a0")), "{told:?}");
+}
+
+#[test]
+fn a_silent_device_has_its_own_cause_and_patience() {
+    let mut world = World::new(2);
+    world.pass(240);
+    world.quiet_devices = vec![1];
+    world.pass(119);
+    assert_eq!(world.told(), Vec::<String>::new(), "devices sleep");
+    world.pass(10);
+    assert_eq!(world.told(), ["d1 no-answer"]);
+    // Another device answers where it stood.
+    world.devices[5].agent = world.devices[1].agent.clone();
+    world.devices[5].address = world.devices[1].address.clone();
+    world.pass(5);
+    let (open, _) = world.silences.all();
+    assert_eq!(
+        open.map(|open| open.cause).collect::<Vec<_>>(),
+        [Cause::Moved]
+    );
+    world.quiet_devices.clear();
+    world.pass(5);
+    assert_eq!(world.told(), ["d1 over, moved"]);
+    // Three of four at once: their network.
+    world.quiet_devices = vec![0, 2, 3];
+    world.devices[5].agent = world.devices[4].agent.clone();
+    world.devices[5].address = None;
+    world.pass(180);
+    assert_eq!(world.told(), ["d0 network", "d2 network", "d3 network"]);
+    // A device that leaves the lists leaves the alerts.
+    world.devices.remove(0);
+    world.look();
+    assert_eq!(world.told(), ["d0 over, network"]);
+}
+
+#[test]
+fn devices_are_not_blamed_for_the_time_their_agent_was_away() {
+    let mut world = World::new(2);
+    world.pass(240);
+    world.quiet_agents = vec![0];
+    world.pass(600);
+    assert_eq!(world.told(), ["a0 agent"]);
+    // The agent is back, its backlog is not applied yet, and one device stays away.
+    world.quiet_agents.clear();
+    world.quiet_devices = vec![1];
+    world.pass(119);
+    assert_eq!(world.told(), ["a0 over, agent"]);
+    world.pass(20);
+    assert_eq!(world.told(), ["d1 no-answer"]);
+}
+
+#[test]
+fn a_device_that_never_told_a_meter_is_told_after_two_days() {
+    let mut world = World::new(2);
+    world.devices[3].has_meters = false;
+    world.pass(48 * 60);
+    assert_eq!(world.told(), Vec::<String>::new());
+    world.pass(10);
+    assert_eq!(world.told(), ["d3 no-meters"]);
+    world.devices[3].has_meters = true;
+    world.look();
+    assert_eq!(world.told(), ["d3 over, no-meters"]);
+}
+
+#[test]
+fn silences_that_are_over_are_kept_within_bounds() {
+    let mut world = World::new(2);
+    world.pass(60);
+    for _ in 0..OVER_MAX + 20 {
+        world.quiet_agents = vec![0];
+        world.pass(30);
+        world.quiet_agents.clear();
+        world.pass(10);
+    }
+    let (_, over) = world.silences.all();
+    assert!(over.count() <= OVER_MAX);
+}

@@ -1,0 +1,124 @@
+//! Segments that are archived: any reading leads back to its bytes, a rebuild reads them, and they go when they are old enough.
+
+mod common;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use codec::id::{AgentId, Scope};
+use codec::key::{ContentHash, Stream};
+use common::{Door, NOON, all_readings, delivery, metered, report, wait_until};
+use ingest::{Delivery, IngestConfig};
+use olap::{DuckOptions, DuckStore, Store};
+use registry::Registry;
+
+const REPORTS: u64 = 40;
+
+fn sealed(agent: &AgentId, sequence: u64) -> Delivery {
+    let at = NOON.plus_ms(i64::try_from(sequence).unwrap() * 60_000);
+    let mut report = report(agent, Stream::Meters, sequence, at);
+    report.devices.push(metered(1, at, 1_000 + sequence));
+    delivery(&report)
+}
+
+fn small(config: &mut IngestConfig) {
+    config.segment_bytes = 2_000;
+    config.shards = 1;
+    config.archive_after_ms = 0;
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn every_reading_leads_back_to_its_bytes_also_from_the_archive_and_a_rebuild_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let shard = folder.path().join("ingest/journal/shard-00");
+    let archive = shard.join("archive");
+    let door = Door::open_with(folder.path(), small);
+    let agent = door.add_agent("meyer");
+    let mut bodies = HashMap::new();
+    for sequence in 1..=REPORTS {
+        let delivery = sealed(&agent, sequence);
+        bodies.insert(sequence, delivery.body.clone());
+        door.ingest.accept(delivery).await.unwrap();
+    }
+    door.settle();
+    wait_until("all but the newest segment are archived", || {
+        files(&shard, "plj").len() <= 1
+    });
+    assert!(files(&archive, "pla").len() > 3);
+    let before = door.readings();
+    assert!(before.len() as u64 > REPORTS);
+    for reading in &before {
+        let evidence = door.ingest.evidence(&Scope::Everything, &reading.id);
+        let evidence = evidence.unwrap().expect("its bytes are kept");
+        assert_eq!(evidence.body, bodies[&reading.id.sequence]);
+        assert_eq!(evidence.meta.key.hash, ContentHash::of(&evidence.body));
+    }
+    drop(door);
+
+    // A crash left half an archive, and one whose live segment was not removed yet.
+    std::fs::write(archive.join("0000000000000001.pla-making"), b"half").unwrap();
+    let registry = Registry::open(&folder.path().join("registry.sqlite")).unwrap();
+    let store: Arc<dyn Store> = Arc::new(DuckStore::in_memory(&DuckOptions::default()).unwrap());
+    let config = IngestConfig::new(folder.path().join("ingest"));
+    ingest::rebuild(config, registry, Arc::clone(&store)).unwrap();
+    assert_eq!(all_readings(store.as_ref()), before);
+    assert!(files(&archive, "pla-making").is_empty(), "swept by itself");
+
+    // What came before is still told from what is new.
+    let door = Door::open_with(folder.path(), small);
+    assert!(door.ingest.accept(sealed(&agent, REPORTS)).await.is_ok());
+    door.settle();
+    assert_eq!(door.readings(), before);
+}
+
+#[tokio::test]
+async fn archives_go_when_they_are_old_enough_and_only_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("ingest/journal/shard-00/archive");
+    let door = Door::open_with(folder.path(), small);
+    let agent = door.add_agent("meyer");
+    for sequence in 1..=REPORTS {
+        door.ingest.accept(sealed(&agent, sequence)).await.unwrap();
+    }
+    door.settle();
+    wait_until("segments are archived", || files(&archive, "pla").len() > 3);
+    let first = door.readings().remove(0);
+    let evidence = |door: &Door| door.ingest.evidence(&Scope::Everything, &first.id).unwrap();
+    assert!(evidence(&door).is_some());
+    assert_eq!(door.ingest.metrics().archives_removed.get(), 0);
+    drop(door);
+
+    // Nothing is kept for longer than no day at all: by now every archive ended before.
+    let door = Door::open_with(folder.path(), |config| {
+        small(config);
+        config.evidence_days = 0;
+    });
+    wait_until("old archives are removed", || {
+        door.ingest.metrics().archives_removed.get() > 3
+    });
+    wait_until("the reading no longer leads to bytes", || {
+        evidence(&door).is_none()
+    });
+    assert!(door.readings().len() as u64 > REPORTS, "readings stay");
+    assert!(door.ingest.accept(sealed(&agent, 1)).await.is_ok());
+    door.settle();
+    assert!(
+        door.ingest
+            .accept(sealed(&agent, REPORTS + 1))
+            .await
+            .is_ok()
+    );
+}
