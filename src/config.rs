@@ -31,6 +31,8 @@ pub struct PlatenConfig {
     pub journal: JournalConfig,
     /// When an agent is asked to register another key; never, when `None`.
     pub agent_key_age_max: Option<Duration>,
+    /// When silence is worth an alert.
+    pub silence: ingest::SilenceRules,
     /// The agent of `platen all`.
     pub agent: Option<PathBuf>,
 }

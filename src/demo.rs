@@ -112,6 +112,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
             evidence_days: None,
             evidence_bytes_max: None,
         },
+        silence: ingest::SilenceRules::default(),
         web: web::Config::loopback(address),
     })?;
     let password = prepare_login(&manager.registry, args.admin_password.as_deref())?;

@@ -10,7 +10,7 @@ use olap::duck::{DuckOptions, DuckStore};
 use registry::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 use web::{Tls, TlsFiles};
 
 use crate::config::{self, JournalConfig};
@@ -27,6 +27,8 @@ pub struct ManagerConfig<'a> {
     pub store: &'a DuckOptions,
     /// The journal.
     pub journal: &'a JournalConfig,
+    /// When silence is worth an alert.
+    pub silence: ingest::SilenceRules,
     /// The web layer.
     pub web: web::Config,
 }
@@ -78,13 +80,11 @@ impl Manager {
             DuckStore::open(&path, config.store)
                 .doing(|| format!("open the store {}", path.display()))?,
         );
-        let ingest = Ingest::start(
-            ingest_config(config.data, config.journal),
-            registry.clone(),
-            store.clone(),
-        )
-        .map(Arc::new)
-        .doing(|| format!("start the journal in {}", config.data.display()))?;
+        let mut ingesting = ingest_config(config.data, config.journal);
+        ingesting.silence = config.silence;
+        let ingest = Ingest::start(ingesting, registry.clone(), store.clone())
+            .map(Arc::new)
+            .doing(|| format!("start the journal in {}", config.data.display()))?;
         let soap = soap::Service::new(registry.clone(), store.clone(), &config.web.public_url);
         let state = web::State::new(
             registry.clone(),

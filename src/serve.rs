@@ -77,6 +77,7 @@ async fn serve(config: &PlatenConfig, path: &Path, parts: Parts) -> Result<(), F
         data: &config.data,
         store: &config.store,
         journal: &config.journal,
+        silence: config.silence,
         web: web::Config {
             public_url: config.web.public_url.clone(),
             trusted_proxies: config.web.trusted_proxies.clone(),

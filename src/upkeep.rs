@@ -9,9 +9,10 @@ use codec::key::ContentHash;
 use codec::limits::INFLATED_BYTES_MAX;
 use codec::time::Timestamp;
 use ingest::Ingest;
+use ingest::archive::folder_of;
 use ingest::record::{KIND_CHECKPOINT, KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
 use ingest::shard::decisions::FOLDER as DECISIONS_FOLDER;
-use journal::{Item, Position, StdDisk};
+use journal::{ArchiveDisk, Item, Position, StdDisk};
 use olap::duck::DuckStore;
 use olap::reading::ReadingId;
 
@@ -31,11 +32,22 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let disk = StdDisk::open(&shard).doing(|| format!("open {}", shard.display()))?;
+        let opened = || StdDisk::open(&shard).doing(|| format!("open {}", shard.display()));
+        let archive = folder_of(&shard);
+        let disk = ArchiveDisk::new(opened()?, &archive);
         match args.command {
             JournalCommand::Check => {
                 let report = journal::inspect::check(disk)?;
                 println!("{name}\n{report}");
+                let archived = journal::archive::list(&archive)
+                    .doing(|| format!("list {}", archive.display()))?;
+                let (raw, kept) = archived.iter().fold((0, 0), |(raw, kept), info| {
+                    (raw + info.raw_bytes, kept + info.file_bytes)
+                });
+                println!(
+                    "{} of these segments are archived: {raw} bytes in {kept}",
+                    archived.len()
+                );
                 damaged += usize::from(!report.is_sound());
             }
             JournalCommand::Dump => journal::inspect::dump(disk, Position::START, |item| {
@@ -43,8 +55,15 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
                 true
             })?,
             JournalCommand::Repair => {
-                let cut = journal::inspect::repair(disk)?;
-                println!("{name}: {} damaged tails cut off", cut.len());
+                // Archives never change; what a crash left of making one is cleaned up.
+                let cut = journal::inspect::repair(opened()?)?;
+                let mended = journal::archive::mend(&archive, &mut opened()?)
+                    .doing(|| format!("mend {}", archive.display()))?;
+                println!(
+                    "{name}: {} damaged tails cut off, {} halves of archives removed",
+                    cut.len(),
+                    mended.swept + mended.removed.len()
+                );
             }
         }
     }

@@ -28,6 +28,8 @@ struct Raw {
     #[serde(default)]
     journal: RawJournal,
     #[serde(default)]
+    silence: RawSilence,
+    #[serde(default)]
     agents: RawAgents,
     agent: Option<RawAgent>,
 }
@@ -69,6 +71,15 @@ struct RawJournal {
 #[serde(deny_unknown_fields)]
 struct RawAgents {
     key_days: Option<Spanned<u32>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSilence {
+    missed: Option<Spanned<u32>>,
+    agent_minutes: Option<Spanned<u32>>,
+    device_minutes: Option<Spanned<u32>>,
+    meters_hours: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +141,7 @@ pub(super) fn parse(text: &str, file: &str, base: &Path) -> Result<PlatenConfig,
         web: web(&place, raw.web, base)?,
         store: store(&place, &raw.store)?,
         journal: journal(&place, &raw.journal)?,
+        silence: silence(&place, &raw.silence)?,
         agent_key_age_max: agents(&place, &raw.agents)?,
         agent: raw.agent.map(|agent| base.join(agent.config)),
     })
@@ -346,5 +358,47 @@ fn journal(place: &Place<'_>, raw: &RawJournal) -> Result<JournalConfig, ConfigE
         shards,
         evidence_days: raw.evidence_days,
         evidence_bytes_max: raw.evidence_gb.map(|gb| u64::from(gb) << 30),
+    })
+}
+
+fn silence(place: &Place<'_>, raw: &RawSilence) -> Result<ingest::SilenceRules, ConfigError> {
+    /// The most minutes that make sense: a month.
+    const MINUTES_MAX: u32 = 31 * 24 * 60;
+    const MINUTE_MS: i64 = 60_000;
+    let default = ingest::SilenceRules::default();
+    let ms = |key, value: &Option<Spanned<u32>>, unit_ms: i64, default_ms: i64| {
+        let unset = u32::try_from(default_ms / unit_ms).unwrap_or(u32::MAX);
+        let number = place.number(key, value.as_ref(), (1, MINUTES_MAX), unset)?;
+        Ok(i64::from(number) * unit_ms)
+    };
+    let agent_floor_ms = ms(
+        "silence.agent_minutes",
+        &raw.agent_minutes,
+        MINUTE_MS,
+        default.agent_floor_ms,
+    )?;
+    let device_floor_ms = ms(
+        "silence.device_minutes",
+        &raw.device_minutes,
+        MINUTE_MS,
+        default.device_floor_ms,
+    )?;
+    Ok(ingest::SilenceRules {
+        factor: place.number(
+            "silence.missed",
+            raw.missed.as_ref(),
+            (1, 1_000),
+            default.factor,
+        )?,
+        agent_floor_ms,
+        agent_unknown_ms: default.agent_unknown_ms.max(agent_floor_ms),
+        device_floor_ms,
+        device_unknown_ms: default.device_unknown_ms.max(device_floor_ms),
+        meters_ms: ms(
+            "silence.meters_hours",
+            &raw.meters_hours,
+            60 * MINUTE_MS,
+            default.meters_ms,
+        )?,
     })
 }

@@ -10,6 +10,7 @@
 //! | [`words`] | the JSON that goes out and comes in |
 //! | [`devices`], [`readings`], [`tenants`], [`agents`] | the questions |
 //! | [`decisions`] | who is who, as people decide |
+//! | [`silences`] | who is not heard of |
 
 pub(crate) mod agents;
 pub(crate) mod asked;
@@ -18,6 +19,7 @@ pub(crate) mod decisions;
 pub(crate) mod devices;
 pub(crate) mod openapi;
 pub(crate) mod readings;
+pub(crate) mod silences;
 pub(crate) mod tenants;
 pub(crate) mod words;
 
@@ -58,6 +60,7 @@ pub(crate) fn list() -> Vec<(&'static str, MethodRouter<State>)> {
             get(decisions::list).post(decisions::create),
         ),
         ("/api/v1/decisions/{id}/undo", post(decisions::undo)),
+        ("/api/v1/silences", get(silences::list)),
         ("/api/v1/readings", get(readings::list)),
         ("/api/v1/tenants", get(tenants::list).post(tenants::create)),
         ("/api/v1/agents", get(agents::list).post(agents::create)),

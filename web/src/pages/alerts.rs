@@ -1,4 +1,6 @@
-//! Alerts that stand, over the whole fleet.
+//! Alerts that stand, over the whole fleet; above them, who is silent.
+
+mod silence;
 
 use askama::Template;
 use axum::extract::{Query, State as Held};
@@ -17,6 +19,7 @@ use crate::limits::PAGE_ROWS_DEFAULT;
 use crate::state::{Inner, State};
 use crate::text::{fill, words};
 use crate::visit::guard::Member;
+use silence::Silent;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -41,6 +44,7 @@ struct AlertsView {
     page: Chrome,
     sub: String,
     critical: bool,
+    silent: Silent,
     rows: Vec<Row>,
     next: Option<String>,
 }
@@ -108,6 +112,7 @@ fn render(
             &[("n", &format::number(lang, answer.total))],
         ),
         critical,
+        silent: Silent::of(parts, member, &scope, &tenants)?,
         rows,
         next: answer
             .next

@@ -67,6 +67,21 @@ fn render(parts: &Inner, member: &Member) -> Result<Response, Failure> {
             format::age(lang, now.ms_since(parts.started_at)),
         ),
     ];
+    let silences = parts.ingest.silences(&member.scope(parts)).open;
+    let silent = |is_counted: fn(&ingest::Subject) -> bool| {
+        let counted = silences
+            .iter()
+            .filter(|silence| is_counted(&silence.subject));
+        format::number(lang, counted.count() as u64)
+    };
+    figures.push((
+        texts.health_silent_agents,
+        silent(|subject| matches!(subject, ingest::Subject::Agent(_))),
+    ));
+    figures.push((
+        texts.health_silent_devices,
+        silent(|subject| matches!(subject, ingest::Subject::Device(_))),
+    ));
     if of_the_house {
         let memory = parts.metrics.resident_bytes();
         if memory > 0 {

@@ -47,6 +47,17 @@ pub(crate) async fn show(Held(state): Held<State>, member: Member) -> Result<Res
         MetricsAccess::Everybody => texts.settings_metrics_everybody,
         MetricsAccess::Token(_) => texts.settings_metrics_token,
     };
+    let silence = state.ingest.silence_rules();
+    let patience = |floor_ms, unknown_ms| {
+        fill(
+            texts.settings_silence_value,
+            &[
+                ("n", &silence.factor.to_string()),
+                ("floor", &format::age(lang, floor_ms)),
+                ("first", &format::age(lang, unknown_ms)),
+            ],
+        )
+    };
     let file = vec![
         (texts.settings_public_url, config.public_url.clone()),
         (texts.settings_cookies, yes(config.secure_cookies)),
@@ -59,6 +70,14 @@ pub(crate) async fn show(Held(state): Held<State>, member: Member) -> Result<Res
             },
         ),
         (texts.settings_metrics, metrics.to_owned()),
+        (
+            texts.settings_silence_agent,
+            patience(silence.agent_floor_ms, silence.agent_unknown_ms),
+        ),
+        (
+            texts.settings_silence_device,
+            patience(silence.device_floor_ms, silence.device_unknown_ms),
+        ),
     ];
     let built_in = vec![
         (texts.settings_silent, format::age(lang, rules.silent_ms)),

@@ -216,6 +216,19 @@ texts! {
     alerts_sub: "{n} open", "{n} offen";
     alerts_none: "No alert stands anywhere.", "Nirgends steht eine Meldung an.";
     alert_since: "Since", "Seit";
+    silence_title: "Not heard of", "Nichts gehört";
+    silence_none: "All agents and devices are heard as usual.", "Alle Agenten und Geräte melden sich wie gewohnt.";
+    silence_who: "Who", "Wer";
+    silence_cause: "Likely cause", "Vermutliche Ursache";
+    silence_since: "Last heard", "Zuletzt gehört";
+    silence_lasted: "Lasted", "Dauer";
+    silence_over: "Heard of again", "Wieder gehört";
+    silence_manager: "Manager", "Manager";
+    silence_agent: "Agent", "Agent";
+    silence_device: "Device", "Gerät";
+    silence_devices: "{n} devices are not heard for it", "{n} Geräte sind deshalb nicht zu hören";
+    silence_devices_one: "1 device is not heard for it", "1 Gerät ist deshalb nicht zu hören";
+    silence_more: "and {n} more devices", "und {n} weitere Geräte";
     alert_what: "Alert", "Meldung";
     alert_where: "Device", "Gerät";
     alert_critical: "stopped", "steht";
@@ -318,6 +331,8 @@ texts! {
     health_registry: "Registry", "Registratur";
     health_journal: "Journal", "Journal";
     health_figures: "Figures", "Zahlen";
+    health_silent_agents: "Silent agents", "Stumme Agenten";
+    health_silent_devices: "Devices that are silent while their agent is fine", "Stumme Geräte, deren Agent arbeitet";
     health_quarantine: "Refused reports kept for inspection", "Abgelehnte Berichte zur Ansicht";
     health_caught_up: "All that came in is in the store", "Alles Eingegangene ist im Datenspeicher";
     health_uptime: "Running for", "Läuft seit";
@@ -360,6 +375,9 @@ texts! {
     settings_metrics_loopback: "this machine", "dieser Rechner";
     settings_metrics_everybody: "everybody", "alle";
     settings_metrics_token: "whoever has the token", "wer das Token hat";
+    settings_silence_agent: "An agent raises an alert after so many of its own intervals", "Ein Agent wird gemeldet nach so vielen eigenen Abständen";
+    settings_silence_device: "A device raises an alert after so many of its own intervals", "Ein Gerät wird gemeldet nach so vielen eigenen Abständen";
+    settings_silence_value: "{n}, at least {floor}; {first} until they are known", "{n}, mindestens {floor}; {first}, bis sie bekannt sind";
     settings_silent: "A device is silent after", "Ein Gerät ist stumm nach";
     settings_low: "A supply is low at", "Material ist knapp";
     settings_report_max: "Largest report", "Größter Bericht";
