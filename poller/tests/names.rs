@@ -54,7 +54,7 @@ fn a_makers_word_ends_and_another_makers_word_is_part_of_the_model() {
             "C315 Color MFP",
         ),
         ("Xerox\u{2122}(r) C315", Some("Xerox"), "C315"),
-        ("OKI-B431-ABC123", None, "B431"),
+        ("OKI-B431-ABC123", Some("OKI"), "B431"),
         ("TA_UTAX 300ci", Some("UTAX"), "300ci"),
     ] {
         assert_eq!(

@@ -70,10 +70,13 @@ pub fn identity(
 /// `sysObjectID`, unless it says nothing (0.0).
 #[must_use]
 pub fn object_id(view: &View<'_>) -> Option<Oid> {
-    match view.facts.get(&mib::system(2))? {
-        Value::ObjectId(oid) if oid.arcs().len() > 2 => Some(oid.clone()),
-        _ => None,
-    }
+    let oid = match view.facts.get(&mib::system(2))? {
+        Value::ObjectId(oid) => oid.clone(),
+        // Made a string by some agents.
+        Value::OctetString(text) => std::str::from_utf8(text).ok()?.trim().parse().ok()?,
+        _ => return None,
+    };
+    (oid.arcs().len() > 2).then_some(oid)
 }
 
 /// `hrDeviceDescr` of the printer. Where the device names no printer, that of a processor or a disk is no model.

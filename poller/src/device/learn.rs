@@ -59,7 +59,9 @@ pub struct Step {
 /// The first question to a device of which nothing is known.
 pub fn identify(collect_contact: bool) -> Ask {
     let mut oids = system(collect_contact);
-    oids.extend([mib::hr_device(3), mib::general(17)].map(|column| column.child(&[1])));
+    oids.extend(
+        [mib::hr_device(3), mib::general(16), mib::general(17)].map(|column| column.child(&[1])),
+    );
     Ask::Get(oids)
 }
 

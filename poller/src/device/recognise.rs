@@ -12,10 +12,15 @@ use crate::profile::{Evidence, Profile, ProfileSet, Rule, STANDARD};
 
 /// What a device is recognised by: its texts.
 fn texts(view: &View<'_>, profiles: &ProfileSet) -> Vec<String> {
-    let mut texts = [mib::system(1), mib::hr_device(3).child(&[view.device])]
-        .iter()
-        .filter_map(|oid| view.text_at(oid))
-        .collect::<Vec<_>>();
+    let index = [view.device];
+    let mut texts = [
+        mib::system(1),
+        mib::hr_device(3).child(&index),
+        mib::general(16).child(&index),
+    ]
+    .iter()
+    .filter_map(|oid| view.text_at(oid))
+    .collect::<Vec<_>>();
     for profile in profiles.iter() {
         texts.extend(
             profile
