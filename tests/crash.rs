@@ -5,71 +5,22 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use codec::envelope::{Encoding, compress};
-use codec::key::{ContentHash, Receipt, SpoolEpoch, Stream};
-use codec::model::{
-    Basis, Colour, DeviceReport, Header, Identity, Meter, MeterUnit, Report, Section, SourceKind,
-    Work,
-};
+use codec::key::{ContentHash, Receipt, SpoolEpoch};
 use codec::time::Timestamp;
 
-use common::{ManagerUnderTest, SOON, wait_for};
+use common::{ManagerUnderTest, SOON, sealed_report, wait_for};
 
 const KILLS: u32 = 50;
 /// Devices in each report; the value of each one's meter is the report's number, so that every report leaves one reading of each.
 const DEVICES: u64 = 3;
-
-fn report(agent: &str, sequence: u64) -> Vec<u8> {
-    let now = Timestamp::now();
-    let devices = (0..DEVICES)
-        .map(|number| DeviceReport {
-            observed_at: now,
-            observed_uptime_ms: sequence * 1000,
-            source: Some(SourceKind::Snmp),
-            handle: format!("d{number}"),
-            identity: Identity {
-                serial: Some(format!("CRASH{number:05}")),
-                manufacturer: Some("Kyocera".to_owned()),
-                address: Some(format!("127.1.0.{}", number + 1)),
-                ..Identity::default()
-            },
-            meters: Section::Read(vec![Meter {
-                work: Work::Total,
-                colour: Colour::Total,
-                unit: MeterUnit::Impressions,
-                size: None,
-                sides: None,
-                value: sequence,
-                basis: Basis::Billing,
-                oid: "1.3.6.1.4.1.1347.43.10.1.1.12.1.1".to_owned(),
-                parts: Vec::new(),
-            }]),
-            ..DeviceReport::default()
-        })
-        .collect();
-    let report = Report {
-        header: Header {
-            agent: agent.parse().expect("an agent id"),
-            epoch: SpoolEpoch(0x00c0_ffee),
-            stream: Stream::Meters,
-            sequence,
-            sealed_at: now,
-            sealed_uptime_ms: sequence * 1000,
-            program: "test".to_owned(),
-        },
-        devices,
-    };
-    let mut xml = Vec::new();
-    codec::xml::write_report(&report, &mut xml);
-    compress(Encoding::Gzip, &xml)
-}
+const EPOCH: SpoolEpoch = SpoolEpoch(0x00c0_ffee);
 
 /// Delivers reports in order, each until its receipt comes; the numbers of the acknowledged ones come out.
 fn deliver(manager: &ManagerUnderTest, stop: &AtomicBool) -> u64 {
     let mut acknowledged = 0;
     while !stop.load(Ordering::Relaxed) {
         let sequence = acknowledged + 1;
-        let sealed = report(&manager.agent_id, sequence);
+        let sealed = sealed_report(&manager.agent_id, EPOCH, sequence, DEVICES);
         // The same bytes until there is a receipt: that is what a spool does.
         while !stop.load(Ordering::Relaxed) {
             match manager.asker.deliver(&manager.agent_token, &sealed) {

@@ -91,12 +91,12 @@ fn client_certificates_need_tls_and_someone_who_signs_them() {
             .map_err(|error| error.to_string())
     };
     let tls = "[web]\ntls_certificate = \"c\"\ntls_key = \"k\"";
-    let days = |days: u64| Some(std::time::Duration::from_secs(days * 86_400));
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
     assert_eq!(
         read(tls),
         Ok((Some(web::ClientCertificates::Off), days(90)))
     );
-    let ca = std::path::PathBuf::from("/etc/platen/ca");
+    let ca = PathBuf::from("/etc/platen/ca");
     for (word, clients) in [
         ("", web::ClientCertificates::Optional(ca.clone())),
         ("tls_clients = \"off\"", web::ClientCertificates::Off),

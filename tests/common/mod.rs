@@ -5,6 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use codec::envelope::{Encoding, compress};
+use codec::key::{SpoolEpoch, Stream};
+use codec::model::{
+    Basis, Colour, DeviceReport, Header, Identity, Meter, MeterUnit, Report, Section, SourceKind,
+    Work,
+};
+use codec::time::Timestamp;
 use serde_json::Value;
 
 /// How long a program may take to be ready, on a machine that is busy with other tests.
@@ -383,4 +390,51 @@ pub fn command_with_input(command: &mut Command, input: &str) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A sealed report of meters of so many devices. The value of each one's meter is the report's number, so that every report leaves one
+/// reading of each.
+pub fn sealed_report(agent: &str, epoch: SpoolEpoch, sequence: u64, devices: u64) -> Vec<u8> {
+    let now = Timestamp::now();
+    let devices = (0..devices)
+        .map(|number| DeviceReport {
+            observed_at: now,
+            observed_uptime_ms: sequence * 1000,
+            source: Some(SourceKind::Snmp),
+            handle: format!("d{number}"),
+            identity: Identity {
+                serial: Some(format!("CRASH{number:05}")),
+                manufacturer: Some("Kyocera".to_owned()),
+                address: Some(format!("127.1.0.{}", number + 1)),
+                ..Identity::default()
+            },
+            meters: Section::Read(vec![Meter {
+                work: Work::Total,
+                colour: Colour::Total,
+                unit: MeterUnit::Impressions,
+                size: None,
+                sides: None,
+                value: sequence,
+                basis: Basis::Billing,
+                oid: "1.3.6.1.4.1.1347.43.10.1.1.12.1.1".to_owned(),
+                parts: Vec::new(),
+            }]),
+            ..DeviceReport::default()
+        })
+        .collect();
+    let report = Report {
+        header: Header {
+            agent: agent.parse().expect("an agent id"),
+            epoch,
+            stream: Stream::Meters,
+            sequence,
+            sealed_at: now,
+            sealed_uptime_ms: sequence * 1000,
+            program: "test".to_owned(),
+        },
+        devices,
+    };
+    let mut xml = Vec::new();
+    codec::xml::write_report(&report, &mut xml);
+    compress(Encoding::Gzip, &xml)
 }
