@@ -350,7 +350,7 @@ mod tests {
             println!("skipped: this system lets us have no ICMP socket");
             let mut hints = HintThreads::start(&[Hint::Icmp], 4000).unwrap().unwrap();
             hints.request(IpAddr::from([127, 0, 9, 8]));
-            assert_eq!(settle(&mut hints), [IpAddr::from([0; 4]); 0]);
+            assert!(settle(&mut hints).is_empty());
             return;
         }
         let mut hints = HintThreads::start(&[Hint::Icmp], 4000).unwrap().unwrap();

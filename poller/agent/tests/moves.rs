@@ -79,8 +79,8 @@ fn last_address(got: &Got, serial: &str) -> Option<String> {
         .iter()
         .filter(|((of, _), _)| *of == Stream::Meters);
     let devices = meters.flat_map(|(_, (_, report))| &report.devices);
-    let its = devices.filter(|device| device.identity.serial.as_deref() == Some(serial));
-    its.last()?.identity.address.clone()
+    let mut its = devices.filter(|device| device.identity.serial.as_deref() == Some(serial));
+    its.next_back()?.identity.address.clone()
 }
 
 #[test]

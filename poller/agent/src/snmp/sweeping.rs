@@ -65,6 +65,8 @@ pub(super) struct Discovery {
     under_way: usize,
     hints: Option<HintThreads>,
     mdns: Option<Listener>,
+    /// Some devices that no range has any more were being polled when that was found out.
+    has_leavers: bool,
 }
 
 impl Discovery {
@@ -88,6 +90,7 @@ impl Discovery {
             under_way: 0,
             hints,
             mdns,
+            has_leavers: false,
         }
     }
 
@@ -95,6 +98,14 @@ impl Discovery {
         match kind {
             Kind::Sweep => &mut self.sweep,
             Kind::Search => &mut self.search,
+        }
+    }
+
+    /// An address was asked, and answered or not.
+    pub(super) fn ended(&mut self, kind: Kind, candidate: &Candidate, answered: bool) {
+        self.under_way -= 1;
+        if let Some(running) = self.running(kind) {
+            running.sweep.ended(candidate, answered);
         }
     }
 
@@ -112,6 +123,9 @@ impl Discovery {
 impl SnmpSource {
     /// Begins what is due and asks as many addresses as may be under way.
     pub(super) fn sweep(&mut self, now: Instant) {
+        if self.discovery.has_leavers {
+            self.leave_what_is_not_covered();
+        }
         self.hear_announcements(now);
         self.begin_search(now);
         self.begin_sweep(now);
@@ -183,11 +197,7 @@ impl SnmpSource {
             if is_known || options.get(candidate.attempt as usize).is_none() {
                 running.sweep.ended(&candidate, is_known);
             } else {
-                self.submit(
-                    Token::Sweep(kind, candidate),
-                    candidate.address,
-                    Reading::all(Depth::Learn),
-                );
+                self.knock(kind, candidate);
             }
         }
         let progress = running.sweep.progress();
@@ -302,12 +312,8 @@ impl SnmpSource {
         now: Instant,
         sink: &mut dyn Sink,
     ) -> bool {
-        let discovery = &mut self.discovery;
-        discovery.under_way -= 1;
         let answered = outcome.report.is_some();
-        if let Some(running) = discovery.running(kind) {
-            running.sweep.ended(&candidate, answered);
-        }
+        self.discovery.ended(kind, &candidate, answered);
         let Some(report) = outcome.report else {
             if kind == Kind::Sweep
                 && candidate.attempt == 0
@@ -409,10 +415,11 @@ impl SnmpSource {
             .map(|(id, device)| (id, covered_by(device.target, device.range), device.range))
             .filter(|(_, now, before)| *now != Some(*before))
             .collect();
+        self.discovery.has_leavers = false;
         for (id, range, _) in changes {
             match range {
                 Some(range) => self.devices.get_mut(id).range = range,
-                None => self.devices.leave(id),
+                None => self.discovery.has_leavers |= !self.devices.leave(id),
             }
         }
         self.count_devices();

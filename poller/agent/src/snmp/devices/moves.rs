@@ -329,14 +329,14 @@ impl Devices {
         }
     }
 
-    /// This place is not asked any more. A poll under way still ends.
-    pub fn leave(&mut self, id: Id) {
+    /// No range has this device any more. Says whether it is gone: not while it is being polled.
+    pub fn leave(&mut self, id: Id) -> bool {
         if self.get(id).polling {
-            // Its poll ends first; the next sweep or list takes it out.
-            return;
+            return false;
         }
         let device = self.remove(id);
         tracing::info!(address = %device.target, handle = device.handle, "no range has this device any more");
+        true
     }
 }
 
