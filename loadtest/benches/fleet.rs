@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use loadtest::fleet::ber::{Writer, encode_oid, read_request};
+use loadtest::fleet::ber::{encode_oid, read_request};
 use loadtest::fleet::mib::Mib;
 use loadtest::fleet::printer::{Behaviour, Printer};
-use loadtest::fleet::{face, respond::respond};
+use loadtest::fleet::{face, respond::Responder};
 
 const NOW_UNIX_MS: i64 = 1_795_255_200_000;
 
@@ -77,11 +77,13 @@ fn answers(criterion: &mut Criterion) {
         ("a steady GET of 20 variables", &get),
         ("a GETBULK of 3 columns by 5 rows", &bulk),
     ] {
-        let mut writer = Writer::default();
+        let mut responder = Responder::default();
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let request = read_request(black_box(datagram)).expect("a request");
-                respond(&mut writer, &mib, &printer, &request, NOW_UNIX_MS).len()
+                responder
+                    .respond(&mib, &printer, &request, NOW_UNIX_MS)
+                    .len()
             });
         });
     }

@@ -2,6 +2,7 @@
 
 mod commands {
     //! One module per command: its options, and what it does.
+    pub mod exchanges;
     pub mod fleet;
     pub mod reports;
 }
@@ -27,6 +28,8 @@ enum Command {
     /// Answer SNMP as a fleet of printers, each with an address of its own within 127.0.0.0/8.
     #[command(after_help = commands::fleet::help())]
     Fleet(commands::fleet::FleetArgs),
+    /// Measure how many exchanges per second one core of the simulated fleet answers.
+    Exchanges(commands::exchanges::ExchangesArgs),
     /// Deliver reports to a manager on this machine, as many agents at once.
     #[command(after_help = commands::reports::HELP)]
     Reports(commands::reports::ReportsArgs),
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         .init();
     let result: Result<(), Box<dyn Error>> = match Cli::parse().command {
         Command::Fleet(args) => commands::fleet::run(&args).map_err(Into::into),
+        Command::Exchanges(args) => commands::exchanges::run(&args),
         Command::Reports(args) => commands::reports::run(&args),
     };
     match result {

@@ -61,9 +61,7 @@ pub enum ReportsError {
         line: usize,
     },
     /// Fewer agents than asked for.
-    #[error(
-        "{known} agents are known, {asked} are asked for: `platen agent add-many` makes them"
-    )]
+    #[error("{known} agents are known, {asked} are asked for: `platen agent add-many` makes them")]
     TooFewAgents {
         /// In the file.
         known: usize,

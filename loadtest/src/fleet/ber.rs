@@ -38,6 +38,14 @@ pub struct Request<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Bindings<'a>(&'a [u8]);
 
+impl<'a> Bindings<'a> {
+    /// What is left of the list, as it came.
+    #[must_use]
+    pub const fn encoded(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
 impl<'a> Iterator for Bindings<'a> {
     type Item = &'a [u8];
 
@@ -138,28 +146,51 @@ pub enum Written<'a> {
     Null,
 }
 
+/// The longest answer that can be written; printers send much shorter ones.
+const WRITER_BYTES: usize = 32 * 1024;
+
 /// Writes a response back to front: every length is known when its header is written, and nothing is moved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Writer {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
+    /// What is written stands from here to the end.
+    start: usize,
+    is_overfull: bool,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; WRITER_BYTES].into(),
+            start: WRITER_BYTES,
+            is_overfull: false,
+        }
+    }
 }
 
 impl Writer {
     /// Forgets what was written and keeps the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
+    pub const fn clear(&mut self) {
+        self.start = self.bytes.len();
+        self.is_overfull = false;
     }
 
     /// Octets written so far.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.bytes.len()
+    pub const fn len(&self) -> usize {
+        self.bytes.len() - self.start
     }
 
     /// Whether nothing is written yet.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    /// Whether more was written than there is room for; what is there is then of no use.
+    #[must_use]
+    pub const fn is_overfull(&self) -> bool {
+        self.is_overfull
     }
 
     /// Adds a variable binding in front of those already written: call it for the last variable first.
@@ -190,25 +221,34 @@ impl Writer {
         self.push_tlv(0x04, request.community);
         self.push_tlv(0x02, &[request.version]);
         self.push_header(0x30, self.len());
-        self.bytes.reverse();
-        &self.bytes
+        &self.bytes[self.start..]
     }
 
     fn push_tlv(&mut self, tag: u8, content: &[u8]) {
-        self.bytes.extend(content.iter().rev());
+        self.push(content);
         self.push_header(tag, content.len());
     }
 
     fn push_header(&mut self, tag: u8, length: usize) {
-        let octets = length.to_be_bytes();
+        let [.., high, low] = length.to_be_bytes();
         if length < 0x80 {
-            self.bytes.push(octets[7]);
+            self.push(&[tag, low]);
         } else if length < 0x100 {
-            self.bytes.extend([octets[7], 0x81]);
+            self.push(&[tag, 0x81, low]);
         } else {
-            self.bytes.extend([octets[7], octets[6], 0x82]);
+            self.push(&[tag, 0x82, high, low]);
         }
-        self.bytes.push(tag);
+    }
+
+    /// Puts octets in front of what is there.
+    fn push(&mut self, octets: &[u8]) {
+        match self.start.checked_sub(octets.len()) {
+            Some(start) => {
+                self.bytes[start..self.start].copy_from_slice(octets);
+                self.start = start;
+            }
+            None => self.is_overfull = true,
+        }
     }
 
     fn push_signed(&mut self, tag: u8, value: i64) {

@@ -7,10 +7,9 @@ use std::collections::HashMap;
 
 use super::ber::{Written, arcs, encode_oid};
 use super::face::{Face, FaceLevel};
-use super::printer::{Behaviour, Part, Printer, Quantity, StandingAlert};
+use super::printer::{ALERT_ROWS_MAX, Alerts, Behaviour, Part, Printer, Quantity, derived};
+use super::turns::COUNTERS;
 
-/// The most alerts that stand at once: rows 1 to 4 of the alert table.
-const ALERT_ROWS_MAX: usize = 4;
 const PRT: &str = "1.3.6.1.2.1.43";
 
 /// Where an instance's value comes from.
@@ -87,26 +86,49 @@ pub enum FaceError {
     },
 }
 
-/// One printer, asked at one moment.
+/// One printer, asked at one moment. What several answers need is computed once.
 pub struct Asked<'a> {
     /// The printer.
     pub printer: &'a Printer,
     /// The moment.
     pub now_unix_ms: i64,
-    alerts: Option<Vec<StandingAlert>>,
+    worked: [u64; COUNTERS],
+    meters: Option<[u64; COUNTERS]>,
+    alerts: Option<Alerts>,
     text: Vec<u8>,
 }
 
 impl<'a> Asked<'a> {
-    /// `printer` at `now_unix_ms`.
+    /// `printer` at `now_unix_ms`; `text` is memory for texts, of which the content does not matter.
     #[must_use]
-    pub const fn new(printer: &'a Printer, now_unix_ms: i64) -> Self {
+    pub fn new(printer: &'a Printer, now_unix_ms: i64, text: Vec<u8>) -> Self {
         Self {
             printer,
             now_unix_ms,
+            worked: printer.worked(now_unix_ms),
+            meters: None,
             alerts: None,
-            text: Vec::new(),
+            text,
         }
+    }
+
+    /// Gives the memory back.
+    #[must_use]
+    pub fn into_text(self) -> Vec<u8> {
+        self.text
+    }
+
+    /// The sum of quantities and a constant, as the printer's display shows it.
+    fn sum(&mut self, quantities: &[Quantity], constant: u64) -> u64 {
+        let (printer, worked) = (self.printer, self.worked);
+        let meters = self.meters.get_or_insert_with(|| printer.metered(worked));
+        let sum = quantities.iter().fold(constant, |sum, quantity| {
+            sum.saturating_add(derived(*quantity, meters))
+        });
+        if quantities.is_empty() {
+            return sum;
+        }
+        printer.turns.rolled(sum)
     }
 }
 
@@ -157,11 +179,10 @@ impl Mib {
         self.instances.is_empty()
     }
 
-    /// The position of exactly that instance, if it is there now.
+    /// The position of exactly that instance, whether it is there now or not.
     #[must_use]
-    pub fn exact(&self, oid: &[u8], asked: &mut Asked<'_>) -> Option<usize> {
-        let at = *self.by_oid.get(oid)?;
-        self.is_there(at, asked).then_some(at)
+    pub fn find(&self, oid: &[u8]) -> Option<usize> {
+        self.by_oid.get(oid).copied()
     }
 
     /// The position of the first instance after `oid` that is there now.
@@ -194,27 +215,15 @@ impl Mib {
             Slot::Integer(n) => Written::Integer(*n),
             Slot::Octets(octets) => Written::Octets(octets),
             Slot::ObjectId(oid) => Written::ObjectId(oid),
-            Slot::Text(text) => {
-                asked.text.clear();
-                match text {
-                    TextOf::Serial => asked.text.extend(printer.serial.as_bytes()),
-                    TextOf::Name => asked.text.extend(printer.name.as_bytes()),
-                    TextOf::Location => asked.text.extend(printer.location.as_bytes()),
-                    TextOf::Pattern(pattern) => asked.text.extend(
-                        pattern
-                            .replace("{serial}", &printer.serial)
-                            .replace("{model}", &printer.model)
-                            .replace("{name}", &printer.name)
-                            .replace("{location}", &printer.location)
-                            .bytes(),
-                    ),
-                }
+            Slot::Text(TextOf::Serial) => Written::Octets(printer.serial.as_bytes()),
+            Slot::Text(TextOf::Name) => Written::Octets(printer.name.as_bytes()),
+            Slot::Text(TextOf::Location) => Written::Octets(printer.location.as_bytes()),
+            Slot::Text(TextOf::Pattern(pattern)) => {
+                fill(&mut asked.text, pattern, printer);
                 Written::Octets(&asked.text)
             }
             Slot::Sum(kind, quantities, constant) => {
-                let sum = quantities
-                    .iter()
-                    .fold(*constant, |sum, q| sum + printer.quantity(*q, now));
+                let sum = asked.sum(quantities, *constant);
                 match kind {
                     NumberType::Integer => Written::Integer(i64::try_from(sum).unwrap_or(i64::MAX)),
                     NumberType::Counter => Written::Counter(sum),
@@ -222,11 +231,12 @@ impl Mib {
                 }
             }
             Slot::Level(part, capacity) => {
-                let permille = i64::try_from(printer.level_permille(*part, now)).unwrap_or(0);
+                let permille =
+                    i64::try_from(printer.level_after(*part, &asked.worked)).unwrap_or(0);
                 Written::Integer(permille * capacity / 1000)
             }
             Slot::TraySheets(row, capacity) => Written::Integer(
-                i64::try_from(printer.tray_sheets(*row, *capacity, now)).unwrap_or(0),
+                i64::try_from(printer.sheets_after(*row, *capacity, &asked.worked)).unwrap_or(0),
             ),
             Slot::Uptime => Written::Ticks(printer.uptime_ticks(now)),
             Slot::DeviceStatus => {
@@ -259,7 +269,9 @@ impl Mib {
             Slot::AlertEvents => Written::Counter(u64::from(printer.alert_events(now))),
             Slot::Alert(row, column) => {
                 let ticks = printer.uptime_ticks(now);
-                let alert = self.alerts(asked)[*row];
+                let Some(alert) = self.alerts(asked).row(*row) else {
+                    return Written::NoSuchInstance;
+                };
                 match column {
                     2 => Written::Integer(alert.severity),
                     3 => Written::Integer(4),
@@ -279,20 +291,41 @@ impl Mib {
         (from..self.instances.len()).find(|at| self.is_there(*at, asked))
     }
 
-    fn is_there(&self, at: usize, asked: &mut Asked<'_>) -> bool {
+    /// Whether the instance at a position is there now: rows of the alert table come and go.
+    pub fn is_there(&self, at: usize, asked: &mut Asked<'_>) -> bool {
         match self.instances[at].slot {
             Slot::Alert(row, _) => self.alerts(asked).len() > row,
             _ => true,
         }
     }
 
-    fn alerts<'a>(&self, asked: &'a mut Asked<'_>) -> &'a [StandingAlert] {
+    fn alerts<'a>(&self, asked: &'a mut Asked<'_>) -> &'a Alerts {
         asked.alerts.get_or_insert_with(|| {
-            let mut alerts = asked.printer.alerts(&self.trays, asked.now_unix_ms);
-            alerts.truncate(ALERT_ROWS_MAX);
-            alerts
+            asked
+                .printer
+                .alerts(&self.trays, &asked.worked, asked.now_unix_ms)
         })
     }
+}
+
+/// Writes a pattern with what it names in its place.
+fn fill(text: &mut Vec<u8>, pattern: &str, printer: &Printer) {
+    text.clear();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.extend(before.as_bytes());
+        let (word, behind) = after.split_once('}').unwrap_or((after, ""));
+        let value = match word {
+            "serial" => &printer.serial,
+            "model" => &printer.model,
+            "name" => &printer.name,
+            "location" => &printer.location,
+            _ => word,
+        };
+        text.extend(value.as_bytes());
+        rest = behind;
+    }
+    text.extend(rest.as_bytes());
 }
 
 struct Builder<'a> {

@@ -129,6 +129,48 @@ pub struct StandingAlert {
     pub error_bit: u8,
 }
 
+/// The most alerts that stand at once: rows 1 to 4 of the alert table.
+pub(super) const ALERT_ROWS_MAX: usize = 4;
+
+/// The alerts that stand at one moment, by row.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Alerts {
+    rows: [Option<StandingAlert>; ALERT_ROWS_MAX],
+    count: usize,
+}
+
+impl Alerts {
+    fn push(&mut self, alert: StandingAlert) {
+        if let Some(row) = self.rows.get_mut(self.count) {
+            *row = Some(alert);
+            self.count += 1;
+        }
+    }
+
+    /// How many stand.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether none stands.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The alert in that row, from 0.
+    #[must_use]
+    pub fn row(&self, row: usize) -> Option<StandingAlert> {
+        self.rows.get(row).copied().flatten()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = StandingAlert> + '_ {
+        self.rows.iter().copied().flatten()
+    }
+}
+
 /// A printer of the fleet.
 #[derive(Clone, Debug)]
 pub struct Printer {
@@ -228,9 +270,13 @@ impl Printer {
 
     /// What the six meters of which all others are sums show.
     pub(super) fn meters(&self, now_unix_ms: i64) -> [u64; COUNTERS] {
-        let mut base = self.worked(now_unix_ms);
-        self.turns.forget(&mut base);
-        base
+        self.metered(self.worked(now_unix_ms))
+    }
+
+    /// What they show after that work.
+    pub(super) fn metered(&self, mut worked: [u64; COUNTERS]) -> [u64; COUNTERS] {
+        self.turns.forget(&mut worked);
+        worked
     }
 
     /// What it really did, whatever its meters say: this wears its parts.
@@ -251,6 +297,11 @@ impl Printer {
     /// What is left in `part`, in thousandths.
     #[must_use]
     pub fn level_permille(&self, part: Part, now_unix_ms: i64) -> u64 {
+        self.level_after(part, &self.worked(now_unix_ms))
+    }
+
+    /// The same after that work.
+    pub(super) fn level_after(&self, part: Part, worked: &[u64; COUNTERS]) -> u64 {
         let (salt, used, pages) = match part {
             Part::K => (20, Quantity::Mono, 6_000),
             Part::C => (21, Quantity::Colour, 4_000),
@@ -265,16 +316,14 @@ impl Printer {
             1
         };
         let pages = (pages + mix(self.seed ^ salt) % pages) / starter;
-        let worked = derived(used, &self.worked(now_unix_ms));
-        let printed = worked + mix(self.seed ^ (salt + 40)) % pages;
+        let printed = derived(used, worked) + mix(self.seed ^ (salt + 40)) % pages;
         1000 - printed % pages * 1000 / pages
     }
 
-    /// Sheets in the tray of that row that holds `capacity`.
-    #[must_use]
-    pub fn tray_sheets(&self, row: usize, capacity: u64, now_unix_ms: i64) -> u64 {
+    /// Sheets in the tray of that row that holds `capacity`, after that work.
+    pub(super) fn sheets_after(&self, row: usize, capacity: u64, worked: &[u64; COUNTERS]) -> u64 {
         let row = row as u64;
-        let used = derived(Quantity::Total, &self.worked(now_unix_ms)) / (row + 1);
+        let used = derived(Quantity::Total, worked) / (row + 1);
         // A little past empty, so that the tray stands empty for a while before it is refilled.
         capacity
             .saturating_sub((used + mix(self.seed ^ (60 + row)) % capacity.max(1)) % (capacity + 8))
@@ -291,11 +340,15 @@ impl Printer {
     }
 
     /// The alerts that stand, at most four: what its trays and toners cause, and a passing incident now and then.
-    #[must_use]
-    pub fn alerts(&self, trays: &[(usize, u64)], now_unix_ms: i64) -> Vec<StandingAlert> {
-        let mut alerts = Vec::new();
+    pub(super) fn alerts(
+        &self,
+        trays: &[(usize, u64)],
+        worked: &[u64; COUNTERS],
+        now_unix_ms: i64,
+    ) -> Alerts {
+        let mut alerts = Alerts::default();
         for &(row, capacity) in trays {
-            if self.tray_sheets(row, capacity, now_unix_ms) == 0 {
+            if self.sheets_after(row, capacity, worked) == 0 {
                 alerts.push(StandingAlert {
                     severity: 3,
                     group: 8,
@@ -318,7 +371,7 @@ impl Printer {
             &[(Part::K, "Black toner is low")]
         };
         for (row, &(part, description)) in toners.iter().enumerate() {
-            if alerts.len() < 3 && self.level_permille(part, now_unix_ms) <= 80 {
+            if alerts.len() < 3 && self.level_after(part, worked) <= 80 {
                 alerts.push(StandingAlert {
                     severity: 5,
                     group: 11,

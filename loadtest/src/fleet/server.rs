@@ -386,6 +386,8 @@ type DelayedQueue = BinaryHeap<Reverse<Delayed>>;
 #[cfg(target_os = "linux")]
 #[path = "server_linux.rs"]
 mod linux;
+#[cfg(target_os = "linux")]
+mod mmsg;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests;

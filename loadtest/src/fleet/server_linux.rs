@@ -1,34 +1,25 @@
 //! The fleet's thread on Linux: `recvmmsg` in, `sendmsg` with the printer's own source address out.
 
-use std::io::{IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nix::cmsg_space;
-use nix::libc;
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmsg,
-    setsockopt, sockopt,
-};
+use nix::sys::socket::{setsockopt, sockopt};
 
-use super::super::ber::{Writer, read_request};
+use super::super::ber::read_request;
 use super::super::event::{Event, EventError, Network};
 use super::super::mib::Mib;
 use super::super::printer::{Behaviour, mix};
-use super::super::respond::respond;
+use super::super::respond::Responder;
 use super::super::world::World;
+use super::mmsg::{Arrived, Inbox, Outbox};
 use super::{
     DELAYED_ANSWERS_MAX, Delayed, DelayedQueue, FleetConfig, FleetError, FleetStats, Order,
 };
 use std::cmp::Reverse;
 use std::sync::mpsc::Receiver;
 
-/// Requests taken with one system call.
-const BATCH_DATAGRAMS: usize = 64;
-/// Longest request that is read: a full Ethernet frame's worth.
-const REQUEST_BYTES_MAX: usize = 1500;
 /// The socket's buffers: some 10,000 requests that arrive while a batch is answered.
 const SOCKET_BUFFER_BYTES: usize = 8 << 20;
 /// How long a printer in power save stays awake once it was woken.
@@ -89,7 +80,8 @@ pub(super) struct Server<'a> {
     delayed: DelayedQueue,
     started: Instant,
     dice: u64,
-    writer: Writer,
+    responder: Responder,
+    outbox: Outbox,
 }
 
 impl<'a> Server<'a> {
@@ -112,79 +104,43 @@ impl<'a> Server<'a> {
             stats,
             delayed: DelayedQueue::new(),
             started: Instant::now(),
-            writer: Writer::default(),
+            responder: Responder::default(),
+            outbox: Outbox::new(),
         }
     }
 
     pub(super) fn run(mut self, stop: &AtomicBool) {
-        let mut buffers = vec![[0_u8; REQUEST_BYTES_MAX]; BATCH_DATAGRAMS];
-        let mut headers = MultiHeaders::<SockaddrIn>::preallocate(
-            BATCH_DATAGRAMS,
-            Some(cmsg_space!(libc::in_pktinfo)),
-        );
-        let mut arrived = Vec::with_capacity(BATCH_DATAGRAMS);
+        let mut inbox = Inbox::new();
         while !stop.load(Ordering::Relaxed) {
-            arrived.clear();
-            {
-                let mut slices = buffers
-                    .iter_mut()
-                    .map(|buffer| [IoSliceMut::new(buffer)])
-                    .collect::<Vec<_>>();
-                let wait = if self.delayed.is_empty() {
-                    MsgFlags::MSG_WAITFORONE
-                } else {
-                    MsgFlags::MSG_DONTWAIT
-                };
-                let batch = recvmmsg(
-                    self.socket.as_raw_fd(),
-                    &mut headers,
-                    slices.iter_mut(),
-                    wait,
-                    None,
-                );
-                if let Ok(batch) = batch {
-                    for message in batch {
-                        let asked = message.cmsgs().ok().and_then(|mut all| {
-                            all.find_map(|one| match one {
-                                ControlMessageOwned::Ipv4PacketInfo(info) => {
-                                    Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()))
-                                }
-                                _ => None,
-                            })
-                        });
-                        let asker = message
-                            .address
-                            .map(|address| SocketAddrV4::new(address.ip(), address.port()));
-                        arrived.push((asked, asker, message.bytes));
-                    }
-                }
-            }
+            let must_hurry = !self.delayed.is_empty();
+            // An error is the end of the wait; anything worse shows as silence.
+            let arrived = inbox.receive(self.socket.as_fd(), must_hurry).unwrap_or(0);
             let now_unix_ms = unix_ms();
             self.turn_events(now_unix_ms);
-            for (&(asked, asker, bytes), buffer) in arrived.iter().zip(&buffers) {
-                let (Some(asked), Some(asker)) = (asked, asker) else {
-                    continue;
-                };
-                count(&self.stats.requests);
-                self.answer(
-                    asked,
-                    asker,
-                    &buffer[..bytes.min(buffer.len())],
-                    now_unix_ms,
-                );
+            self.stats
+                .requests
+                .fetch_add(arrived as u64, Ordering::Relaxed);
+            for request in inbox.arrived() {
+                self.answer(&request, now_unix_ms);
             }
             let sent = self.send_due();
-            if arrived.is_empty() && !sent && !self.delayed.is_empty() {
+            self.flush();
+            if arrived == 0 && !sent && !self.delayed.is_empty() {
                 self.nap();
             }
         }
     }
 
-    fn answer(&mut self, asked: Ipv4Addr, asker: SocketAddrV4, datagram: &[u8], now_unix_ms: i64) {
+    fn answer(&mut self, arrived: &Arrived<'_>, now_unix_ms: i64) {
+        let &Arrived {
+            asked,
+            asker,
+            bytes,
+        } = arrived;
         if self.is_hit(self.config.loss_permille) {
             return count(&self.stats.lost);
         }
-        let (Some(printer), Some(request)) = (self.world.at(asked), read_request(datagram)) else {
+        let (Some(printer), Some(request)) = (self.world.at(asked), read_request(bytes)) else {
             return count(&self.stats.unanswered);
         };
         let awake_until = &mut self.awake_until_unix_ms[printer.number as usize];
@@ -193,14 +149,9 @@ impl<'a> Server<'a> {
         {
             return count(&self.stats.unanswered);
         }
-        let mut writer = std::mem::take(&mut self.writer);
-        let answer = respond(
-            &mut writer,
-            &self.mibs[printer.face],
-            printer,
-            &request,
-            now_unix_ms,
-        );
+        let mut responder = std::mem::take(&mut self.responder);
+        let mib = &self.mibs[printer.face];
+        let answer = responder.respond(mib, printer, &request, now_unix_ms);
         if self.is_hit(self.config.loss_permille) {
             count(&self.stats.lost);
         } else {
@@ -209,7 +160,7 @@ impl<'a> Server<'a> {
                 self.dispatch(asked, asker, answer);
             }
         }
-        self.writer = writer;
+        self.responder = responder;
     }
 
     fn dispatch(&mut self, from: Ipv4Addr, to: SocketAddrV4, answer: &[u8]) {
@@ -244,27 +195,17 @@ impl<'a> Server<'a> {
         sent
     }
 
-    fn send(&self, from: Ipv4Addr, to: SocketAddrV4, answer: &[u8]) {
-        let info = libc::in_pktinfo {
-            ipi_ifindex: 0,
-            ipi_spec_dst: libc::in_addr {
-                s_addr: u32::from_ne_bytes(from.octets()),
-            },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        };
-        let sent = sendmsg(
-            self.socket.as_raw_fd(),
-            &[IoSlice::new(answer)],
-            &[ControlMessage::Ipv4PacketInfo(&info)],
-            MsgFlags::empty(),
-            Some(&SockaddrIn::from(to)),
-        );
-        // A full buffer of the asker loses the answer, as a network does.
-        count(if sent.is_ok() {
-            &self.stats.answers
-        } else {
-            &self.stats.lost
-        });
+    fn send(&mut self, from: Ipv4Addr, to: SocketAddrV4, answer: &[u8]) {
+        if self.outbox.is_full() {
+            self.flush();
+        }
+        self.outbox.push(from, to, answer);
+    }
+
+    fn flush(&mut self) {
+        let (sent, lost) = self.outbox.flush(self.socket.as_fd());
+        self.stats.answers.fetch_add(sent, Ordering::Relaxed);
+        self.stats.lost.fetch_add(lost, Ordering::Relaxed);
     }
 
     /// Lets happen what somebody ordered and what the schedule says.
