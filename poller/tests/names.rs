@@ -1,11 +1,13 @@
 //! What devices call themselves and their supplies, and what is left of it: makers, models, serial and part numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use codec::model::{DeviceReport, Supply};
 use codec::time::Timestamp;
 use poller::profile::ProfileSet;
 use poller::recording::{Recording, replay};
+
+static PROFILES: LazyLock<Arc<ProfileSet>> = LazyLock::new(|| Arc::new(ProfileSet::embedded()));
 
 const DESCRIPTION: &str = "1.3.6.1.2.1.1.1.0|4";
 const OBJECT_ID: &str = "1.3.6.1.2.1.1.2.0|6";
@@ -14,7 +16,7 @@ const PRINTER: &str = "1.3.6.1.2.1.25.3.2.1.2.1|6|1.3.6.1.2.1.25.3.1.5";
 
 fn report(lines: &[String]) -> DeviceReport {
     let recording = Recording::parse(lines.join("\n").as_bytes()).unwrap();
-    let profiles = Arc::new(ProfileSet::embedded());
+    let profiles = Arc::clone(&PROFILES);
     let outcome = replay(
         &recording,
         profiles,

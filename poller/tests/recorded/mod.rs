@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use codec::model::{Colorant, DeviceReport, Level, SupplyType};
 use codec::time::Timestamp;
 use poller::profile::ProfileSet;
 use poller::recording::{Recording, replay};
+
+static PROFILES: LazyLock<Arc<ProfileSet>> = LazyLock::new(|| Arc::new(ProfileSet::embedded()));
 
 pub fn folder() -> Option<PathBuf> {
     let default =
@@ -31,7 +33,7 @@ pub fn report(name: &str) -> Option<DeviceReport> {
     let recording = Recording::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
     replay(
         &recording,
-        Arc::new(ProfileSet::embedded()),
+        Arc::clone(&PROFILES),
         Timestamp::from_unix_ms(1_780_000_000_000),
     )
     .report

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use codec::model::DeviceReport;
 use codec::time::Timestamp;
@@ -29,6 +29,9 @@ pub fn oid(text: &str) -> Oid {
     text.parse().unwrap()
 }
 
+/// Parsed once: every test needs the same.
+static PROFILES: LazyLock<Arc<ProfileSet>> = LazyLock::new(|| Arc::new(ProfileSet::embedded()));
+
 /// A device whose values a test can change, and that counts what it is asked.
 pub struct Device {
     pub variables: BTreeMap<Oid, Value>,
@@ -47,7 +50,7 @@ impl Device {
         let variables = recording.variables().clone();
         Self {
             variables,
-            profiles: Arc::new(ProfileSet::embedded()),
+            profiles: Arc::clone(&PROFILES),
             plan: None,
             minute: 0,
             asks: Vec::new(),
