@@ -42,9 +42,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests in flight may go on once the program was told to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// The most connections at once: one descriptor each, below the usual limit of 1024 per process with room for files. Where the process
-/// may have fewer descriptors, the bound is lower; see [`DESCRIPTORS_KEPT`].
-pub const CONNECTIONS_MAX: usize = 800;
+/// The most connections at once, one descriptor each: a thousand agents that come back at once, keep their connection, and leave room for
+/// people. With some 30 kB of buffers and TLS state each they take 60 MB. Where the process may have fewer descriptors (1024 is the usual
+/// limit; `LimitNOFILE=` raises it), the bound is lower; see [`DESCRIPTORS_KEPT`].
+pub const CONNECTIONS_MAX: usize = 2000;
 
 /// How many of the connections one client may have, in per cent: a proxy with everybody behind it needs most, and the rest is for others
 /// when somebody takes all that he can get. A client is an IPv4 address, or an IPv6 network of 64 bits.

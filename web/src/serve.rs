@@ -285,7 +285,7 @@ mod tests {
                 "Limit  Soft Limit  Hard Limit  Units\nMax open files            {soft}                 4096                 files\n"
             )
         };
-        assert_eq!(connections_within(&limits("1024")), CONNECTIONS_MAX);
+        assert_eq!(connections_within(&limits("1024")), 1024 - DESCRIPTORS_KEPT);
         assert_eq!(connections_within(&limits("1000000")), CONNECTIONS_MAX);
         assert_eq!(connections_within(&limits("512")), 512 - DESCRIPTORS_KEPT);
         assert_eq!(connections_within(&limits("100")), 1);
