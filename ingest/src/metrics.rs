@@ -57,7 +57,7 @@ pub struct IngestMetrics {
     pub journal_bytes: Family<ShardLabel, Gauge>,
     /// Bytes of journal not yet applied.
     pub unapplied_bytes: Family<ShardLabel, Gauge>,
-    /// Decoded reports waiting for the applier, by the estimate that bounds them.
+    /// Decoded reports waiting for the applier, by the memory they take.
     pub hot_bytes: Family<ShardLabel, Gauge>,
     /// Reports whose decoded form did not fit and which were read from the journal again.
     pub reread: Counter,
@@ -81,6 +81,10 @@ pub struct IngestMetrics {
     pub apply_lag_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
     /// Refused reports kept in quarantine.
     pub quarantined: Gauge,
+    /// What reports told of devices' identity that was not so before: moved, learned, superseded, …
+    pub findings: Family<ReasonLabel, Counter>,
+    /// Devices whose agents were asked for a full report.
+    pub full_asked: Counter,
     /// Agents and devices whose silence is worth an alert, by likely cause.
     pub silent: Family<SilentLabel, Gauge>,
     /// Journal segments that were archived.
@@ -129,6 +133,8 @@ impl Default for IngestMetrics {
             store_errors: Counter::default(),
             apply_lag_seconds: Gauge::default(),
             quarantined: Gauge::default(),
+            findings: Family::default(),
+            full_asked: Counter::default(),
             silent: Family::default(),
             archived_segments: Counter::default(),
             archives_removed: Counter::default(),
@@ -174,6 +180,8 @@ impl IngestMetrics {
             store_errors: "Batches that the store refused",
             apply_lag_seconds: "Age of the report applied last",
             quarantined: "Refused reports kept for inspection",
+            findings: "Changes of devices' identities that reports told, by kind",
+            full_asked: "Devices whose agents were asked for a full report",
             silent: "Agents and devices that are silent for too long, by likely cause",
             archived_segments: "Journal segments that were archived",
             archives_removed: "Archived segments removed for their age or for want of room",
@@ -190,6 +198,14 @@ impl IngestMetrics {
             reason: reason.to_owned(),
         };
         self.rejected.get_or_create(&label).inc();
+    }
+
+    /// Counts something that a report told of a device's identity.
+    pub fn found(&self, kind: &str) {
+        let label = ReasonLabel {
+            reason: kind.to_owned(),
+        };
+        self.findings.get_or_create(&label).inc();
     }
 
     /// Counts something that the applier left out.

@@ -89,6 +89,22 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    /// A stable word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::SerialLearned => "serial-learned",
+            Self::MacLearned => "mac-learned",
+            Self::PlaceMoved { .. } => "moved",
+            Self::MacMoved { .. } => "mac-moved",
+            Self::SerialChanged { .. } => "serial-changed",
+            Self::Superseded { .. } => "superseded",
+        }
+    }
+}
+
 /// Which device a report speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {

@@ -347,6 +347,7 @@ impl Engine {
             if full.is_none() {
                 self.metrics.skip("no-base");
                 self.needs.ask(&key.agent, key.epoch, &device.handle);
+                self.metrics.full_asked.inc();
             }
             reports.push(full.map(|full| Full::Resolved(Box::new(full))));
         }
@@ -415,6 +416,7 @@ impl Engine {
                 Ok(resolution) => {
                     resolved.push(Some((resolution.device, resolution.site)));
                     for finding in resolution.findings {
+                        self.metrics.found(finding.word());
                         if let Finding::Superseded { old } = finding {
                             superseded.push(Superseded {
                                 old,
