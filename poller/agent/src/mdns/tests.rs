@@ -3,6 +3,7 @@
 use hickory_proto::op::Query;
 use hickory_proto::rr::rdata::{A, AAAA, PTR, SRV, TXT};
 use hickory_proto::rr::{DNSClass, RecordType};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -180,4 +181,17 @@ fn a_message_that_comes_in_is_heard() {
         std::thread::park_timeout(Duration::from_millis(2));
     };
     assert_eq!(first, IpAddr::from([10, 0, 0, 8]));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_passed_over(
+        head in prop::array::uniform4(any::<u8>()),
+        counts in prop::array::uniform4(0_u8..9),
+        rest in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let counts = counts.iter().flat_map(|count| [0, *count]);
+        let message: Vec<u8> = head.into_iter().chain(counts).chain(rest).collect();
+        prop_assert!(printers(&message, SOURCE).len() <= ADDRESSES_MAX);
+    }
 }

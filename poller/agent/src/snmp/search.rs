@@ -28,6 +28,8 @@ const NEAR_PAUSE_MAX: Duration = Duration::from_secs(2 * 3600);
 const WHOLE_PAUSE: Duration = Duration::from_secs(2 * 3600);
 /// Blocks of one search: more wait for the next.
 const BLOCKS_MAX: usize = 64;
+/// How soon it is looked again whether a pause is over.
+const IDLE: Duration = Duration::from_secs(1);
 /// Single addresses that wait to be asked.
 const PLACES_MAX: usize = 1024;
 /// Blocks that are remembered for their pauses; those whose pause is over are forgotten first.
@@ -46,6 +48,8 @@ pub struct Searches {
     whole: BTreeSet<usize>,
     places: Vec<(usize, SocketAddr)>,
     near_pauses: HashMap<(usize, Block), Pause>,
+    /// Nothing that is wanted is due before this.
+    idle_until: Option<Instant>,
     whole_at: HashMap<usize, Instant>,
 }
 
@@ -84,6 +88,7 @@ impl Searches {
             pause.length = NEAR_PAUSE;
         }
         self.near.insert((range, block));
+        self.idle_until = None;
         if failures == WHOLE_AFTER_FAILURES
             && !is_small
             && range_addresses <= WHOLE_RANGE_ADDRESSES_MAX
@@ -105,6 +110,9 @@ impl Searches {
         include: impl Fn(usize) -> &'a [RangeEntry],
         now: Instant,
     ) -> Option<Plan> {
+        if self.places.is_empty() && self.idle_until.is_some_and(|until| now < until) {
+            return None;
+        }
         let mut plan = Plan::new();
         for (range, place) in self.places.drain(..) {
             plan.entry(range).or_default().push(RangeEntry::of(place));
@@ -145,7 +153,11 @@ impl Searches {
             false
         });
         plan.retain(|_, entries| !entries.is_empty());
-        (!plan.is_empty()).then_some(plan)
+        if plan.is_empty() {
+            self.idle_until = Some(now + IDLE);
+            return None;
+        }
+        Some(plan)
     }
 
     /// A device was found where it moved to: its block deserves a look as soon as any other.

@@ -1,5 +1,7 @@
 //! What people export is understood, and what is not is named with its line.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// The rows in short: `line entry[ = access][ excluded]`.
@@ -157,4 +159,22 @@ fn a_file_that_is_too_long_or_missing_is_said_to_be() {
         error.contains("printers.csv line 2: not a range"),
         "{error}"
     );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = parse(&bytes);
+    }
+
+    #[test]
+    fn any_lines_are_read_or_refused_with_a_line_that_there_is(
+        text in "(sep=;\n)?[a-z,;\t\"#{}\\[\\]:0-9./-]{0,60}(\r?\n[ipors,;\t\"#0-9./:-]{0,30}){0,6}",
+    ) {
+        let lines = text.lines().count() as u64;
+        match parse(text.as_bytes()) {
+            Ok(rows) => prop_assert!(rows.iter().all(|row| (1..=lines).contains(&row.line))),
+            Err(Refused(line, problem)) => prop_assert!(line <= lines.max(1), "{} {}", line, problem),
+        }
+    }
 }
