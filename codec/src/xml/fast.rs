@@ -8,7 +8,12 @@ use super::error::ReadError;
 use super::machine::Machine;
 use super::tag::Tag;
 use super::write::PROLOG;
+use crate::limits::SCHEMA_VERSION;
 use crate::sink::RowSink;
+
+/// The root as the writer begins it. Of another version nothing is known here: what a newer one may have is not looked into, only refused.
+const ROOT: &[u8; 20] = b"<report version=\"1\" ";
+const _: () = assert!(SCHEMA_VERSION == 1, "the version in ROOT");
 
 /// Reads on from `cursor` as far as everything is canonical, and leaves it between two tags.
 pub(super) fn run<S: RowSink + ?Sized>(
@@ -171,7 +176,7 @@ impl<'a> Cursor<'a> {
     ) -> Result<Option<Element>, ReadError> {
         loop {
             let Place::In(open) = machine.place else {
-                let root = machine.place == Place::Before && self.next_is(b"<report ");
+                let root = machine.place == Place::Before && self.next_is(ROOT);
                 return Ok(root.then_some(Element::Report));
             };
             if open == Element::Report {

@@ -160,6 +160,10 @@ fn a_newer_schema_is_refused_as_such_whatever_else_it_has() {
     assert_eq!(error.reason, Reason::Newer { found: 2, known });
     assert!(error.to_string().contains("update the manager first"));
     assert_eq!(error.path, "report/@version");
+    // Written as our writer writes it, with a value that no version allows: found by fuzzing, where one tokeniser complained about that first.
+    let newer = HEAD.replace("version=\"1\"", "version=\"2\"");
+    let error = refused(&newer.replace("sealed_uptime_ms=\"", "sealed_uptime_ms=\"&&"));
+    assert_eq!(error.reason, Reason::Newer { found: 2, known });
 }
 
 #[test]
