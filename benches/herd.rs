@@ -5,7 +5,8 @@
 //! cargo bench --workspace --bench herd                     # PLATEN_BIN=… measures another build of the manager
 //! ```
 //!
-//! Everything is sealed before the first connection. The agents live in this process, on one thread, and compete with the manager for the
+//! Everything is sealed before the first connection. Each agent comes from an address of its own and keeps its connection open until all
+//! are done, so that 1,000 stand at once. The agents live in this process, on one thread, and compete with the manager for the
 //! machine, as the goal has it. It fails when a report is lost or stored twice, never because something was slow.
 
 mod support;
@@ -42,6 +43,7 @@ fn main() -> Result<(), Failure> {
             connect_within: CONNECT_WITHIN,
             in_flight: 1,
             connections_max: AGENTS,
+            keep_open: true,
             give_up_after: GIVE_UP_AFTER,
         },
         verify: Some(GIVE_UP_AFTER),

@@ -91,6 +91,9 @@ pub struct ReportsArgs {
     /// Connections of all agents at once.
     #[arg(long, default_value_t = 2000)]
     connections_max: usize,
+    /// Connections stay open until all agents are done, as agents keep theirs for the next report.
+    #[arg(long)]
+    keep_open: bool,
     /// Threads that deliver; they compete with the manager for the machine.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     threads: u32,
@@ -159,6 +162,7 @@ pub fn run(args: &ReportsArgs) -> Result<(), Box<dyn std::error::Error>> {
             connect_within: Duration::try_from_secs_f64(args.connect_within)?,
             in_flight: args.in_flight,
             connections_max: args.connections_max,
+            keep_open: args.keep_open,
             give_up_after: Duration::from_secs(args.give_up_after),
         },
         verify: args.verify.then(|| Duration::from_secs(args.give_up_after)),

@@ -28,12 +28,15 @@ pub struct Pace {
     pub in_flight: usize,
     /// Connections of all agents at once; who finds none free waits.
     pub connections_max: usize,
+    /// Connections stay open until all agents are done, as agents keep theirs for the next report.
+    pub keep_open: bool,
     /// Who is not done by then gives up.
     pub give_up_after: Duration,
 }
 
 struct Work {
     agent: Agent,
+    number: u32,
     reports: Mutex<VecDeque<Sealed>>,
 }
 
@@ -48,6 +51,7 @@ pub async fn deliver(target: &Target, agents: Vec<(Agent, Vec<Sealed>)>, pace: P
         let offset = pace.connect_within * u32::try_from(number).unwrap_or(0) / count;
         let work = Arc::new(Work {
             agent,
+            number: u32::try_from(number).unwrap_or(u32::MAX),
             reports: Mutex::new(reports.into()),
         });
         for _ in 0..pace.in_flight.max(1) {
@@ -57,13 +61,17 @@ pub async fn deliver(target: &Target, agents: Vec<(Agent, Vec<Sealed>)>, pace: P
                 tokio::time::sleep_until((began + offset).into()).await;
                 // The semaphore is never closed; without a place the worker would merely not be bounded.
                 let _place = places.acquire().await;
-                run(&target, &work, &tally, began + pace.give_up_after).await;
+                run(&target, &work, &tally, began + pace.give_up_after)
+                    .await
+                    .filter(|_| pace.keep_open)
             });
         }
     }
+    let mut kept = Vec::new();
     while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a simulated agent broke down");
+        match ended {
+            Ok(connection) => kept.extend(connection),
+            Err(error) => tracing::error!(%error, "a simulated agent broke down"),
         }
     }
     let mut tally = std::mem::take(&mut *lock(&tally));
@@ -71,30 +79,27 @@ pub async fn deliver(target: &Target, agents: Vec<(Agent, Vec<Sealed>)>, pace: P
     tally
 }
 
-async fn run(target: &Target, work: &Work, tally: &Mutex<Tally>, deadline: Instant) {
+/// Delivers what is left of an agent's reports; the connection that is then open comes out.
+async fn run(
+    target: &Target,
+    work: &Work,
+    tally: &Mutex<Tally>,
+    deadline: Instant,
+) -> Option<Connection> {
     let mut connection: Option<Connection> = None;
     let mut failures = 0;
     loop {
         let Some(report) = lock(&work.reports).pop_front() else {
-            return;
+            return connection;
         };
         let mut knocked = None;
         loop {
             if Instant::now() > deadline {
                 lock(tally).lost(&report);
-                return;
+                return None;
             }
             let knocked = *knocked.get_or_insert_with(Instant::now);
-            match attempt(
-                target,
-                &work.agent,
-                &report,
-                &mut connection,
-                tally,
-                knocked,
-            )
-            .await
-            {
+            match attempt(target, work, &report, &mut connection, tally, knocked).await {
                 Verdict::Done => {
                     failures = 0;
                     break;
@@ -106,7 +111,7 @@ async fn run(target: &Target, work: &Work, tally: &Mutex<Tally>, deadline: Insta
                 }
                 Verdict::Barred => {
                     lock(tally).lost(&report);
-                    return;
+                    return None;
                 }
             }
         }
@@ -121,7 +126,7 @@ enum Verdict {
 
 async fn attempt(
     target: &Target,
-    agent: &Agent,
+    work: &Work,
     report: &Sealed,
     connection: &mut Option<Connection>,
     tally: &Mutex<Tally>,
@@ -131,7 +136,7 @@ async fn attempt(
         Some(open) => open,
         None => {
             let began = Instant::now();
-            match target.connect().await {
+            match target.connect_as(work.number).await {
                 Ok(open) => {
                     lock(tally).connected(began.elapsed());
                     open
@@ -144,7 +149,7 @@ async fn attempt(
         }
     };
     let began = Instant::now();
-    let head = head(target, agent, report);
+    let head = head(target, &work.agent, report);
     match open.ask(&head, &report.bytes).await {
         Ok(answer) => {
             *connection = Some(open);

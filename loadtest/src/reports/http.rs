@@ -2,7 +2,7 @@
 //! `Content-Length`, no redirect, no compression.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::ReportsError;
@@ -111,20 +111,36 @@ impl Target {
     /// # Errors
     /// [`HttpError`].
     pub async fn connect(&self) -> Result<Connection, HttpError> {
+        within(async { self.wrap(TcpStream::connect(self.address).await?).await }).await
+    }
+
+    /// The same from an address of its own within 127.0.0.0/8 for each number, as agents have; over IPv6 all have the same.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn connect_as(&self, number: u32) -> Result<Connection, HttpError> {
+        if self.address.is_ipv6() {
+            return self.connect().await;
+        }
         within(async {
-            let stream = TcpStream::connect(self.address).await?;
-            stream.set_nodelay(true)?;
-            let wire: Box<dyn Wire> = match &self.tls {
-                None => Box::new(stream),
-                Some((connector, name)) => Box::new(connector.connect(name.clone(), stream).await?),
-            };
-            Ok(Connection {
-                wire,
-                buffer: Vec::new(),
-                open: true,
-            })
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::new(source(number), 0))?;
+            self.wrap(socket.connect(self.address).await?).await
         })
         .await
+    }
+
+    async fn wrap(&self, stream: TcpStream) -> Result<Connection, HttpError> {
+        stream.set_nodelay(true)?;
+        let wire: Box<dyn Wire> = match &self.tls {
+            None => Box::new(stream),
+            Some((connector, name)) => Box::new(connector.connect(name.clone(), stream).await?),
+        };
+        Ok(Connection {
+            wire,
+            buffer: Vec::new(),
+            open: true,
+        })
     }
 
     /// The head of a request, to which its body is appended.
@@ -135,6 +151,14 @@ impl Target {
         )
         .into_bytes()
     }
+}
+
+/// 127.30.0.1 and so on, without addresses that end in 0 or 255.
+fn source(number: u32) -> IpAddr {
+    const FIRST: u32 = 0x7f1e_0000;
+    // Some 57,000 addresses: more agents share them.
+    let number = number % (224 * 254);
+    Ipv4Addr::from(FIRST + number / 254 * 256 + number % 254 + 1).into()
 }
 
 fn client_config(ca: Option<&Path>) -> Result<ClientConfig, ReportsError> {
@@ -269,6 +293,13 @@ mod tests {
         assert!(read_head("SSH-2.0\r\n\r\n").is_err());
         assert!(read_head("HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert!(read_head("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn agents_come_from_addresses_of_their_own() {
+        let all: std::collections::HashSet<_> = (0..50_000).map(source).collect();
+        assert_eq!(all.len(), 50_000);
+        assert!(all.iter().all(IpAddr::is_loopback));
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub fn seal_agent(agent: &AgentId, number: usize, plan: &Plan) -> Vec<Sealed> {
                 let [.., a, b] = (number as u64).to_be_bytes();
                 let [.., c, d] = (at as u64).to_be_bytes();
                 device.identity.mac = Some(format!("02:4c:{a:02x}:{b:02x}:{c:02x}:{d:02x}"));
+                device.identity.address = Some(format!("10.{a}.{b}.{}", at % 254 + 1));
             }
             xml.clear();
             codec::xml::write_report(&report, &mut xml);
