@@ -28,6 +28,8 @@ const PORT: u16 = 16_161;
 const ROUND_SECONDS: u64 = 30;
 /// Clock ticks per second in `/proc/PID/stat` (USER_HZ, the same on every Linux).
 const TICKS_PER_SECOND: f64 = 100.0;
+/// So many of the devices have to be there.
+const FOUND_PERCENT: usize = 98;
 /// No step of this takes longer.
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -166,7 +168,8 @@ fn wait_for(devices: u32, count: impl Fn() -> usize) -> Outcome<()> {
     let until = Instant::now() + PATIENCE;
     loop {
         let so_many = count();
-        if so_many >= devices as usize {
+        // Where the machine is busy, a few answers are lost, and with them a printer until the next sweep.
+        if so_many * 100 >= devices as usize * FOUND_PERCENT {
             return Ok(());
         }
         if Instant::now() >= until {

@@ -24,7 +24,7 @@ use crate::upload::http::{HttpError, HttpTransport};
 use crate::upload::{Chain, NeedFull, UploadOptions, Uploader};
 
 /// Device reports between the sources and the collector: a full queue makes the sources wait.
-const REPORTS_QUEUED_MAX: usize = 1024;
+const REPORTS_QUEUED_MAX: usize = 64;
 
 /// Why an agent could not run.
 #[derive(Debug, thiserror::Error)]

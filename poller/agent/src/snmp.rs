@@ -6,6 +6,7 @@
 //! | [`schedule`] | when a device is read next, and how much of it |
 //! | `told` | traps: devices that tell when they want to be asked |
 //! | [`profiles`] | device profiles that change while the agent runs |
+//! | `knock` | whether somebody is there, before anything is learned |
 //! | `polls` | asking a device, and what comes of it |
 //! | `kept`, `snapshot` | what is kept over restarts |
 //! | `sweeping` | discovery: when a sweep begins, how much of it is under way, what is found |
@@ -17,6 +18,7 @@
 
 pub mod devices;
 mod kept;
+mod knock;
 mod polls;
 pub mod profiles;
 pub mod schedule;
@@ -32,7 +34,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use poller::device::DevicePoll;
 use poller::discovery::Candidate;
 use poller::driver::{DriverChoice, Fleet, FleetOptions};
 use poller::engine::{Finished, Pace, PollOptions};
@@ -47,6 +48,7 @@ use crate::status::StatusHandle;
 use crate::stop::StopHandle;
 use devices::Devices;
 use kept::SNAPSHOT_INTERVAL;
+use knock::{Found, Talk};
 use profiles::{Digests, Watch};
 use schedule::Schedule;
 use sweeping::{Discovery, Kind, SWEEP_AT_ONCE_MAX};
@@ -66,11 +68,13 @@ const IDLE: Duration = Duration::from_secs(1);
 enum Token {
     /// A known device.
     Device(devices::Id),
-    /// An address of a sweep.
-    Sweep(Kind, Candidate),
+    /// An address of a sweep: is somebody there?
+    Knock(Kind, Candidate),
+    /// Somebody is.
+    Learn(Kind, Candidate),
 }
 
-type Done = Finished<Token, DevicePoll>;
+type Done = Finished<Token, Talk>;
 
 /// What the source waits for.
 enum Event {
@@ -85,7 +89,7 @@ pub struct SnmpSource {
     ranges: Vec<Range>,
     polling: PollingConfig,
     profiles: Arc<ProfileSet>,
-    fleet: Fleet<Token, DevicePoll>,
+    fleet: Fleet<Token, Talk>,
     happened: Receiver<Event>,
     /// For polls that the driver did not take.
     events: Sender<Event>,
@@ -97,6 +101,7 @@ pub struct SnmpSource {
     snapshot: PathBuf,
     snapshot_due: Instant,
     discovery: Discovery,
+    found: Found,
     polling_now: usize,
     /// Of all that is asked: what is asked by TCP.
     tcp_now: usize,
@@ -174,6 +179,7 @@ impl SnmpSource {
             snapshot: config.spool.directory.join(SNAPSHOT_FILE),
             snapshot_due: Instant::now() + SNAPSHOT_INTERVAL,
             discovery: Discovery::start(&config.discovery, config.polling.packets_per_second),
+            found: Found::default(),
             polling_now: 0,
             tcp_now: 0,
             was_quiet: false,
@@ -224,6 +230,7 @@ impl Source for SnmpSource {
             Some(until) => Some(until),
             None => {
                 let poll_due = self.poll_due(now);
+                self.learn_found();
                 self.sweep(now);
                 [poll_due, self.discovery.due()].into_iter().flatten().min()
             }

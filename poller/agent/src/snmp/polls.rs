@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use codec::model::DeviceReport;
-use poller::device::{DevicePoll, PollContext, PollOutcome};
-use poller::engine::{Finished, Job, Memory, PollError, PollStats, Transport};
+use poller::device::{DevicePoll, Plan, PollContext, PollOutcome};
+use poller::engine::{Finished, Job, Memory, PollError, PollOptions, PollStats, Target, Transport};
 
 use super::devices;
+use super::knock::Talk;
 use super::schedule::Reading;
 use super::search::NEAR_AFTER_FAILURES;
 use super::{Done, Event, SnmpSource, Token, shown};
@@ -35,7 +36,7 @@ impl SnmpSource {
             }
             let (target, reading) = (device.target, self.schedule.reading(device, now));
             self.devices.begin(id, reading, now);
-            self.submit(Token::Device(id), target, reading);
+            self.submit(id, target, reading);
         }
         None
     }
@@ -45,41 +46,51 @@ impl SnmpSource {
         self.ranges[range].config.transport == Transport::Tcp && self.tcp_now >= TCP_AT_ONCE_MAX
     }
 
-    pub(super) fn submit(&mut self, token: Token, address: SocketAddr, reading: Reading) {
-        let (plan, memory, range) = match token {
-            Token::Device(id) => {
-                let device = self.devices.get_mut(id);
-                let memory = std::mem::take(&mut device.memory);
-                (device.plan.clone(), memory, device.range)
-            }
-            Token::Sweep(_, candidate) => (None, Memory::default(), candidate.range),
-        };
+    /// Polls a device.
+    fn submit(&mut self, id: devices::Id, address: SocketAddr, reading: Reading) {
+        let device = self.devices.get_mut(id);
+        let memory = std::mem::take(&mut device.memory);
+        let (plan, range) = (device.plan.clone(), device.range);
+        let talk = self.poll_of(address, plan, reading);
         let range = &self.ranges[range];
-        let (target, options) = match token {
-            Token::Device(_) => (range.config.target(address), &range.poll),
-            Token::Sweep(_, candidate) => {
-                let attempt = candidate.attempt as usize;
-                let options = range.sweep.get(attempt).unwrap_or(&range.poll);
-                (range.config.target(address), options)
-            }
-        };
+        let (options, target) = (Arc::clone(&range.poll), range.config.target(address));
+        self.polling_now += 1;
+        self.ask(Token::Device(id), target, options, memory, talk);
+    }
+
+    /// What a poll asks.
+    pub(super) fn poll_of(
+        &self,
+        address: SocketAddr,
+        plan: Option<Plan>,
+        reading: Reading,
+    ) -> Talk {
         let mut context =
             PollContext::new(&shown(address), self.clock.now(), self.clock.uptime_ms());
         context.depth = reading.depth;
         context.sections = reading.sections;
         context.collect_contact = self.polling.contact;
+        let poll = DevicePoll::new(Arc::clone(&self.profiles), plan, context);
+        Talk::Poll(Box::new(poll))
+    }
+
+    /// Hands to the engine what is to be asked.
+    pub(super) fn ask(
+        &mut self,
+        token: Token,
+        target: Target,
+        options: Arc<PollOptions>,
+        memory: Memory,
+        conversation: Talk,
+    ) {
+        self.tcp_now += usize::from(target.transport == Transport::Tcp);
         let job = Job {
             token,
             target,
-            options: Arc::clone(options),
+            options,
             memory,
-            conversation: DevicePoll::new(Arc::clone(&self.profiles), plan, context),
+            conversation,
         };
-        match token {
-            Token::Device(_) => self.polling_now += 1,
-            Token::Sweep(..) => self.discovery.began(),
-        }
-        self.tcp_now += usize::from(target.transport == Transport::Tcp);
         if let Err(full) = self.fleet.submit(job) {
             // Only when the driver has ended: the poll counts as one that got no answer.
             let job = *full.0;
@@ -94,20 +105,34 @@ impl SnmpSource {
         }
     }
 
-    /// Takes in a poll that ended; `false` when the agent takes no more reports.
+    /// Takes in what ended; `false` when the agent takes no more reports.
     pub(super) fn finish(&mut self, done: Done, now: Instant, sink: &mut dyn Sink) -> bool {
         self.tcp_now -= usize::from(done.target.transport == Transport::Tcp);
-        let outcome = done.conversation.into_outcome();
-        if outcome.report.is_some() || outcome.changed {
+        let outcome = done.conversation.end();
+        if let Ok(outcome) = &outcome
+            && (outcome.report.is_some() || outcome.changed)
+        {
             self.status.counters().polled(outcome.depth, &done.stats);
         }
-        match done.token {
-            Token::Device(id) => {
+        match (done.token, outcome) {
+            (Token::Device(id), Ok(outcome)) => {
                 self.polling_now -= 1;
                 self.finish_device(id, outcome, done.memory, done.error, now, sink)
             }
-            Token::Sweep(kind, candidate) => {
+            (Token::Learn(kind, candidate), Ok(outcome)) => {
+                self.found.ended();
                 self.finish_sweep((kind, candidate), outcome, done.memory, now, sink)
+            }
+            (Token::Knock(kind, candidate), Err(true)) => {
+                self.found.answered(kind, candidate, done.memory);
+                true
+            }
+            (Token::Knock(kind, candidate), _) => {
+                self.discovery.ended(kind, &candidate, false);
+                true
+            }
+            (Token::Device(_) | Token::Learn(..), Err(_)) => {
+                unreachable!("devices are polled, addresses are knocked at")
             }
         }
     }

@@ -14,7 +14,7 @@ use poller::engine::{Memory, PollOptions, SNMP_PORT};
 use super::devices::Found;
 use super::schedule::Reading;
 use super::search::Searches;
-use super::{Range, SnmpSource, Token};
+use super::{Range, SnmpSource};
 use crate::config::DiscoveryConfig;
 use crate::config::ranges::RangeFile;
 use crate::hints::HintThreads;
@@ -106,6 +106,13 @@ impl Discovery {
         self.under_way -= 1;
         if let Some(running) = self.running(kind) {
             running.sweep.ended(candidate, answered);
+        }
+        if !answered
+            && kind == Kind::Sweep
+            && candidate.attempt == 0
+            && let Some(hints) = &mut self.hints
+        {
+            hints.request(candidate.address.ip());
         }
     }
 
@@ -315,12 +322,6 @@ impl SnmpSource {
         let answered = outcome.report.is_some();
         self.discovery.ended(kind, &candidate, answered);
         let Some(report) = outcome.report else {
-            if kind == Kind::Sweep
-                && candidate.attempt == 0
-                && let Some(hints) = &mut discovery.hints
-            {
-                hints.request(candidate.address.ip());
-            }
             return true;
         };
         let (range, address) = (candidate.range, candidate.address);
