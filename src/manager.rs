@@ -8,6 +8,7 @@ use ingest::{Ingest, IngestConfig};
 use olap::Store;
 use olap::duck::{DuckOptions, DuckStore};
 use registry::Registry;
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
@@ -64,9 +65,25 @@ pub fn ingest_config(data: &Path, journal: &JournalConfig) -> IngestConfig {
     config
 }
 
-/// Binds a listener, with an error that says what to do when the port is taken.
+/// Connections that the system accepts before the program does: a thousand agents that come back within a moment. Beyond, a client hears
+/// nothing and knocks again after a second.
+const BACKLOG: u32 = 2048;
+
+/// Binds a listener, with an error that says what to do when the port is taken. Called within the runtime.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).doing(|| {
+    let listen = || -> std::io::Result<TcpListener> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // As the standard library does: a port whose last connections are still dying is free. On Windows it would mean something else.
+        if cfg!(unix) {
+            socket.set_reuseaddr(true)?;
+        }
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listen().doing(|| {
         format!("listen on {address} (if another program has the port, choose another one)")
     })
 }
