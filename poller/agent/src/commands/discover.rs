@@ -58,7 +58,9 @@ pub fn discover(args: &DiscoverArgs) -> Outcome {
         },
     )?;
     teller.end();
+    // What two ranges have is asked for each, with the credentials of each.
     found.sort_by_key(|device| device.address);
+    found.dedup_by_key(|device| device.address);
     list::print(&found, args.format, args.access.config.is_some())?;
     say_refused(&mut refused);
     say_silent(&silent);
