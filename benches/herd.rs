@@ -5,6 +5,8 @@
 //! cargo bench --workspace --bench herd                     # PLATEN_BIN=… measures another build of the manager
 //! ```
 //!
+//! Both programs need descriptors for 1,000 connections: `ulimit -n 4096`.
+//!
 //! Everything is sealed before the first connection. Each agent comes from an address of its own and keeps its connection open until all
 //! are done, so that 1,000 stand at once. The agents live in this process, on one thread, and compete with the manager for the
 //! machine, as the goal has it. It fails when a report is lost or stored twice, never because something was slow.
@@ -25,6 +27,8 @@ const AGENTS: usize = 1000;
 const DEVICES_EACH: usize = 100;
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(120);
+/// A machine that is busy with other things takes minutes; the goal is ten seconds.
+const APPLIED_WITHIN: Duration = Duration::from_secs(300);
 
 fn main() -> Result<(), Failure> {
     let (manager, agents) = Manager::start(AGENTS)?;
@@ -46,7 +50,7 @@ fn main() -> Result<(), Failure> {
             keep_open: true,
             give_up_after: GIVE_UP_AFTER,
         },
-        verify: Some(GIVE_UP_AFTER),
+        verify: Some(APPLIED_WITHIN),
         authorization: Some(Manager::authorization()),
         pid: Some(manager.pid()),
     };
