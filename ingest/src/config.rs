@@ -33,7 +33,7 @@ pub struct IngestConfig {
     pub segment_bytes: u64,
     /// Sealed bytes of reports that are decoded and not yet acknowledged. What is over waits in its compressed form.
     pub decoded_bytes_max: usize,
-    /// Decoded reports kept for the applier, by the memory they are estimated to take; what is over is read again from the journal.
+    /// Decoded reports kept for the applier, by the memory they take; what is over is read again from the journal.
     pub hot_bytes_max: usize,
     /// A batch for the store closes at this many rows.
     pub batch_rows_max: usize,
@@ -53,9 +53,6 @@ pub struct IngestConfig {
     /// Refused reports kept for inspection: bytes together.
     pub quarantine_bytes_max: u64,
 }
-
-/// A decoded report takes about this many times its XML: text is owned, and each piece has a head.
-pub const DECODED_PER_XML: usize = 2;
 
 impl IngestConfig {
     /// The defaults, for a manager whose data lives in `folder`.

@@ -1,40 +1,32 @@
 //! Inflate and parse, once per report, with a fixed number of decoders.
 //!
-//! A decoder keeps its inflated buffer between reports; how many there are bounds the memory that hostile bodies can take.
+//! A decoder keeps its inflated buffer between reports, and what it reads goes into columns that were used before; how many there are bounds the memory that hostile bodies can take.
 
 use std::sync::{Arc, Mutex};
 
 use codec::envelope::{Encoding, EnvelopeError, Inflater};
 use codec::key::{ContentHash, Refusal, ReportKey};
 use codec::model::Report;
-use codec::sink::ReportBuilder;
+use codec::sink::{ReportBuilder, RowSink};
 use codec::xml::push_rows;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::columns::{Columns, Spare};
+
+/// A report as the door keeps it until the applier takes it.
+#[derive(Debug)]
+pub struct Received {
+    /// What it says.
+    pub columns: Box<Columns>,
+    /// Its key.
+    pub key: ReportKey,
+}
 
 /// A decoded report.
 #[derive(Debug)]
 pub struct Decoded {
     /// What it says.
     pub report: Report,
-    /// The hash of its sealed bytes.
-    pub hash: ContentHash,
-    /// Bytes of its XML.
-    pub xml_bytes: usize,
-}
-
-impl Decoded {
-    /// The report's key.
-    #[must_use]
-    pub fn key(&self) -> ReportKey {
-        let header = &self.report.header;
-        ReportKey {
-            agent: header.agent.clone(),
-            epoch: header.epoch,
-            stream: header.stream,
-            sequence: header.sequence,
-            hash: self.hash,
-        }
-    }
 }
 
 /// Why a body is no report: a stable word and a sentence with the place.
@@ -74,11 +66,50 @@ impl Decoder {
         }
     }
 
-    /// Reads a sealed report.
+    /// Reads a sealed report of the journal.
     ///
     /// # Errors
     /// [`Undecodable`] with the place and the reason.
     pub fn decode(&mut self, encoding: Encoding, sealed: &[u8]) -> Result<Decoded, Undecodable> {
+        let mut builder = ReportBuilder::new();
+        self.push(encoding, sealed, &mut builder)?;
+        let report = builder.finish().ok_or_else(headless)?;
+        Ok(Decoded { report })
+    }
+
+    /// Reads a sealed report into columns, with their memory; returns also the bytes of its XML.
+    ///
+    /// # Errors
+    /// [`Undecodable`] with the place and the reason.
+    pub fn receive(
+        &mut self,
+        encoding: Encoding,
+        sealed: &[u8],
+        mut columns: Box<Columns>,
+    ) -> Result<(Received, usize), Undecodable> {
+        columns.clear();
+        let xml_bytes = self.push(encoding, sealed, &mut *columns)?;
+        let (agent, epoch, stream, sequence) = columns.sender().ok_or_else(headless)?;
+        if sequence == 0 {
+            return Err(malformed("sequence numbers begin at 1".to_owned()));
+        }
+        let key = ReportKey {
+            agent,
+            epoch,
+            stream,
+            sequence,
+            hash: ContentHash::of(sealed),
+        };
+        Ok((Received { columns, key }, xml_bytes))
+    }
+
+    /// Inflates and reads once; returns the bytes of the XML.
+    fn push<S: RowSink + ?Sized>(
+        &mut self,
+        encoding: Encoding,
+        sealed: &[u8],
+        sink: &mut S,
+    ) -> Result<usize, Undecodable> {
         let xml = self
             .inflater
             .inflate(encoding, sealed, self.inflated_bytes_max)
@@ -89,33 +120,27 @@ impl Decoder {
                 },
                 detail: error.to_string(),
             })?;
-        let mut builder = ReportBuilder::new();
-        push_rows(xml, &mut builder).map_err(|error| Undecodable {
-            reason: "malformed",
-            detail: error.to_string(),
-        })?;
-        let report = builder.finish().ok_or_else(|| Undecodable {
-            reason: "malformed",
-            detail: "the report has no header".to_owned(),
-        })?;
-        if report.header.sequence == 0 {
-            return Err(Undecodable {
-                reason: "malformed",
-                detail: "sequence numbers begin at 1".to_owned(),
-            });
-        }
-        Ok(Decoded {
-            report,
-            hash: ContentHash::of(sealed),
-            xml_bytes: xml.len(),
-        })
+        push_rows(xml, sink).map_err(|error| malformed(error.to_string()))?;
+        Ok(xml.len())
     }
+}
+
+const fn malformed(detail: String) -> Undecodable {
+    Undecodable {
+        reason: "malformed",
+        detail,
+    }
+}
+
+fn headless() -> Undecodable {
+    malformed("the report has no header".to_owned())
 }
 
 /// The decoders of the door, each lent to one report at a time.
 pub struct Decoders {
     free: Arc<Semaphore>,
     idle: Mutex<Vec<Decoder>>,
+    spare: Arc<Spare>,
     count: usize,
     inflated_bytes_max: usize,
 }
@@ -128,6 +153,7 @@ impl Decoders {
         Self {
             free: Arc::new(Semaphore::new(count)),
             idle: Mutex::new(Vec::new()),
+            spare: Arc::default(),
             count,
             inflated_bytes_max,
         }
@@ -139,6 +165,12 @@ impl Decoders {
             .acquire_owned()
             .await
             .expect("the decoders' semaphore is never closed")
+    }
+
+    /// The memory of reports that were forgotten.
+    #[must_use]
+    pub fn spare(&self) -> Arc<Spare> {
+        Arc::clone(&self.spare)
     }
 
     /// Runs `work` with a decoder.

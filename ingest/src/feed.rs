@@ -13,6 +13,7 @@ use std::time::Duration;
 use journal::{Disk, Item, Position, Reader};
 use registry::Decision;
 
+use crate::columns::{Columns, Spare};
 use crate::decode::{Decoded, Decoder, Undecodable};
 use crate::metrics::IngestMetrics;
 use crate::record::{KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
@@ -129,7 +130,7 @@ struct Head {
 }
 
 enum Content {
-    Hot(ReportMeta, Box<Decoded>),
+    Hot(ReportMeta, Box<Columns>),
     Cold(ReportMeta, Vec<u8>),
     Decision(Decision),
 }
@@ -151,6 +152,8 @@ pub struct Feed {
     order: Arc<Order>,
     disks: DiskFactory,
     decoder: Decoder,
+    /// Where the memory of hot reports goes.
+    spare: Arc<Spare>,
     metrics: IngestMetrics,
 }
 
@@ -162,6 +165,7 @@ impl Feed {
         order: Arc<Order>,
         disks: DiskFactory,
         decoder: Decoder,
+        spare: Arc<Spare>,
         metrics: IngestMetrics,
     ) -> Self {
         let shards = shared
@@ -180,6 +184,7 @@ impl Feed {
             order,
             disks,
             decoder,
+            spare,
             metrics,
         }
     }
@@ -215,7 +220,11 @@ impl Feed {
         };
         let from = std::mem::replace(&mut shard.covered, head.next);
         let (meta, decoded) = match head.content {
-            Content::Hot(meta, decoded) => (meta, Ok(decoded)),
+            Content::Hot(meta, columns) => {
+                let report = columns.report().expect("the door saw its header");
+                self.spare.put(columns);
+                (meta, Ok(Box::new(Decoded { report })))
+            }
             Content::Cold(meta, body) => {
                 self.metrics.reread.inc();
                 let decoded = self.decoder.decode(meta.encoding, &body).map(Box::new);
@@ -265,7 +274,7 @@ impl ShardFeed {
                         stamp: hot.stamp,
                         position: hot.position,
                         next: hot.next,
-                        content: Content::Hot(hot.meta, hot.decoded),
+                        content: Content::Hot(hot.meta, hot.columns),
                     });
                     return Ok(());
                 }

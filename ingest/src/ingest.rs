@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::apply::progress::Progress;
 use crate::config::IngestConfig;
-use crate::decode::{Decoded, Decoders, Undecodable};
+use crate::decode::{Decoders, Received, Undecodable};
 use crate::delivery::{Delivery, Rejection};
 use crate::evidence::{self, Evidence, EvidenceError};
 use crate::feed::Order;
@@ -86,8 +86,8 @@ impl Ingest {
         }
         let [report, bytes] = self.admit(delivery.body.len())?;
         let room = self.room_to_decode(delivery.body.len()).await;
-        let (decoded, permits) = self.decode(&delivery, [report, bytes, room]).await?;
-        let sealed_by = &decoded.report.header.agent;
+        let (received, permits) = self.decode(&delivery, [report, bytes, room]).await?;
+        let sealed_by = &received.key.agent;
         if *sealed_by != delivery.agent {
             return Err(Rejection::WrongAgent {
                 delivered_by: delivery.agent,
@@ -98,14 +98,14 @@ impl Ingest {
         let shard = shard_of(&delivery.agent, self.shards.len());
         let job = Job {
             meta: ReportMeta {
-                key: decoded.key(),
+                key: received.key,
                 encoding: delivery.encoding,
                 received_at: delivery.received_at,
                 sent_at: delivery.sent_at,
                 uptime_ms: delivery.uptime_ms,
             },
             body: delivery.body,
-            decoded,
+            columns: received.columns,
             reply,
             permits,
         };
@@ -141,21 +141,23 @@ impl Ingest {
         &self,
         delivery: &Delivery,
         permits: Permits,
-    ) -> Result<(Box<Decoded>, Permits), Rejection> {
+    ) -> Result<(Received, Permits), Rejection> {
         let permit = self.decoders.permit().await;
         let decoders = Arc::clone(&self.decoders);
         let quarantine = Arc::clone(&self.quarantine);
         let metrics = self.metrics.clone();
         let delivery = delivery.clone();
         let work = tokio::task::spawn_blocking(move || {
-            let result = decoders.with(|decoder| decoder.decode(delivery.encoding, &delivery.body));
+            let columns = decoders.spare().take();
+            let result = decoders
+                .with(|decoder| decoder.receive(delivery.encoding, &delivery.body, columns));
             drop(permit);
-            let decoded = result.map(Box::new).map_err(|error| {
+            let received = result.map_err(|error| {
                 keep_refused(&quarantine, &delivery, &error);
                 metrics.quarantined.set(quarantine.size().0 as i64);
                 Rejection::Malformed(Box::new(error.refusal()))
             });
-            Ok((decoded?, permits))
+            Ok((received?.0, permits))
         });
         // A decoder that panicked is a fault of ours: the report is refused as one that cannot be read, and kept.
         work.await.unwrap_or_else(|error| {

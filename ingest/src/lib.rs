@@ -38,6 +38,7 @@
 
 pub mod apply;
 pub mod archive;
+pub mod columns;
 pub mod config;
 pub mod decide;
 pub mod decode;

@@ -22,7 +22,7 @@ use codec::time::Timestamp;
 use journal::{Disk, Journal, Position, Record};
 
 use crate::archive::hand_over;
-use crate::config::{DECODED_PER_XML, IngestConfig};
+use crate::config::IngestConfig;
 use crate::delivery::Rejection;
 use crate::evidence::{Ages, Keep};
 use crate::feed::Order;
@@ -335,7 +335,7 @@ impl Shard {
             {
                 self.metrics.journaled_bytes.inc_by(job.body.len() as u64);
                 let from = std::mem::replace(&mut self.last_report_end, next);
-                let cost_bytes = job.decoded.xml_bytes * DECODED_PER_XML;
+                let cost_bytes = job.columns.bytes();
                 let key = &job.meta.key;
                 let receipt = Receipt {
                     need_full: self.needs.take(&key.agent, key.epoch),
@@ -351,7 +351,7 @@ impl Shard {
                         position: *position,
                         next,
                         meta: job.meta,
-                        decoded: job.decoded,
+                        columns: job.columns,
                         cost_bytes,
                     });
                 }

@@ -17,6 +17,7 @@ use crate::apply::engine::{ApplyError, Engine, Places};
 use crate::apply::progress::Progress;
 use crate::apply::{Applier, Needs};
 use crate::archive::{Archiver, layered};
+use crate::columns::Spare;
 use crate::config::IngestConfig;
 use crate::decode::{Decoder, Decoders};
 use crate::evidence::Keep;
@@ -164,7 +165,9 @@ impl Ingest {
         let progress = Arc::new(Progress::default());
         let mut ordered = shards.clone();
         ordered.push(Arc::clone(&decisions.shared));
+        let decoders = Decoders::new(config.decoders, config.inflated_bytes_max);
         let applier = ApplierParts {
+            spare: decoders.spare(),
             engine,
             progress: Arc::clone(&progress),
             store: Arc::clone(&store),
@@ -209,7 +212,7 @@ impl Ingest {
             .spawn(move || applier.make().run())
             .map_err(StartError::Thread)?;
         Ok(Self {
-            decoders: Arc::new(Decoders::new(config.decoders, config.inflated_bytes_max)),
+            decoders: Arc::new(decoders),
             quarantine: Arc::new(quarantine),
             reports: Arc::new(Semaphore::new(config.inflight_reports_max)),
             bytes: Arc::new(Semaphore::new(config.inflight_bytes_max / PERMIT_BYTES)),
@@ -256,6 +259,7 @@ pub fn rebuild(
 
 /// What the applier's thread makes its disks and readers of: they belong to the thread that made them.
 struct ApplierParts {
+    spare: Arc<Spare>,
     engine: Engine,
     store: Arc<dyn Store>,
     shards: Vec<Arc<ShardShared>>,
@@ -276,6 +280,7 @@ impl ApplierParts {
                 Arc::clone(&self.order),
                 self.disks,
                 decoder,
+                self.spare,
                 self.metrics.clone(),
             ),
             engine: self.engine,

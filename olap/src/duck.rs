@@ -46,8 +46,8 @@ pub use upkeep::CheckReport;
 /// How much of the write-ahead log may gather before it is worked into the file, in MB: a restart replays no more than this.
 const WAL_MB_MAX: u32 = 96;
 
-/// Two of the engine's row groups, which it writes as a whole and without its log; so many rows cost a question a few milliseconds.
-const ENDS_MAX: usize = 2 * 122_880;
+/// One of the engine's row groups, which it writes as a whole and without its log; so many rows cost a question a few milliseconds.
+const ENDS_MAX: usize = 122_880;
 
 /// What errors call a store that has no file.
 const MEMORY: &str = "(memory)";

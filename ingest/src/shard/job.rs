@@ -8,7 +8,7 @@ use codec::key::{Receipt, Refusal, ReportKey, SpoolEpoch, Stream};
 use tokio::sync::oneshot;
 
 use crate::apply::Needs;
-use crate::decode::Decoded;
+use crate::columns::Columns;
 use crate::delivery::Rejection;
 use crate::ingest::Permits;
 use crate::ledger::Ledger;
@@ -29,7 +29,7 @@ pub struct Job {
     /// The sealed bytes.
     pub body: Bytes,
     /// What they say.
-    pub decoded: Box<Decoded>,
+    pub columns: Box<Columns>,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Receipt, Rejection>>,
     /// Its share of what may be in flight.

@@ -9,7 +9,7 @@ use journal::Position;
 use olap::StreamApplied;
 
 use crate::archive::ArchiveState;
-use crate::decode::Decoded;
+use crate::columns::Columns;
 use crate::ledger::Ledger;
 use crate::record::ReportMeta;
 
@@ -26,7 +26,7 @@ pub struct Hot {
     /// Its meta part.
     pub meta: ReportMeta,
     /// What it says.
-    pub decoded: Box<Decoded>,
+    pub columns: Box<Columns>,
     pub(super) cost_bytes: usize,
 }
 

@@ -257,8 +257,26 @@ impl Fleet {
         self.place += 1;
     }
 
-    /// The rows that [`Fleet::steady`] brings, as columns that are ready for the appender.
-    pub fn bare_rows(&self, count: u32) -> [(&'static str, RecordBatch); 3] {
+    /// The rows that [`Fleet::steady`] begins, as columns that are ready for the appender.
+    pub fn new_rows(&self, count: u32) -> Vec<(&'static str, RecordBatch)> {
+        let (report, run, _, seen) = self.rows(count);
+        vec![("report", report), ("run_open", run), ("device_seen", seen)]
+    }
+
+    /// All rows that the store writes for them, sooner or later: the same, the ends of as many readings, and these once more as they ended.
+    pub fn all_rows(&self, count: u32) -> Vec<(&'static str, RecordBatch)> {
+        let (report, run, end, seen) = self.rows(count);
+        let over = run.clone();
+        vec![
+            ("report", report),
+            ("run_open", run),
+            ("run_end", end),
+            ("run", over),
+            ("device_seen", seen),
+        ]
+    }
+
+    fn rows(&self, count: u32) -> (RecordBatch, RecordBatch, RecordBatch, RecordBatch) {
         let runs = u64::from(count) * MOVED.len() as u64;
         let now = self.now().unix_ms;
         let u64s = |of: fn(u64) -> u64| {
@@ -362,7 +380,13 @@ impl Fleet {
             ("unchanged_since_ms", moments(devices), true),
         ])
         .unwrap();
-        [("report", report), ("run", run), ("device_seen", seen)]
+        let end = RecordBatch::try_from_iter_with_nullable([
+            ("place", u64s(|n| n), true),
+            ("confirmed_ms", moments(runs), true),
+            ("superseded_ms", moments(runs), true),
+        ])
+        .unwrap();
+        (report, run, end, seen)
     }
 }
 
@@ -378,7 +402,8 @@ impl Bare {
         let config = duckdb::Config::default()
             .threads(2)
             .and_then(|config| config.max_memory("256MB"))
-            .and_then(|config| config.with("wal_autocheckpoint", "64MB"))
+            .and_then(|config| config.with("wal_autocheckpoint", "96MB"))
+            .and_then(|config| config.with("preserve_insertion_order", "false"))
             .unwrap();
         Self {
             connection: duckdb::Connection::open_with_flags(path, config).unwrap(),
@@ -386,7 +411,7 @@ impl Bare {
     }
 
     /// One transaction, as the store has it.
-    pub fn append(&self, rows: [(&'static str, RecordBatch); 3]) {
+    pub fn append(&self, rows: Vec<(&'static str, RecordBatch)>) {
         self.connection.execute_batch("BEGIN").unwrap();
         for (table, rows) in rows {
             let mut appender = self.connection.appender(table).unwrap();
