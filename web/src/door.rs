@@ -82,10 +82,7 @@ pub(crate) async fn agent(state: &State, head: &Parts) -> Result<Arc<Agent>, Res
         .blocking(move |parts| Ok(parts.registry.agent_by_token(&key)))
         .await;
     match known {
-        Ok(Ok(agent)) => {
-            certified(head, &agent.id)?;
-            Ok(agent)
-        }
+        Ok(Ok(agent)) => uncertified(head, &agent.id).map_or(Ok(agent), Err),
         Ok(Err(AgentRefused::Unknown)) => Err(unauthorized()),
         Ok(Err(AgentRefused::Disabled)) => Err(refused(
             StatusCode::FORBIDDEN,
@@ -96,12 +93,10 @@ pub(crate) async fn agent(state: &State, head: &Parts) -> Result<Arc<Agent>, Res
     }
 }
 
-/// Whether the client's certificate lets it speak for this agent.
-fn certified(head: &Parts, agent: &AgentId) -> Result<(), Response> {
-    let Some(client) = head.extensions.get::<Client>() else {
-        return Ok(());
-    };
-    client.speaks_for(agent).map_err(|not_shown| match not_shown {
+/// The refusal of a client whose certificate does not let it speak for this agent.
+fn uncertified(head: &Parts, agent: &AgentId) -> Option<Response> {
+    let client = head.extensions.get::<Client>()?;
+    Some(match client.speaks_for(agent).err()? {
         NotShown::Nothing => refused(
             StatusCode::FORBIDDEN,
             "no-certificate",
@@ -110,7 +105,9 @@ fn certified(head: &Parts, agent: &AgentId) -> Result<(), Response> {
         NotShown::Other => refused(
             StatusCode::FORBIDDEN,
             "other-certificate",
-            &format!("the client certificate is not that of agent {agent}: its id must be among the certificate's DNS names"),
+            &format!(
+                "the client certificate is not that of agent {agent}: its id must be among the certificate's DNS names"
+            ),
         ),
     })
 }
@@ -127,7 +124,7 @@ pub(crate) async fn enrol(state: &State, bodies: &Room, request: Request) -> Res
         .blocking(move |parts| {
             // A certificate is looked at before the token is used up.
             if let Some(agent) = parts.registry.agent_to_enrol(&wish.token)?
-                && let Err(response) = certified(&head, &agent)
+                && let Some(response) = uncertified(&head, &agent)
             {
                 return Ok(response);
             }
