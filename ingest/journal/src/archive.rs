@@ -85,7 +85,7 @@ pub fn write(folder: &Path, live: &mut dyn Disk, due: &Due) -> io::Result<Archiv
     std::fs::create_dir_all(folder)?;
     let making = path_of(folder, due.segment, MAKING);
     let made = make(&making, live, due).and_then(|raw_crc| {
-        let mut open = Open::open(&making, due.segment)?;
+        let mut open = Open::read(&making, due.segment)?;
         if open.raw_crc()? == raw_crc {
             Ok(())
         } else {
@@ -190,7 +190,7 @@ pub fn mend(folder: &Path, live: &mut dyn Disk) -> io::Result<Mended> {
         let Some(bytes) = there.get(&segment) else {
             continue;
         };
-        let is_whole = Open::open(&path, segment)
+        let is_whole = Open::read(&path, segment)
             .and_then(|mut open| {
                 let crc = open.raw_crc()?;
                 Ok(open.raw_bytes == *bytes && crc == live_crc(live, segment, *bytes)?)
@@ -272,7 +272,7 @@ fn describe(path: &Path, segment: u64) -> io::Result<Archived> {
             ended_ms: due.ended_ms,
         },
         None => {
-            let open = Open::open(path, segment)?;
+            let open = Open::read(path, segment)?;
             Archived {
                 segment,
                 raw_bytes: open.raw_bytes,
@@ -305,7 +305,7 @@ struct Open {
 }
 
 impl Open {
-    fn open(path: &Path, segment: u64) -> io::Result<Self> {
+    fn read(path: &Path, segment: u64) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let end = file.metadata()?.len();
         let mut bytes = [0; HEADER_BYTES];
