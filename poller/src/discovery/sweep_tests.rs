@@ -110,6 +110,7 @@ fn a_second_attempt_waits_until_the_first_ones_are_through() {
     second
         .iter()
         .for_each(|candidate| sweep.ended(candidate, false));
+    assert_eq!(sweep.take_next(), None);
     assert!(sweep.is_over());
 }
 

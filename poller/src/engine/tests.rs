@@ -198,6 +198,40 @@ fn a_dead_device_ends_after_its_timeouts_and_costs_nobody_else_time() {
 }
 
 #[test]
+fn who_never_answers_may_get_fewer_attempts_than_who_did() {
+    let mut sim = Sim::new(11);
+    sim.options(PollOptions {
+        rounds_unanswered: 1,
+        ..PollOptions::default()
+    });
+    let dead = sim.dead_device();
+    sim.submit(dead, Script::new([Script::get(&[SERIAL])]));
+    let done = sim.run_to_end().remove(0);
+    let Some(PollError::NoAnswer { requests: 2 }) = done.error else {
+        panic!("{:?}: one of each version", done.error);
+    };
+    assert_eq!(done.stats.took, Duration::from_secs(2));
+
+    // Of those that answered the first ask, none is given up for a datagram that was lost later.
+    sim.weather.loss = 10;
+    for _ in 0..300 {
+        let device = sim.device(Responder::printer(1));
+        sim.submit(
+            device,
+            Script::new([Script::get(&[SERIAL]), Script::get(&[LIFE])]),
+        );
+    }
+    let done = sim.run_to_end();
+    let (given_up, answered): (Vec<_>, Vec<_>) = (done.iter())
+        .partition(|done| matches!(done.error, Some(PollError::NoAnswer { requests: 2 })));
+    assert!(!given_up.is_empty(), "both of their requests were lost");
+    let retried = answered.iter().filter(|done| done.stats.requests > 3);
+    assert!(retried.count() > 0);
+    let whole = |done: &&&Finished<usize, Script>| done.conversation.endings() == [None, None];
+    assert!(answered.iter().filter(whole).count() * 100 > answered.len() * 95);
+}
+
+#[test]
 fn one_request_is_outstanding_per_device_among_hundreds_of_devices() {
     let mut sim = Sim::new(9);
     for _ in 0..500 {
