@@ -32,7 +32,7 @@ impl<D: Disk> ArchiveDisk<D> {
             .as_ref()
             .is_none_or(|open| open.segment != segment)
         {
-            self.open = Some(Open::open(
+            self.open = Some(Open::read(
                 &path_of(&self.folder, segment, EXTENSION),
                 segment,
             )?);
