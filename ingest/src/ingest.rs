@@ -33,6 +33,9 @@ pub(crate) const PERMIT_BYTES: usize = 1024;
 /// A report's share of what may be in flight.
 pub(crate) type Permits = [OwnedSemaphorePermit; 3];
 
+/// Where decisions go; and what the threads of archive and watch live as long as.
+pub(crate) type Deciding = (SyncSender<DecisionJob>, [SyncSender<()>; 2]);
+
 /// The door of the manager.
 pub struct Ingest {
     pub(crate) config: IngestConfig,
@@ -47,7 +50,7 @@ pub struct Ingest {
     pub(crate) deciding: Registry,
     pub(crate) decided: Arc<ShardShared>,
     /// Where decisions go; and what the threads of archive and watch live as long as.
-    pub(crate) decisions: Mutex<Option<(SyncSender<DecisionJob>, [SyncSender<()>; 2])>>,
+    pub(crate) decisions: Mutex<Option<Deciding>>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) order: Arc<Order>,
     pub(crate) store: Arc<dyn Store>,

@@ -58,7 +58,7 @@ impl Decisions {
         order: Arc<Order>,
         metrics: IngestMetrics,
     ) -> Result<Self, ShardError> {
-        let shared = ShardShared::new(SHARD, folder.clone());
+        let shared = ShardShared::new(SHARD, folder);
         shared.set_applied(applied);
         let shared = Arc::new(shared);
         let writers = Arc::clone(&shared);
@@ -85,7 +85,7 @@ impl Decisions {
                 }
             });
         let failed = |source| ShardError::Folder {
-            folder: folder.clone(),
+            folder: shared.folder.clone(),
             source,
         };
         let thread = thread.map_err(failed)?;
