@@ -6,6 +6,8 @@ use super::*;
 /// Texts that are the same word in both languages.
 const SAME: &[&str] = &[
     "nav_system",
+    "silence_manager",
+    "silence_agent",
     "utc_mark",
     "name",
     "fleet_col_status",
