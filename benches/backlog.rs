@@ -78,7 +78,11 @@ fn main() -> Result<(), Failure> {
     let peak_mb = verify::peak_bytes(manager.pid()) as f64 / f64::from(1 << 20);
     stop.stop();
     running.join().map_err(|_| "the agent panicked")??;
-    let known = runtime.block_on(verify::devices_known(&target, &Manager::authorization()))?;
+    let known = runtime.block_on(verify::wait_until_known(
+        &target,
+        &Manager::authorization(),
+        DEVICES as u64,
+    ))?;
     let dump = manager.stop()?;
 
     let received = DEVICE_REPORTS as f64 / received_s;

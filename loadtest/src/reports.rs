@@ -176,7 +176,11 @@ pub async fn run(
         let mut applied =
             verify::wait_until_applied(target, before, delivered, began, longest).await?;
         if let Some(authorization) = &run.authorization {
-            applied.devices_known = Some(verify::devices_known(target, authorization).await?);
+            let expected = ids.len() as u64 * run.plan.devices as u64;
+            let known = verify::wait_until_known(target, authorization, expected).await?;
+            applied.devices_known = Some(known);
+            // The counters move before the store has committed; what the API shows is there.
+            applied.took(began.elapsed());
         }
         summary.applied = Some(applied);
     }

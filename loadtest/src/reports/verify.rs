@@ -9,6 +9,8 @@ use super::http::Target;
 
 /// How often the manager is asked.
 const ASK_EVERY: Duration = Duration::from_millis(50);
+/// How long the last batch may take into the store after its reports were counted.
+const COMMIT_MAX: Duration = Duration::from_secs(30);
 /// Linux counts a process's time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -37,6 +39,14 @@ pub struct Applied {
     /// Devices that the API knows, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices_known: Option<u64>,
+}
+
+impl Applied {
+    /// It took longer than was thought.
+    pub(super) fn took(&mut self, took: Duration) {
+        self.seconds = took.as_secs_f64();
+        self.device_reports_per_second = self.device_reports as f64 / self.seconds;
+    }
 }
 
 /// What a process took.
@@ -149,6 +159,25 @@ pub async fn wait_until_applied(
                 "not everything is applied: {}",
                 told()
             )));
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// Waits until the API knows at least so many devices, at most [`COMMIT_MAX`]; how many it knows then.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn wait_until_known(
+    target: &Target,
+    authorization: &str,
+    expected: u64,
+) -> Result<u64, ReportsError> {
+    let until = Instant::now() + COMMIT_MAX;
+    loop {
+        let known = devices_known(target, authorization).await?;
+        if known >= expected || Instant::now() > until {
+            return Ok(known);
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
