@@ -399,6 +399,7 @@ const fn identity_row(words: [Option<&str>; IDENTITY_WORDS]) -> IdentityRow<'_> 
 
 /// The memory of reports that were forgotten, for those to come.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "the box is used again, too")]
 pub struct Spare(Mutex<Vec<Box<Columns>>>);
 
 impl Spare {
@@ -416,6 +417,7 @@ impl Spare {
         }
     }
 
+    #[expect(clippy::vec_box, reason = "the box is used again, too")]
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Box<Columns>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
