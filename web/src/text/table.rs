@@ -355,6 +355,10 @@ texts! {
     audit_tenant_create: "created a customer or site", "Kunde oder Standort angelegt";
     audit_agent_add: "added an agent", "Agent hinzugefügt";
     audit_agent_token: "renewed an agent's token", "Token eines Agenten erneuert";
+    audit_agent_invite: "made an enrolment token", "Anmelde-Token erzeugt";
+    audit_agent_enrol: "enrolled", "Angemeldet";
+    audit_agent_enrol_refused: "was refused enrolment", "Anmeldung abgelehnt";
+    audit_agent_revoke: "revoked an agent's key", "Schlüssel eines Agenten gesperrt";
     audit_token_create: "created an API token", "API-Token angelegt";
     audit_device_merge: "Two records joined", "Zwei Einträge zusammengeführt";
     audit_device_split: "Told apart", "Getrennt";
