@@ -180,8 +180,10 @@ fn wait_for(devices: u32, count: impl Fn() -> usize) -> Outcome<()> {
 }
 
 fn write_config(folder: &Path, manager: &str, devices: u32) -> Outcome<PathBuf> {
-    let first = u32::from(std::net::Ipv4Addr::new(127, 20, 0, 1));
-    let last = std::net::Ipv4Addr::from(first + devices - 1);
+    // The simulator leaves out addresses that end in 0 or 255.
+    let network = u32::from(std::net::Ipv4Addr::new(127, 20, 0, 0));
+    let last = (devices - 1) / 254 * 256 + (devices - 1) % 254 + 1;
+    let last = std::net::Ipv4Addr::from(network + last);
     let path = folder.join("agent.toml");
     let text = format!(
         r#"
