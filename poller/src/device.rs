@@ -82,8 +82,6 @@ pub struct DevicePoll {
     known: Known,
     /// hrDeviceIndex of the printer, where the plan knows it.
     device: Option<u32>,
-    /// The instances that this stage heard a value of.
-    heard: BTreeSet<Oid>,
     profile: Arc<Profile>,
     /// The maker that the rule names which found the profile.
     rule_maker: Option<String>,
@@ -120,7 +118,6 @@ impl DevicePoll {
             facts: Facts::default(),
             known: Known::default(),
             device: None,
-            heard: BTreeSet::new(),
             profile,
             rule_maker: None,
             asked: BTreeSet::new(),
@@ -201,7 +198,7 @@ impl DevicePoll {
             Stage::Steady => self.after_steady(),
             Stage::Refresh => self.after_refresh(),
             Stage::Heartbeat => {
-                self.changed = self.known.moved(&self.facts, &self.heard);
+                self.changed = self.known.moved(&self.facts);
                 self.stage = Stage::Done;
             }
             Stage::Tables | Stage::Signs | Stage::Done => self.stage = Stage::Done,
@@ -233,7 +230,7 @@ impl DevicePoll {
                 // The proof is read by steady polls only; without it the report would not say whose it is.
                 for oid in &self.known.proof {
                     if let Some(value) = self.known.last.get(oid) {
-                        self.facts.insert(oid.clone(), value.clone());
+                        self.facts.insert(oid, value.clone());
                     }
                 }
                 let signs = self.known.signs();
@@ -266,7 +263,6 @@ impl DevicePoll {
     fn learn(&mut self) {
         self.facts = Facts::default();
         self.device = None;
-        self.heard.clear();
         self.asked.clear();
         self.broken.clear();
         self.refused.clear();
@@ -306,8 +302,8 @@ impl DevicePoll {
             self.stage = Stage::Done;
             return;
         }
-        if !plan.still_fits(&self.known, &self.facts, &self.heard) {
-            let same = self.known.proven_by(&self.facts, &self.heard);
+        if !plan.still_fits(&self.known, &self.facts) {
+            let same = self.known.proven_by(&self.facts);
             self.plan = self.plan.take().filter(|_| same);
             return self.learn();
         }
@@ -325,7 +321,7 @@ impl DevicePoll {
 
     fn after_refresh(&mut self) {
         let proven = !self.broken.contains(&Part::Identity);
-        if proven && !self.known.proven_by(&self.facts, &self.heard) {
+        if proven && !self.known.proven_by(&self.facts) {
             self.plan = None;
             return self.learn();
         }
@@ -345,26 +341,17 @@ impl DevicePoll {
     }
 
     /// The one place that every ask passes: what is not on the allow-list is not asked.
-    fn permitted(&self, ask: Ask) -> Option<Ask> {
+    fn permitted(&self, mut ask: Ask) -> Option<Ask> {
         let allowed = self.profiles.allowed();
-        match ask {
-            Ask::Get(mut oids) => {
-                oids.retain(|oid| allowed.permits(oid));
-                oids.dedup();
-                (!oids.is_empty()).then_some(Ask::Get(oids))
-            }
-            Ask::Walk {
-                mut columns,
-                rows_expected,
-                rows_max,
-            } => {
-                columns.retain(|column| allowed.permits(column));
-                (!columns.is_empty()).then_some(Ask::Walk {
-                    columns,
-                    rows_expected,
-                    rows_max,
-                })
-            }
+        let names = match &mut ask {
+            Ask::Get(oids) => oids,
+            Ask::Walk { columns, .. } => columns,
+        };
+        allowed.retain_permitted(names);
+        let is_empty = names.is_empty();
+        if let Ask::Get(oids) = &mut ask {
+            oids.dedup();
         }
+        (!is_empty).then_some(ask)
     }
 }

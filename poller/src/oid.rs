@@ -14,6 +14,9 @@ pub const ARCS_MAX: usize = 128;
 /// Up to so many arcs stand in the OID itself, which nearly all have that printers know; a poll makes, copies and drops hundreds of them.
 const ARCS_INLINE: usize = 19;
 
+/// Digits of the largest arc.
+const ARC_DIGITS_MAX: usize = 10;
+
 /// An object identifier, ordered as SNMP orders them: arc by arc. Cloning is cheap: short ones are copied, long ones share their arcs.
 #[derive(Clone)]
 pub struct Oid(Arcs);
@@ -277,11 +280,29 @@ fn read_arcs<'b>(content: &[u8], arcs: &'b mut [u32; ARCS_MAX]) -> Option<&'b [u
 
 impl fmt::Display for Oid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, arc) in self.arcs().iter().enumerate() {
-            if at > 0 {
-                f.write_str(".")?;
+        // Digits are made here, back to front, and written a run of arcs at once: each reading carries its OID.
+        let mut text = [0_u8; ARCS_INLINE * (ARC_DIGITS_MAX + 1)];
+        for (run, arcs) in self.arcs().chunks(ARCS_INLINE).enumerate() {
+            let mut start = text.len();
+            let mut put = |byte: u8| {
+                start -= 1;
+                text[start] = byte;
+            };
+            for (at, arc) in arcs.iter().enumerate().rev() {
+                let mut left = *arc;
+                loop {
+                    put(b'0' + (left % 10) as u8);
+                    left /= 10;
+                    if left == 0 {
+                        break;
+                    }
+                }
+                if at > 0 || run > 0 {
+                    put(b'.');
+                }
             }
-            arc.fmt(f)?;
+            let digits = std::str::from_utf8(&text[start..]).map_err(|_| fmt::Error)?;
+            f.write_str(digits)?;
         }
         Ok(())
     }

@@ -53,6 +53,7 @@ pub const FORBIDDEN: &[(&str, &str)] = &[
 #[derive(Clone, Debug, Default)]
 pub struct AllowList {
     allowed: BTreeMap<Oid, String>,
+    /// Sorted; none inside another.
     forbidden: Vec<Oid>,
 }
 
@@ -60,10 +61,12 @@ impl AllowList {
     /// The list that these profiles lead to.
     #[must_use]
     pub fn of(profiles: &[Arc<Profile>]) -> Self {
-        let forbidden = FORBIDDEN
+        let mut forbidden = FORBIDDEN
             .iter()
             .map(|(oid, _)| oid.parse().expect("a constant that a test parses"))
             .collect::<Vec<Oid>>();
+        forbidden.sort();
+        forbidden.dedup_by(|inner, outer| inner.suffix_of(outer).is_some());
         let mut all: Vec<(Oid, String)> = device::standard_subtrees()
             .into_iter()
             .map(|(oid, purpose)| (oid, purpose.to_owned()))
@@ -90,6 +93,17 @@ impl AllowList {
         self.is_below_allowed(oid) && !self.is_forbidden(oid)
     }
 
+    /// Drops what may not be asked for: as [`Self::permits`] of each. What stands below one subtree is looked up once.
+    pub fn retain_permitted(&self, oids: &mut Vec<Oid>) {
+        let mut above: Option<&Oid> = None;
+        oids.retain(|oid| {
+            if above.is_none_or(|subtree| oid.suffix_of(subtree).is_none()) {
+                above = self.above(oid);
+            }
+            above.is_some() && !self.is_forbidden(oid)
+        });
+    }
+
     /// The list, in the order of the OIDs.
     #[must_use]
     pub fn list(&self) -> Vec<Allowed> {
@@ -100,19 +114,24 @@ impl AllowList {
         self.allowed.iter().map(entry).collect()
     }
 
-    /// A subtree that is allowed is at or before `oid` in the order, and nothing of the list lies inside it.
     fn is_below_allowed(&self, oid: &Oid) -> bool {
-        self.allowed
-            .range(..=oid)
-            .next_back()
-            .is_some_and(|(subtree, _)| oid.suffix_of(subtree).is_some())
+        self.above(oid).is_some()
     }
 
-    /// Inside a forbidden subtree, or around one.
+    /// A subtree that is allowed is at or before `oid` in the order, and nothing of the list lies inside it.
+    fn above(&self, oid: &Oid) -> Option<&Oid> {
+        let (subtree, _) = self.allowed.range(..=oid).next_back()?;
+        oid.suffix_of(subtree).map(|_| subtree)
+    }
+
+    /// Inside a forbidden subtree, or around one: then it is the last that does not stand behind `oid`, or the first that does.
     fn is_forbidden(&self, oid: &Oid) -> bool {
-        self.forbidden
-            .iter()
-            .any(|subtree| oid.suffix_of(subtree).is_some() || subtree.suffix_of(oid).is_some())
+        let behind = self.forbidden.partition_point(|subtree| subtree <= oid);
+        let inside = behind
+            .checked_sub(1)
+            .is_some_and(|at| oid.suffix_of(&self.forbidden[at]).is_some());
+        let around = self.forbidden.get(behind);
+        inside || around.is_some_and(|subtree| subtree.suffix_of(oid).is_some())
     }
 }
 

@@ -7,7 +7,8 @@
 //! could have gone below ([`floor`]), and what it cost: CPU time of this process, datagrams, bytes with IP and UDP headers, memory.
 //!
 //! Options: `--devices N --latency-ms N --loss-permille N --dead-permille N --rate N (requests a second, 0: no limit) --inflight N
-//! --driver auto|monoio|batched|portable --fleet PATH (the program) --port N (of a fleet that answers already)`.
+//! --driver auto|monoio|batched|portable --fleet PATH (the program) --port N (of a fleet that answers already)
+//! --poll full|steady|heartbeat (behind the first, which learns, that one alone) --times N (each so often, the first apart)`.
 
 #[cfg(target_os = "linux")]
 mod fleet;

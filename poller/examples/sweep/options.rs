@@ -20,6 +20,10 @@ pub struct Setup {
     pub fleet: PathBuf,
     /// Where a fleet answers already; else one is started.
     pub port: Option<u16>,
+    /// The only poll behind the first, by its name; none: all of them.
+    pub poll: Option<String>,
+    /// How often each of them is made.
+    pub times: u32,
 }
 
 impl Default for Setup {
@@ -34,6 +38,8 @@ impl Default for Setup {
             driver: DriverChoice::Auto,
             fleet: beside_this_program().unwrap_or_else(|| "loadtest".into()),
             port: None,
+            poll: None,
+            times: 1,
         }
     }
 }
@@ -75,6 +81,8 @@ pub fn setup(arguments: impl Iterator<Item = String>) -> Result<Setup, String> {
                 let port = value.parse().map_err(|error| format!("{name}: {error}"))?;
                 setup.port = Some(port);
             }
+            "--poll" => setup.poll = Some(value),
+            "--times" => setup.times = number()?,
             "--fleet" => setup.fleet = value.into(),
             _ => {
                 return Err(format!(

@@ -107,8 +107,13 @@ pub fn run(setup: &Setup) -> Result<(), String> {
         ("steady", Depth::Steady),
         ("heartbeat", Depth::Heartbeat),
     ] {
-        let cost = reader.read(&addresses, &mut known, depth)?;
-        reader.print(name, depth, &cost, addresses.len());
+        let is_learning = depth == Depth::Learn;
+        let wanted = setup.poll.as_ref().is_none_or(|poll| poll == name);
+        let times = if is_learning { 1 } else { setup.times };
+        for _ in 0..if is_learning || wanted { times } else { 0 } {
+            let cost = reader.read(&addresses, &mut known, depth)?;
+            reader.print(name, depth, &cost, addresses.len());
+        }
     }
     let after = resident_kib("VmRSS:");
     println!(

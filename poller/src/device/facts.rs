@@ -4,7 +4,7 @@
 //! digits first), kind (1 byte), and the value (an integer, or a length and octets). Some 12 bytes a variable of a table.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::oid::{ARCS_MAX, Oid};
 use crate::value::Value;
@@ -15,34 +15,137 @@ pub const VARIABLES_MAX: usize = 8000;
 /// The longest string kept, in bytes: what is longer (raster lists, command sets) is no text of use here. A 1284 id may have 1023.
 const OCTETS_MAX: usize = 1024;
 
+/// What a packed variable needs, in bytes, a little less than on average: so much room is made, and some for what a poll adds.
+const PACKED_BYTES: usize = 8;
+
 /// What stands, packed, before the names of what could not be read: no variable of a device is there.
 const UNREAD: [u32; 2] = [0, 0];
 
 /// Variables by OID, and what could not be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// A poll looks up hundreds of OIDs: what is compared is a number made of their first arcs ([`key`]), and whole OIDs only where that
+/// is the same. Order and numbers stand beside each other, what they stand for elsewhere: inserting moves little.
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
-    known: BTreeMap<Oid, Value>,
+    /// In the order of the OIDs.
+    keys: Vec<u128>,
+    /// By place in `keys`: where in `store` the variable is.
+    slots: Vec<u32>,
+    store: Vec<Slot>,
+    /// Slots that nothing stands in any more.
+    free: Vec<u32>,
     /// Instances and columns that were asked for and not told in full.
     unread: BTreeSet<Oid>,
 }
 
+#[derive(Clone, Debug)]
+struct Slot {
+    oid: Oid,
+    value: Value,
+    /// The device told it in this poll; else it is remembered.
+    heard: bool,
+}
+
+impl PartialEq for Facts {
+    fn eq(&self, other: &Self) -> bool {
+        self.unread == other.unread && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Facts {}
+
 impl Facts {
-    /// Keeps a variable. One that is too long is dropped, and so is one too many: then `false`.
-    pub fn insert(&mut self, oid: Oid, value: Value) -> bool {
+    /// Keeps a variable that is remembered. One that is too long is dropped, and so is one too many: then `false`.
+    pub fn insert(&mut self, oid: &Oid, value: Value) -> bool {
+        self.keep(oid, value, false)
+    }
+
+    /// Keeps a variable that the device told, like [`Self::insert`].
+    pub fn hear(&mut self, oid: &Oid, value: Value) -> bool {
+        self.keep(oid, value, true)
+    }
+
+    fn keep(&mut self, oid: &Oid, value: Value, heard: bool) -> bool {
         let fits = match &value {
             Value::OctetString(octets) | Value::Opaque(octets) => octets.len() <= OCTETS_MAX,
             _ => true,
         };
-        let room = self.known.len() < VARIABLES_MAX || self.known.contains_key(&oid);
-        if fits && room {
-            self.known.insert(oid, value);
+        let key = key(oid.arcs());
+        match self.place(key, oid) {
+            Ok(at) => {
+                let slot = &mut self.store[self.slots[at] as usize];
+                slot.heard |= heard;
+                if fits {
+                    slot.value = value;
+                }
+                true
+            }
+            Err(_) if self.keys.len() >= VARIABLES_MAX => false,
+            Err(_) if !fits => true,
+            Err(at) => {
+                let oid = oid.clone();
+                let slot = Slot { oid, value, heard };
+                let slot = match self.free.pop() {
+                    Some(free) => {
+                        self.store[free as usize] = slot;
+                        free
+                    }
+                    None => {
+                        self.store.push(slot);
+                        u32::try_from(self.store.len() - 1).expect("VARIABLES_MAX is less")
+                    }
+                };
+                self.keys.insert(at, key);
+                self.slots.insert(at, slot);
+                true
+            }
         }
-        room
+    }
+
+    /// Where the variable is, or would be.
+    fn place(&self, key: u128, oid: &Oid) -> Result<usize, usize> {
+        // What comes in order goes behind all there is.
+        let first = match self.keys.last() {
+            Some(last) if *last < key => self.keys.len(),
+            _ => self.keys.partition_point(|known| *known < key),
+        };
+        let is_same = |at: usize| self.keys.get(at) == Some(&key);
+        if !is_same(first) {
+            return Err(first);
+        }
+        let oid_at = |slot: &u32| &self.store[*slot as usize].oid;
+        if !is_same(first + 1) && oid_at(&self.slots[first]) == oid {
+            return Ok(first);
+        }
+        let same = self.keys[first..].partition_point(|known| *known == key);
+        let slots = &self.slots[first..first + same];
+        let found = slots.binary_search_by(|slot| oid_at(slot).cmp(oid));
+        found
+            .map(|offset| first + offset)
+            .map_err(|offset| first + offset)
+    }
+
+    fn slot(&self, oid: &Oid) -> Option<&Slot> {
+        let at = self.place(key(oid.arcs()), oid).ok()?;
+        Some(&self.store[self.slots[at] as usize])
+    }
+
+    /// From this OID on, in order.
+    fn starting_at(&self, oid: &Oid) -> impl Iterator<Item = &Slot> {
+        let at = self.place(key(oid.arcs()), oid).unwrap_or_else(|at| at);
+        let slots = self.slots[at..].iter();
+        slots.map(|slot| &self.store[*slot as usize])
     }
 
     /// Notes that an instance or a column was asked for and not told in full.
     pub fn mark_unread(&mut self, oid: Oid) {
         self.unread.insert(oid);
+    }
+
+    /// Whether everything that was asked for was told in full.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unread.is_empty()
     }
 
     /// Whether an instance or a column, or anything below it, was asked for and not told in full.
@@ -61,19 +164,25 @@ impl Facts {
     /// The value of an instance.
     #[must_use]
     pub fn get(&self, oid: &Oid) -> Option<&Value> {
-        self.known.get(oid)
+        Some(&self.slot(oid)?.value)
+    }
+
+    /// Whether the device told this instance in this poll.
+    #[must_use]
+    pub fn is_heard(&self, oid: &Oid) -> bool {
+        self.slot(oid).is_some_and(|slot| slot.heard)
     }
 
     /// The integer of an instance, whatever its type.
     #[must_use]
     pub fn integer(&self, oid: &Oid) -> Option<i64> {
-        integer(self.known.get(oid)?)
+        integer(self.get(oid)?)
     }
 
     /// The octets of an instance.
     #[must_use]
     pub fn octets(&self, oid: &Oid) -> Option<&[u8]> {
-        match self.known.get(oid)? {
+        match self.get(oid)? {
             Value::OctetString(octets) | Value::Opaque(octets) => Some(octets),
             _ => None,
         }
@@ -82,42 +191,60 @@ impl Facts {
     /// The rows of a column: index and value.
     pub fn rows<'a>(&'a self, column: &'a Oid) -> impl Iterator<Item = (&'a [u32], &'a Value)> {
         let below = self
-            .known
-            .range(column..)
-            .take_while(|(oid, _)| oid.suffix_of(column).is_some());
-        below
-            .filter_map(|(oid, value)| Some((oid.suffix_of(column)?, value)))
-            .filter(|(index, _)| !index.is_empty())
+            .starting_at(column)
+            .map_while(|slot| Some((slot.oid.suffix_of(column)?, &slot.value)));
+        below.filter(|(index, _)| !index.is_empty())
     }
 
     /// Whether anything is known at or below `prefix`.
     #[must_use]
     pub fn any_below(&self, prefix: &Oid) -> bool {
-        self.known
-            .range(prefix..)
-            .next()
-            .is_some_and(|(oid, _)| oid.suffix_of(prefix).is_some())
+        let next = self.starting_at(prefix).next();
+        next.is_some_and(|slot| slot.oid.suffix_of(prefix).is_some())
     }
 
     /// Forgets everything at or below `prefix`.
     pub fn forget(&mut self, prefix: &Oid) {
-        while let Some((oid, _)) = self.known.range(prefix..).next()
-            && oid.suffix_of(prefix).is_some()
-        {
-            let oid = oid.clone();
-            self.known.remove(&oid);
+        let first = self.place(key(prefix.arcs()), prefix);
+        let first = first.unwrap_or_else(|at| at);
+        let below = |slot: &&u32| {
+            let oid = &self.store[**slot as usize].oid;
+            oid.suffix_of(prefix).is_some()
+        };
+        let end = first + self.slots[first..].iter().take_while(below).count();
+        self.keys.drain(first..end);
+        for slot in self.slots.drain(first..end) {
+            self.store[slot as usize].value = Value::Null;
+            self.free.push(slot);
         }
     }
 
     /// The variables, in order.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&Oid, &Value)> {
-        self.known.iter()
+        let slots = self.slots.iter();
+        slots.map(|slot| {
+            let slot = &self.store[*slot as usize];
+            (&slot.oid, &slot.value)
+        })
     }
 
     /// The instances, in order.
     pub fn oids(&self) -> impl Iterator<Item = &Oid> {
-        self.known.keys()
+        self.iter().map(|(oid, _)| oid)
+    }
+
+    /// Packs these instances, as far as they are known; they are in order.
+    #[must_use]
+    pub fn pack_only(&self, oids: &[Oid]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(oids.len() * 16);
+        let mut previous: &[u32] = &[];
+        for oid in oids {
+            if let Some(value) = self.get(oid) {
+                put_variable(&mut out, previous, oid, value);
+                previous = oid.arcs();
+            }
+        }
+        out
     }
 
     /// Packs the variables that `keep` wants.
@@ -133,15 +260,11 @@ impl Facts {
         for (oid, value) in unread
             .iter()
             .map(|(oid, value)| (oid, value))
-            .chain(&self.known)
+            .chain(self.iter())
         {
             if keep(oid) {
-                let (kind, number, content) = parts(value);
-                put_oid(&mut out, previous, oid.arcs());
+                put_variable(&mut out, previous, oid, value);
                 previous = oid.arcs();
-                out.push(kind);
-                put_number(&mut out, number);
-                out.extend_from_slice(&content);
             }
         }
         out
@@ -151,8 +274,14 @@ impl Facts {
     #[must_use]
     pub fn unpack(packed: &[u8]) -> Option<Self> {
         let mut rest = packed;
-        let mut arcs: Vec<u32> = Vec::new();
-        let mut facts = Self::default();
+        let mut arcs: Vec<u32> = Vec::with_capacity(ARCS_MAX);
+        let room = (packed.len() / PACKED_BYTES).min(VARIABLES_MAX);
+        let mut facts = Self {
+            keys: Vec::with_capacity(room),
+            slots: Vec::with_capacity(room),
+            store: Vec::with_capacity(room),
+            ..Self::default()
+        };
         while !rest.is_empty() {
             take_oid(&mut rest, &mut arcs)?;
             let (kind, tail) = rest.split_first()?;
@@ -190,7 +319,7 @@ impl Facts {
                     facts.mark_unread(Oid::new(unread));
                 }
                 _ => {
-                    facts.insert(Oid::new(&arcs), value);
+                    facts.insert(&Oid::new(&arcs), value);
                 }
             }
         }
@@ -232,6 +361,48 @@ pub fn integer(value: &Value) -> Option<i64> {
         Value::Counter64(n) => i64::try_from(*n).ok(),
         _ => None,
     }
+}
+
+/// A number that stands for the first arcs of an OID: of two OIDs the greater never has the smaller number. The roots that printers use
+/// are one octet; an arc is an octet, or, where it is large, how many octets it has and these.
+fn key(arcs: &[u32]) -> u128 {
+    const MIB_2: [u32; 6] = [1, 3, 6, 1, 2, 1];
+    const ENTERPRISES: [u32; 6] = [1, 3, 6, 1, 4, 1];
+    /// Arcs below are one octet.
+    const LARGE: u32 = 0xfb;
+    let (root, rest) = match arcs {
+        [1, 3, 6, 1, 2, 1, rest @ ..] => (2, rest),
+        [1, 3, 6, 1, 4, 1, rest @ ..] => (4, rest),
+        _ if arcs < &MIB_2[..] => (1, &[][..]),
+        _ if arcs < &ENTERPRISES[..] => (3, &[][..]),
+        _ => (5, &[][..]),
+    };
+    let mut key: u128 = root;
+    let mut left: u32 = 15;
+    for arc in rest {
+        let (octets, count) = if *arc < LARGE {
+            (u64::from(*arc), 1)
+        } else {
+            let behind = (u32::BITS - arc.leading_zeros()).div_ceil(8);
+            let mark = u64::from(LARGE + behind - 1);
+            (mark << (8 * behind) | u64::from(*arc), behind + 1)
+        };
+        let taken = count.min(left);
+        key = key << (8 * taken) | u128::from(octets >> (8 * (count - taken)));
+        left -= taken;
+        if left == 0 {
+            break;
+        }
+    }
+    key << (8 * left)
+}
+
+fn put_variable(out: &mut Vec<u8>, previous: &[u32], oid: &Oid, value: &Value) {
+    let (kind, number, content) = parts(value);
+    put_oid(out, previous, oid.arcs());
+    out.push(kind);
+    put_number(out, number);
+    out.extend_from_slice(&content);
 }
 
 /// Kind, number (or length) and content of a value.
@@ -339,16 +510,59 @@ mod tests {
         ]
     }
 
+    fn arc() -> impl Strategy<Value = u32> {
+        prop_oneof![
+            0_u32..4,
+            248_u32..260,
+            65_530_u32..65_540,
+            Just(1 << 24),
+            any::<u32>()
+        ]
+    }
+
     proptest! {
         #[test]
         fn facts_unpack_to_what_was_packed(list in proptest::collection::vec((proptest::collection::vec(0_u32..300, 2..12), value()), 0..40)) {
             let mut facts = Facts::default();
             for (arcs, value) in list {
-                facts.insert(Oid::new(&arcs), value);
+                facts.insert(&Oid::new(&arcs), value);
             }
             prop_assert_eq!(Facts::unpack(&facts.pack(|_| true)), Some(facts.clone()));
             let oids = facts.iter().map(|(oid, _)| oid.clone()).collect::<Vec<_>>();
             prop_assert_eq!(unpack_oids(&pack_oids(&oids)), Some(oids));
+        }
+
+        #[test]
+        fn keys_never_contradict_the_order_of_the_oids(
+            root in prop_oneof![Just(vec![1, 3, 6, 1, 2, 1]), Just(vec![1, 3, 6, 1, 4, 1]), Just(vec![1, 3, 6, 1]), Just(vec![])],
+            one in proptest::collection::vec(arc(), 0..12),
+            other in proptest::collection::vec(arc(), 0..12),
+        ) {
+            let (one, other) = ([root.clone(), one].concat(), [root, other].concat());
+            if one < other {
+                prop_assert!(key(&one) <= key(&other));
+            }
+        }
+
+        #[test]
+        fn facts_are_a_map_in_the_order_of_the_oids(
+            steps in proptest::collection::vec((proptest::collection::vec(prop_oneof![0_u32..3, Just(1_u32 << 31)], 1..5), any::<bool>()), 0..60)
+        ) {
+            let mut facts = Facts::default();
+            let mut model = std::collections::BTreeMap::new();
+            for (number, (arcs, forgets)) in (0..).zip(steps) {
+                let oid = Oid::new(&[1, 3, 6, 1, 4, 1, 1 << 31, 1 << 31, 1 << 31]).child(&arcs);
+                if forgets {
+                    facts.forget(&oid);
+                    model.retain(|known: &Oid, _| known.suffix_of(&oid).is_none());
+                } else {
+                    facts.hear(&oid, Value::Integer(number));
+                    model.insert(oid.clone(), Value::Integer(number));
+                }
+                prop_assert_eq!(facts.get(&oid), model.get(&oid));
+                prop_assert_eq!(facts.is_heard(&oid), !forgets);
+                prop_assert!(facts.iter().eq(model.iter()));
+            }
         }
 
         #[test]
@@ -367,7 +581,7 @@ mod tests {
             ("1.3.6.1.2.1.7.2", 2),
             ("1.3.6.1.2.2.1", 3),
         ] {
-            facts.insert(oid.parse().unwrap(), Value::Integer(n));
+            facts.insert(&oid.parse().unwrap(), Value::Integer(n));
         }
         let column = "1.3.6.1.2.1".parse().unwrap();
         let rows = facts

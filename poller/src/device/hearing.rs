@@ -88,7 +88,7 @@ impl Conversation for DevicePoll {
         loop {
             while let Some(step) = self.queue.pop_front() {
                 self.asked.insert(step.part);
-                if let Some(ask) = self.permitted(step.ask.clone()) {
+                if let Some(ask) = self.permitted(step.ask) {
                     self.hearing = Hearing::of(Step {
                         ask: ask.clone(),
                         ..step
@@ -109,13 +109,14 @@ impl Conversation for DevicePoll {
             return;
         }
         self.answered_once = true;
-        self.spoken
-            .extend(self.hearing.step.as_ref().map(|step| step.part));
+        if self.hearing.variables == 1 {
+            self.spoken
+                .extend(self.hearing.step.as_ref().map(|step| step.part));
+        }
         match value {
             Some(value) => {
-                let kept = self.facts.insert(oid.clone(), value);
+                let kept = self.facts.hear(oid, value);
                 self.hearing.cut |= !kept;
-                self.heard.insert(oid.clone());
             }
             None => self.facts.forget(oid),
         }

@@ -4,7 +4,7 @@ use codec::model::{Basis, Colour, Meter, MeterPart, MeterSet, MeterUnit, Sides, 
 
 use super::mib;
 use super::view::{self, Counted, View};
-use crate::profile::{Cadence, Check, MeterRule, Table};
+use crate::profile::{Cadence, Check, MeterRule, Source, Table};
 
 /// Meters and what their arithmetic says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,9 @@ pub fn total_unread(view: &View<'_>) -> bool {
 
 /// Whether anything went unread that a meter is read from, or a check.
 fn any_unread(view: &View<'_>) -> bool {
+    if view.facts.is_whole() {
+        return false;
+    }
     let rules = view.profile.meters.iter().map(|rule| &rule.from);
     let others = view.profile.checks.iter().flat_map(|check| &check.others);
     let mut columns = view.profile.table.values().flat_map(Table::columns);
@@ -47,6 +50,10 @@ pub fn meters(view: &View<'_>) -> Meters {
                     .map(|counted| meter(rule, rule.size.clone(), counted)),
             ),
             Some(table) => {
+                // The tables by size are learned and not read again: then there is nothing to name.
+                if !has_rows(view, &rule.from) {
+                    continue;
+                }
                 for (size, rows) in by_size(view.sized_rows(table)) {
                     let counted = rows
                         .iter()
@@ -58,8 +65,7 @@ pub fn meters(view: &View<'_>) -> Meters {
         }
     }
     // Two rules or two rows that count the same thing: the first is what the profile prefers.
-    let mut codes = std::collections::BTreeSet::new();
-    list.retain(|meter| codes.insert(meter.code()));
+    drop_repeated(&mut list);
     let unread = any_unread(view);
     // Sums over what is left say nothing about the device.
     let set = if unread {
@@ -89,6 +95,37 @@ pub fn steady_parts(view: &View<'_>) -> Vec<String> {
         .flat_map(|counted| counted.parts)
         .map(|part| part.oid)
         .collect()
+}
+
+/// Whether any of the columns that are read by row has a value.
+fn has_rows(view: &View<'_>, source: &Source) -> bool {
+    let mut any = false;
+    source.each(&mut |source| {
+        if let Source::Column(column) = source {
+            any |= view.facts.any_below(column);
+        }
+    });
+    any
+}
+
+/// Keeps the first meter of each code.
+fn drop_repeated(list: &mut Vec<Meter>) {
+    fn last_words(meter: &Meter) -> impl Iterator<Item = &str> {
+        let size = meter.size.as_deref();
+        size.into_iter().chain(meter.sides.map(Sides::word))
+    }
+    let kinds = |meter: &Meter| (meter.work, meter.colour, meter.unit, meter.basis);
+    let mut at = 0;
+    while let Some(meter) = list.get(at) {
+        let mut before = list[..at].iter();
+        let repeated = before
+            .any(|known| kinds(known) == kinds(meter) && last_words(known).eq(last_words(meter)));
+        if repeated {
+            list.remove(at);
+        } else {
+            at += 1;
+        }
+    }
 }
 
 /// Rows of one size belong together: some devices count each kind of paper of a size.

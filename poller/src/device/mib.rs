@@ -38,59 +38,57 @@ pub fn ip_if_index() -> Oid {
     Oid::new(&[1, 3, 6, 1, 2, 1, 4, 20, 1, 2])
 }
 
-/// A column of a table of the Printer MIB: `prt(11, column)` is one of prtMarkerSuppliesTable.
-fn prt(group: &[u32], column: u32) -> Oid {
-    Oid::new(&[1, 3, 6, 1, 2, 1, 43])
-        .child(group)
-        .child(&[column])
+/// A column of a table of the Printer MIB: `prt([11, 1, 1], column)` is one of prtMarkerSuppliesTable.
+fn prt([table, entry, row]: [u32; 3], column: u32) -> Oid {
+    Oid::new(&[1, 3, 6, 1, 2, 1, 43, table, entry, row, column])
 }
 
 /// prtGeneralTable: 1 ConfigChanges, 2 CurrentLocalization, 8 MarkerDefaultIndex, 16 PrinterName, 17 SerialNumber, 19 AlertAllEvents.
 #[must_use]
 pub fn general(column: u32) -> Oid {
-    prt(&[5, 1, 1], column)
+    prt([5, 1, 1], column)
 }
 
 /// prtLocalizationCharacterSet.
 #[must_use]
 pub fn charset() -> Oid {
-    prt(&[7, 1, 1], 4)
+    prt([7, 1, 1], 4)
 }
 
 /// prtInputTable: 2 Type, 8 CapacityUnit, 9 MaxCapacity, 10 CurrentLevel, 11 Status, 12 MediaName, 13 Name, 18 Description.
 #[must_use]
 pub fn input(column: u32) -> Oid {
-    prt(&[8, 2, 1], column)
+    prt([8, 2, 1], column)
 }
 
 /// prtMarkerTable: 2 MarkTech, 3 CounterUnit, 4 LifeCount.
 #[must_use]
 pub fn marker(column: u32) -> Oid {
-    prt(&[10, 2, 1], column)
+    prt([10, 2, 1], column)
 }
 
 /// prtMarkerSuppliesTable: 3 ColorantIndex, 4 Class, 5 Type, 6 Description, 7 SupplyUnit, 8 MaxCapacity, 9 Level.
 #[must_use]
 pub fn supplies(column: u32) -> Oid {
-    prt(&[11, 1, 1], column)
+    prt([11, 1, 1], column)
 }
 
 /// prtMarkerColorantValue.
 #[must_use]
 pub fn colorant_value() -> Oid {
-    prt(&[12, 1, 1], 4)
+    prt([12, 1, 1], 4)
 }
 
 /// prtConsoleDisplayBufferText.
 #[must_use]
 pub fn console_text() -> Oid {
-    prt(&[16, 5, 1], 2)
+    prt([16, 5, 1], 2)
 }
 
 /// prtAlertTable: 2 SeverityLevel, 4 Group, 5 GroupIndex, 7 Code, 8 Description, 9 Time.
 #[must_use]
 pub fn alert(column: u32) -> Oid {
-    prt(&[18, 1, 1], column)
+    prt([18, 1, 1], column)
 }
 
 /// Everything above, by subtree and purpose: the standard part of the allow-list.

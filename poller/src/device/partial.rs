@@ -28,7 +28,7 @@ impl DevicePoll {
         }
         for oid in &self.known.steady {
             if let Some(value) = self.known.last.get(oid) {
-                self.facts.insert(oid.clone(), value.clone());
+                self.facts.insert(oid, value.clone());
             }
         }
         let left_out = left_out(&self.view(), &self.known, sections);

@@ -156,10 +156,10 @@ impl Plan {
     }
 
     /// After a steady Get: the same device, every instance still there, no reboot, no new configuration, no new cartridge.
-    pub(super) fn still_fits(&self, known: &Known, facts: &Facts, heard: &BTreeSet<Oid>) -> bool {
+    pub(super) fn still_fits(&self, known: &Known, facts: &Facts) -> bool {
         let config = mib::general(1).child(&[self.device()]);
-        known.proven_by(facts, heard)
-            && known.asked().all(|oid| heard.contains(oid))
+        known.proven_by(facts)
+            && known.asked().all(|oid| facts.is_heard(oid))
             && known.last.get(&config) == facts.get(&config)
             && !restarted(&known.last, facts)
             && !replaced(&known.last, facts)
@@ -195,19 +195,18 @@ impl Plan {
     ) -> Self {
         let mut plan = self.clone();
         plan.events_moved = self.events_moved_by(known, view.facts);
-        let is_steady = |oid: &Oid| known.steady.binary_search(oid).is_ok();
         let last = if known.left_out.is_empty() {
-            view.facts.pack(is_steady)
+            view.facts.pack_only(&known.steady)
         } else {
             // That the engine moved on is seen again by the next heartbeat: what it points to was not all read.
             let mut facts = view.facts.clone();
             let engine = known.signs().into_iter();
             for oid in engine.filter(|oid| oid.suffix_of(&mib::marker(4)).is_some()) {
                 if let Some(value) = known.last.get(&oid) {
-                    facts.insert(oid, value.clone());
+                    facts.insert(&oid, value.clone());
                 }
             }
-            facts.pack(is_steady)
+            facts.pack_only(&known.steady)
         };
         plan.last = last.into();
         if alerts_read {
@@ -245,7 +244,7 @@ impl Plan {
         let facts = view
             .facts
             .pack(|oid| keep(oid) && !foreign(oid) && steady.binary_search(oid).is_err());
-        let last = view.facts.pack(|oid| steady.binary_search(oid).is_ok());
+        let last = view.facts.pack_only(&steady);
         let learned = Learned {
             format: FORMAT,
             profile: view.profile.label().into(),
@@ -298,7 +297,7 @@ impl Known {
     }
 
     /// Of a heartbeat: whether something moved, or something is missing.
-    pub fn moved(&self, facts: &Facts, heard: &BTreeSet<Oid>) -> bool {
+    pub fn moved(&self, facts: &Facts) -> bool {
         let uptime = mib::system(3);
         let changed = |oid: &Oid| {
             if *oid == uptime {
@@ -309,14 +308,14 @@ impl Known {
         };
         self.signs()
             .iter()
-            .any(|oid| !heard.contains(oid) || changed(oid))
+            .any(|oid| !facts.is_heard(oid) || changed(oid))
     }
 
     /// Whether the values come from the device that the plan was learned from.
-    pub fn proven_by(&self, facts: &Facts, heard: &BTreeSet<Oid>) -> bool {
+    pub fn proven_by(&self, facts: &Facts) -> bool {
         self.proof
             .iter()
-            .all(|oid| heard.contains(oid) && self.last.get(oid) == facts.get(oid))
+            .all(|oid| facts.is_heard(oid) && self.last.get(oid) == facts.get(oid))
     }
 }
 

@@ -14,6 +14,12 @@ pub fn decode(octets: &[u8], charset: Option<u32>) -> String {
         .rposition(|byte| *byte != 0)
         .map_or(0, |at| at + 1);
     let octets = &octets[..end];
+    // Nearly all there is: nothing to translate, nothing to clean.
+    if octets.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && let Ok(text) = std::str::from_utf8(octets)
+    {
+        return text.trim().to_owned();
+    }
     let text = std::str::from_utf8(octets).map_or_else(
         |_| {
             octets
@@ -82,7 +88,8 @@ pub fn meaningful(text: String) -> Option<String> {
         "(null)",
         "undefined",
     ];
-    (!nothing.contains(&text.to_lowercase().as_str())).then_some(text)
+    let says_nothing = nothing.iter().any(|word| text.eq_ignore_ascii_case(word));
+    (!says_nothing).then_some(text)
 }
 
 /// Whether a serial number identifies anything: placeholders do not.

@@ -106,11 +106,13 @@ impl<'a> View<'a> {
     /// The integer in `column` at `index`: of any type, and where it was made a string its digits.
     #[must_use]
     pub fn integer_in(&self, column: &Oid, index: &[u32]) -> Option<i64> {
-        let oid = column.child(index);
-        self.facts.integer(&oid).or_else(|| {
-            let digits = std::str::from_utf8(self.facts.octets(&oid)?).ok()?;
-            digits.trim_matches([' ', '\0']).parse().ok()
-        })
+        match self.facts.get(&column.child(index))? {
+            Value::OctetString(octets) | Value::Opaque(octets) => {
+                let digits = std::str::from_utf8(octets).ok()?;
+                digits.trim_matches([' ', '\0']).parse().ok()
+            }
+            value => facts::integer(value),
+        }
     }
 
     /// The text in `column` at `index`.
@@ -156,6 +158,9 @@ impl<'a> View<'a> {
     /// Whether anything that a source looks at was asked for and not told in full: what it finds then is not what there is.
     #[must_use]
     pub fn is_unread(&self, source: &Source) -> bool {
+        if self.facts.is_whole() {
+            return false;
+        }
         let mut unread = false;
         let mut look = |oid: &Oid| unread |= self.facts.is_unread(oid);
         source.each(&mut |source| match source {

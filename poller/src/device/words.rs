@@ -250,19 +250,20 @@ const COLOURS: &[(Colorant, &[&str])] = &[
 #[must_use]
 pub fn colorant(description: &str) -> Option<Colorant> {
     let text = description.to_lowercase();
-    let spaced = format!(
-        " {} ",
-        text.split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ")
-    );
-    let named = |word: &&str| {
-        if word.chars().next().is_some_and(|c| u32::from(c) >= 0x3000) {
-            text.contains(*word)
-        } else {
-            spaced.contains(&format!(" {word} "))
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>();
+    let is_ascii = text.is_ascii();
+    let named = |name: &&str| {
+        if name.chars().next().is_some_and(|c| u32::from(c) >= 0x3000) {
+            return !is_ascii && text.contains(*name);
         }
+        // A name may be two words.
+        (0..words.len()).any(|at| {
+            let mut told = words[at..].iter();
+            name.split(' ').all(|word| told.next() == Some(&word))
+        })
     };
     COLOURS
         .iter()

@@ -56,6 +56,7 @@ pub const STANDARD: &str = "standard";
 #[derive(Clone, Debug)]
 pub struct ProfileSet {
     profiles: Vec<Arc<Profile>>,
+    standard: Arc<Profile>,
     allowed: Arc<AllowList>,
 }
 
@@ -140,7 +141,15 @@ impl ProfileSet {
 
     fn of(profiles: Vec<Arc<Profile>>) -> Self {
         let allowed = Arc::new(AllowList::of(&profiles));
-        Self { profiles, allowed }
+        let standard = profiles.iter().find(|profile| profile.name == STANDARD);
+        let standard = standard
+            .expect("the standard profile is embedded and can be replaced, not removed")
+            .clone();
+        Self {
+            profiles,
+            standard,
+            allowed,
+        }
     }
 
     /// The profiles, in the order in which they are tried.
@@ -162,9 +171,8 @@ impl ProfileSet {
 
     /// The profile that reads what every printer has.
     #[must_use]
-    pub fn standard(&self) -> &Arc<Profile> {
-        self.named(STANDARD)
-            .expect("the standard profile is embedded and can be replaced, not removed")
+    pub const fn standard(&self) -> &Arc<Profile> {
+        &self.standard
     }
 
     /// The instances whose presence decides between profiles for this device: rules hold but for them.

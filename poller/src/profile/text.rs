@@ -15,20 +15,52 @@ const STEPS_MAX: u32 = 2000;
 
 /// A text with `*` for any run of characters; case does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(Vec<String>);
+pub struct Pattern {
+    literals: Vec<String>,
+    letters: Letters,
+}
+
+/// Which ASCII characters there are in a text, in lower case: a text that lacks one of the literals' fits nothing, and most do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Letters(u128);
+
+impl Letters {
+    fn of(text: &str) -> Self {
+        let ascii = text.bytes().filter(u8::is_ascii);
+        Self(ascii.fold(0, |all, byte| all | 1 << byte.to_ascii_lowercase()))
+    }
+
+    const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn covers(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+}
 
 impl Pattern {
     /// A pattern from its text.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self(text.to_lowercase().split('*').map(str::to_owned).collect())
+        let literals = text.to_lowercase();
+        let literals: Vec<String> = literals.split('*').map(str::to_owned).collect();
+        let letters = literals.iter().map(|literal| Letters::of(literal));
+        Self {
+            letters: letters.fold(Letters::default(), Letters::with),
+            literals,
+        }
     }
 
     /// Whether the whole of `text` fits.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
+        // Beyond ASCII there are signs whose lower case is in it.
+        if text.is_ascii() && !Letters::of(text).covers(self.letters) {
+            return false;
+        }
         let text = text.to_lowercase();
-        let Some((first, others)) = self.0.split_first() else {
+        let Some((first, others)) = self.literals.split_first() else {
             return text.is_empty();
         };
         let Some(mut rest) = text.strip_prefix(first.as_str()) else {
@@ -64,6 +96,8 @@ impl<'de> Deserialize<'de> for Pattern {
 pub struct Template {
     start: String,
     places: Vec<Place>,
+    /// Of all literals.
+    letters: Letters,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,12 +169,20 @@ impl Template {
         if places.len() > PLACES_MAX {
             return Err(format!("more than {PLACES_MAX} places"));
         }
-        Ok(Self { start, places })
+        let literals = places.iter().map(|place| Letters::of(&place.literal));
+        Ok(Self {
+            letters: literals.fold(Letters::of(&start), Letters::with),
+            start,
+            places,
+        })
     }
 
     /// The parts of `text`, trimmed, if the whole of it fits and each named place holds something.
     #[must_use]
     pub fn take<'a>(&'a self, text: &'a str) -> Option<Found<'a>> {
+        if !Letters::of(text).covers(self.letters) {
+            return None;
+        }
         let lower = text.to_ascii_lowercase();
         if !lower.starts_with(&self.start) {
             return None;
