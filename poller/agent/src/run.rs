@@ -47,13 +47,17 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// It ran, and something that it cannot do without ended.
+    #[error("{0}; the agent ended itself, to be started again")]
+    Failed(String),
 }
 
 /// Runs an agent until it is stopped.
 ///
 /// # Errors
 /// [`RunError`] when it cannot start: the spool cannot be opened, a certificate cannot be read, no socket can be had. What
-/// happens afterwards (a manager away, a full disk) is logged, counted and survived.
+/// happens afterwards (a manager away, a full disk) is logged, counted and survived, but for [`RunError::Failed`]: a thread that polls is
+/// gone, so whoever started the agent has to start it anew. What was collected is in the spool.
 pub fn run(config: AgentConfig, stop: StopHandle) -> Result<(), RunError> {
     run_observed(config, stop, StatusHandle::new())
 }
@@ -172,7 +176,7 @@ pub fn run_controlled(config: AgentConfig, control: Control) -> Result<(), RunEr
     drop(events);
     collector.run(&reports);
 
-    // Reached when the end was asked for, or when every source has ended on its own, which none does.
+    // Reached when the end was asked for, by whoever runs the agent or by what failed in it.
     stop.stop();
     drop(reports);
     for source in sources {
@@ -195,7 +199,8 @@ pub fn run_controlled(config: AgentConfig, control: Control) -> Result<(), RunEr
         tracing::error!(error = %Chain(&error), "the spool could not note what was delivered; some of it will be sent again");
     }
     tracing::info!("the agent has ended");
-    Ok(())
+    stop.failure()
+        .map_or(Ok(()), |what| Err(RunError::Failed(what)))
 }
 
 fn started(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
@@ -226,6 +231,10 @@ impl SourceThread {
         let thread = std::thread::Builder::new()
             .name(format!("source-{name}"))
             .spawn(move || {
+                let _guard = Alive {
+                    name,
+                    stop: stop.clone(),
+                };
                 while !stop.is_stopped() && sink.stopped.get().is_none() {
                     let handles =
                         std::mem::take(&mut *wanted.lock().unwrap_or_else(PoisonError::into_inner));
@@ -252,6 +261,26 @@ impl SourceThread {
     }
 }
 
+/// Ends the agent when the thread that holds it panics: without its source an agent would run and say nothing.
+struct Alive {
+    name: &'static str,
+    stop: StopHandle,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let name = self.name;
+            tracing::error!(
+                source = name,
+                "the source's thread panicked (its message stands above): the agent ends with an error, so that the service manager \
+                 starts it again; if this repeats, report it with that message"
+            );
+            self.stop.fail(&format!("the {name} source panicked"));
+        }
+    }
+}
+
 /// Hands reports to the collector.
 struct EventSink {
     events: SyncSender<Event>,
@@ -267,3 +296,6 @@ impl Sink for EventSink {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests;

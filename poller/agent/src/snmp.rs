@@ -191,6 +191,16 @@ impl SnmpSource {
         Ok(source)
     }
 
+    /// The driver is gone, and with it all that was under way: an agent that went on would run and hear nothing.
+    fn deaf(&self) {
+        tracing::error!(
+            "the poller's thread has ended (why stands above: a socket that failed, or a panic), so no device can be asked: the agent \
+             ends with an error, and the service manager starts it again; if this repeats, report it with the lines above, and try \
+             io_uring = false under [polling]"
+        );
+        self.stop.fail("the poller's thread has ended");
+    }
+
     /// Notices the end of quiet hours: what became due in them is polled at each device's own moment, not all at once.
     fn mind_quiet(&mut self, is_quiet: bool, now: Instant) {
         let was_quiet = std::mem::replace(&mut self.was_quiet, is_quiet);
@@ -219,6 +229,10 @@ impl Source for SnmpSource {
     }
 
     fn work(&mut self, now: Instant, sink: &mut dyn Sink) -> Instant {
+        if self.fleet.has_ended() && !self.stop.is_stopped() {
+            self.deaf();
+            return now;
+        }
         if now >= self.snapshot_due {
             self.save(now);
         }
@@ -287,3 +301,6 @@ impl Range {
 }
 
 pub use poller::discovery::shown;
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     stopped: bool,
+    failure: Option<String>,
     wakers: Vec<Box<dyn Fn() + Send>>,
 }
 
@@ -41,6 +42,24 @@ impl StopHandle {
         for wake in wakers {
             wake();
         }
+    }
+
+    /// Tells everybody to end because something that the agent cannot do without is gone; what fails first counts. An end that was
+    /// asked for before stays an orderly one.
+    pub fn fail(&self, what: &str) {
+        {
+            let mut state = self.lock();
+            if !state.stopped && state.failure.is_none() {
+                state.failure = Some(what.to_owned());
+            }
+        }
+        self.stop();
+    }
+
+    /// What made the agent end, if nobody asked it to.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
     }
 
     /// Whether the end was asked for.
@@ -131,5 +150,19 @@ mod tests {
         stop.on_stop(move || sender.send("late").unwrap());
         assert!(thread.join().unwrap());
         assert_eq!(woken.iter().collect::<Vec<_>>(), ["early", "late"]);
+    }
+
+    #[test]
+    fn a_failure_stops_and_the_first_is_kept_but_an_orderly_end_is_none() {
+        let stop = StopHandle::new();
+        stop.fail("the first");
+        stop.fail("the second");
+        assert!(stop.is_stopped());
+        assert_eq!(stop.failure().as_deref(), Some("the first"));
+
+        let stop = StopHandle::new();
+        stop.stop();
+        stop.fail("too late to matter");
+        assert_eq!(stop.failure(), None);
     }
 }

@@ -37,7 +37,7 @@ impl Default for FleetOptions {
     }
 }
 
-/// The queue is full (or the fleet was stopped): the job, handed back.
+/// The queue is full (or the fleet was stopped, or its thread is gone): the job, handed back.
 #[derive(Debug)]
 pub struct Full<K, C>(pub Box<Job<K, C>>);
 
@@ -145,11 +145,11 @@ where
     /// Queues a poll. Never blocks.
     ///
     /// # Errors
-    /// Hands the job back when the queue is full, or the fleet stopped.
+    /// Hands the job back when the queue is full, the fleet stopped, or its thread gone.
     pub fn submit(&self, job: Job<K, C>) -> Result<(), Full<K, C>> {
         {
             let mut state = self.shared.lock();
-            if state.is_stopped || state.queue.len() >= self.queue_max {
+            if state.is_stopped || self.has_ended() || state.queue.len() >= self.queue_max {
                 return Err(Full(Box::new(job)));
             }
             state.queue.push_back(job);
@@ -188,6 +188,13 @@ impl<K, C> Fleet<K, C> {
         if !self.shared.is_woken.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
+    }
+
+    /// Whether its thread is gone, without having been asked to end: the socket failed, or something panicked. Nothing is polled any
+    /// more then, and what was under way is not given to `done`: whoever started the fleet has to end, or to start another.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     fn end(&mut self) {

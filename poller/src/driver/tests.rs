@@ -7,12 +7,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
-use crate::conversation::Failure;
+use crate::conversation::{Ask, Conversation, Failure};
 use crate::engine::{Finished, Job, Memory, PollError, PollOptions, Target};
+use crate::oid::Oid;
 use crate::testing::{Responder, Script};
+use crate::value::ValueRef;
 
 /// Longer than anything here takes on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -168,6 +170,42 @@ fn stopping_a_fleet_gives_back_what_is_under_way_and_what_is_queued() {
     for done in stopped {
         assert!(matches!(done.error, Some(PollError::Stopped)));
     }
+}
+
+/// A conversation with a bug.
+#[derive(Debug)]
+struct Broken;
+
+impl Conversation for Broken {
+    fn next_ask(&mut self) -> Option<Ask> {
+        panic!("this test's conversation panics");
+    }
+
+    fn variable(&mut self, _: usize, _: &Oid, _: ValueRef<'_>) {}
+
+    fn answered(&mut self, _: Option<Failure>) {}
+}
+
+#[test]
+fn a_thread_that_panicked_is_noticed_and_takes_no_more() {
+    let broken = || Job {
+        token: (),
+        target: Target::udp((Ipv4Addr::LOCALHOST, 9).into()),
+        options: Arc::new(PollOptions::default()),
+        memory: Memory::default(),
+        conversation: Broken,
+    };
+    let fleet = Fleet::start(FleetOptions::default(), |_| {}).expect("sockets can be had");
+    assert!(!fleet.has_ended());
+    fleet.submit(broken()).expect("there is room");
+    let deadline = Instant::now() + PATIENCE;
+    while !fleet.has_ended() {
+        assert!(Instant::now() < deadline, "nobody noticed");
+        std::thread::yield_now();
+    }
+    assert!(fleet.submit(broken()).is_err());
+    // It ends all the same.
+    fleet.stop();
 }
 
 #[test]

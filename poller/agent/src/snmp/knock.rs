@@ -33,6 +33,9 @@ pub(super) enum Talk {
     Knock(Knock),
     /// All that a poll asks.
     Poll(Box<DevicePoll>),
+    /// What a bug in the poller would do.
+    #[cfg(test)]
+    Broken,
 }
 
 /// One value, and whether anything was said to it.
@@ -63,6 +66,8 @@ impl Conversation for Talk {
         match self {
             Self::Knock(knock) => knock.next_ask(),
             Self::Poll(poll) => poll.next_ask(),
+            #[cfg(test)]
+            Self::Broken => panic!("this test's conversation panics"),
         }
     }
 
@@ -70,6 +75,8 @@ impl Conversation for Talk {
         match self {
             Self::Knock(knock) => knock.variable(ask_index, oid, value),
             Self::Poll(poll) => poll.variable(ask_index, oid, value),
+            #[cfg(test)]
+            Self::Broken => {}
         }
     }
 
@@ -77,6 +84,8 @@ impl Conversation for Talk {
         match self {
             Self::Knock(knock) => knock.answered(failure),
             Self::Poll(poll) => poll.answered(failure),
+            #[cfg(test)]
+            Self::Broken => {}
         }
     }
 
@@ -84,6 +93,8 @@ impl Conversation for Talk {
         match self {
             Self::Knock(knock) => knock.take_back(oids),
             Self::Poll(poll) => poll.take_back(oids),
+            #[cfg(test)]
+            Self::Broken => {}
         }
     }
 
@@ -91,6 +102,8 @@ impl Conversation for Talk {
         match self {
             Self::Knock(knock) => knock.bulk_allowed(),
             Self::Poll(poll) => poll.bulk_allowed(),
+            #[cfg(test)]
+            Self::Broken => true,
         }
     }
 }
@@ -101,6 +114,8 @@ impl Talk {
         match self {
             Self::Poll(poll) => Ok(poll.into_outcome()),
             Self::Knock(knock) => Err(knock.answered),
+            #[cfg(test)]
+            Self::Broken => Err(false),
         }
     }
 }
