@@ -43,7 +43,7 @@ use codec::id::AgentId;
 use codec::key::SpoolEpoch;
 use codec::time::Timestamp;
 use journal::Position;
-use olap::{Batch, Store, StoreError};
+use olap::{Batch, Store};
 
 use crate::config::IngestConfig;
 use crate::feed::{Decided, Feed, Next, Order, Turn};
@@ -266,7 +266,11 @@ impl Applier {
         let rows = batch.row_count() as u64;
         for attempt in 1.. {
             let started = Instant::now();
-            match self.store.apply(batch) {
+            let applied = self
+                .engine
+                .write_ahead()
+                .and_then(|()| Ok(self.store.apply(batch)?));
+            match applied {
                 Ok(_) => {
                     self.metrics
                         .store_seconds
@@ -325,11 +329,11 @@ impl Applier {
         self.engine.reload(self.store.as_ref())
     }
 
-    fn complain(&self, error: &StoreError) {
+    fn complain(&self, error: &ApplyError) {
         self.metrics.store_errors.inc();
         tracing::error!(
             error = error as &dyn std::error::Error,
-            "the store did not take a batch; offering it again"
+            "the store or the registry did not take a batch; offering it again"
         );
     }
 

@@ -20,10 +20,11 @@
 //!
 //! **People** decide otherwise where evidence is wrong: see [`Decision`].
 //!
-//! **Ahead of the store.** What was resolved is on disk before the store has the report. When the program dies in between, the
-//! report is applied again, and must find the evidence as it was: so [`Registry::resolver_at`] keeps how things were before each
-//! report, [`Registry::settle_identities`] forgets it once the store has the report, and [`Registry::rewind_identities`] goes
-//! back to where the store stands at a start.
+//! **Ahead of the store.** What [`Registry::resolver_at`] resolved waits in memory until [`Registry::write_identities`] puts all of it on
+//! disk, right before the store commits the same reports. When the program dies in between, the reports are applied again, and must
+//! find the evidence as it was: so a writing keeps how things were before it, [`Registry::settle_identities`] lets that be forgotten
+//! once the store has the reports, and [`Registry::rewind_identities`] goes back to where the store stands at a start. What
+//! people decide, and devices that turn out to be others, are written at once.
 //!
 //! What always holds: the outcome depends on the order of the reports and on nothing else, so that a replay into emptied
 //! tables gives the same ids; in the steady state (nothing new in a report) no SQL runs.
@@ -31,6 +32,8 @@
 mod cache;
 mod decide;
 mod evidence;
+mod pending;
+mod rows;
 mod undo;
 
 use std::sync::MutexGuard;
@@ -39,7 +42,7 @@ use codec::id::{DeviceId, TenantId};
 use rusqlite::Connection;
 
 pub(crate) use cache::IdentityCache;
-use cache::{DeviceState, Kind};
+use cache::Kind;
 pub use decide::{Change, Decision, DecisionOp, DecisionRecord, Void};
 pub use evidence::Evidence;
 use evidence::{Keys, same_model, same_serial};
@@ -118,7 +121,7 @@ pub struct Resolution {
     pub findings: Vec<Finding>,
 }
 
-/// A batch of resolutions: one transaction at most, none when nothing is new.
+/// A batch of resolutions: one transaction at most, none when nothing is new or when it waits to be written.
 ///
 /// While it lives, the identity of devices is locked; do not call other methods of the registry from the same thread. Dropped
 /// without [`Resolver::commit`], nothing of it happened.
@@ -126,6 +129,9 @@ pub struct Resolver<'a> {
     registry: &'a Registry,
     cache: MutexGuard<'a, IdentityCache>,
     transaction: Option<MutexGuard<'a, Connection>>,
+    /// What waited to be written before it.
+    mark: usize,
+    is_committed: bool,
     /// The report's place in the total order, when how things were is to be kept.
     stamp: Option<u64>,
 }
@@ -134,10 +140,13 @@ impl Registry {
     /// Begins a batch of resolutions that nobody will rewind.
     #[must_use]
     pub fn resolver(&self) -> Resolver<'_> {
+        let cache = locked(&self.inner.identity);
         Resolver {
             registry: self,
-            cache: locked(&self.inner.identity),
+            mark: cache.pending.len(),
+            cache,
             transaction: None,
+            is_committed: false,
             stamp: None,
         }
     }
@@ -150,22 +159,33 @@ impl Registry {
         resolver
     }
 
-    /// The store has every report up to and with `stamp`: how things were before them is forgotten. Free when nothing changed.
+    /// Writes what the reports up to and with `stamp` made known of devices: before the store commits them. Free when nothing changed.
     ///
     /// # Errors
-    /// When SQLite fails.
-    pub fn settle_identities(&self, stamp: u64) -> Result<(), Error> {
+    /// When SQLite fails; nothing was written then, and it can be called again.
+    pub fn write_identities(&self, stamp: u64) -> Result<(), Error> {
         let mut cache = locked(&self.inner.identity);
-        if cache.kept_up_to.is_none() {
+        let due = cache
+            .pending
+            .partition_point(|pending| pending.stamp <= stamp);
+        if due == 0 {
             return Ok(());
         }
-        self.inner
-            .database
-            .write(|transaction| undo::forget(transaction, stamp))?;
-        if cache.kept_up_to <= Some(stamp) {
-            cache.kept_up_to = None;
-        }
+        self.inner.database.write(|transaction| {
+            if let Some(settled) = cache.settled {
+                undo::forget(transaction, settled)?;
+            }
+            pending::write(transaction, &cache.pending[..due])
+        })?;
+        cache.settled = None;
+        cache.pending.drain(..due);
         Ok(())
+    }
+
+    /// The store has every report up to and with `stamp`: how things were before them may be forgotten, with the next writing.
+    pub fn settle_identities(&self, stamp: u64) {
+        let mut cache = locked(&self.inner.identity);
+        cache.settled = cache.settled.max(Some(stamp));
     }
 
     /// Goes back to how things were after the report with `stamp`, the last that the store has; `None` when it has none.
@@ -179,9 +199,13 @@ impl Registry {
             .inner
             .database
             .write(|transaction| undo::rewind(transaction, stamp))?;
-        cache.clear();
-        cache.kept_up_to = None;
-        Ok(undone)
+        let waiting = cache.pending.len();
+        let stays = cache
+            .pending
+            .partition_point(|pending| stamp.is_some_and(|stamp| pending.stamp <= stamp));
+        cache.take_back(stays);
+        cache.settled = None;
+        Ok(undone + (waiting - stays) as u64)
     }
 
     /// Resolves one report's device in a batch of its own.
@@ -206,19 +230,19 @@ impl Registry {
             transaction
                 .execute_batch(
                     "DELETE FROM evidence; DELETE FROM device; DELETE FROM undo_evidence; DELETE FROM undo_device;
-                     DELETE FROM decision; DELETE FROM decided_evidence; DELETE FROM decided_device; DELETE FROM apart;
+                     DELETE FROM written; DELETE FROM decision; DELETE FROM decided_evidence; DELETE FROM decided_device; DELETE FROM apart;
                      DELETE FROM barred; DELETE FROM handed_over",
                 )
                 .during("empty the devices")
         })?;
-        cache.clear();
-        cache.kept_up_to = None;
+        cache.take_back(0);
+        cache.settled = None;
         Ok(())
     }
 
     /// Makes every device's site be read anew.
     pub(crate) fn forget_device_sites(&self) {
-        locked(&self.inner.identity).clear();
+        locked(&self.inner.identity).forget_sites();
     }
 }
 
@@ -233,11 +257,7 @@ impl Resolver<'_> {
             .agent_record(evidence.agent)
             .ok_or_else(|| Error::not_found("agent", evidence.agent))?;
         let mut keys = Keys::of(agent.customer, evidence);
-        if !self.cache.has_rules() {
-            self.sql()?;
-            let connection = self.transaction.as_ref().expect("sql() put it there");
-            self.cache.read_rules(connection)?;
-        }
+        self.read_all()?;
         if let Some(serial) = &keys.serial
             && self.cache.is_barred(keys.domain, serial)
         {
@@ -281,7 +301,7 @@ impl Resolver<'_> {
             if found.is_some() {
                 findings.push(Finding::SerialLearned);
             }
-            self.link(Kind::Serial, serial, keys.domain, device)?;
+            self.link(Kind::Serial, serial, keys.domain, device, by_serial)?;
         }
         if let Some(mac) = &keys.mac
             && by_mac != Some(device)
@@ -299,7 +319,7 @@ impl Resolver<'_> {
                     if !matches!(findings.first(), Some(Finding::SerialChanged { .. })) {
                         findings.push(Finding::MacMoved { from });
                     }
-                    self.link(Kind::Mac, mac, keys.domain, device)?;
+                    self.link(Kind::Mac, mac, keys.domain, device, by_mac)?;
                 }
                 Some((old, false)) => {
                     findings.push(Finding::Superseded { old });
@@ -309,7 +329,7 @@ impl Resolver<'_> {
                     if found.is_some() {
                         findings.push(Finding::MacLearned);
                     }
-                    self.link(Kind::Mac, mac, keys.domain, device)?;
+                    self.link(Kind::Mac, mac, keys.domain, device, by_mac)?;
                 }
             }
         }
@@ -320,35 +340,17 @@ impl Resolver<'_> {
                 if found.is_some() {
                     findings.push(Finding::PlaceMoved { from: now_there });
                 }
-                self.link(Kind::Place, place, keys.domain, device)?;
+                self.link(Kind::Place, place, keys.domain, device, now_there)?;
             }
         }
-        let site = self.learn(device, &keys, evidence)?;
+        self.learn(device, &keys, evidence)?;
+        let site = self.site(device, &agent)?;
         Ok(Resolution {
             device,
             site,
             certainty,
             findings,
         })
-    }
-
-    /// Makes everything that was resolved durable.
-    ///
-    /// # Errors
-    /// When SQLite fails; then nothing of the batch happened.
-    pub fn commit(mut self) -> Result<(), Error> {
-        let Some(connection) = self.transaction.take() else {
-            return Ok(());
-        };
-        let committed = connection
-            .execute_batch("COMMIT")
-            .during("commit devices' identities");
-        if committed.is_err() {
-            self.cache.clear();
-            // SQLite may have rolled back already; then there is nothing to roll back, which is as good.
-            let _ = connection.execute_batch("ROLLBACK");
-        }
-        committed
     }
 
     /// A serial that nobody has: whose may it be?
@@ -409,141 +411,6 @@ impl Resolver<'_> {
             unnamed_will_do,
         ) && same_model(state.model.as_deref(), evidence.model, unnamed_will_do);
         Ok(same.then_some(device))
-    }
-
-    fn holder(
-        &mut self,
-        kind: Kind,
-        value: Option<&str>,
-        keys: &Keys,
-    ) -> Result<Option<DeviceId>, Error> {
-        let Some(value) = value else {
-            return Ok(None);
-        };
-        if let Some(device) = self.cache.holder(keys.domain, kind, value) {
-            return Ok(Some(device));
-        }
-        let device = cache::select_holder(self.sql()?, keys.domain, kind, value)?;
-        if let Some(device) = device {
-            self.cache.link(keys.domain, kind, value, device);
-        }
-        Ok(device)
-    }
-
-    fn state(&mut self, device: DeviceId) -> Result<&mut DeviceState, Error> {
-        if !self.cache.has_state(device) {
-            let (agent, state) = cache::select_state(self.sql()?, device)?;
-            let site = match state.site {
-                Some(site) => Some(site),
-                None => self.registry.agent_record(&agent).map(|agent| agent.site),
-            };
-            self.cache.keep_state(device, DeviceState { site, ..state });
-        }
-        Ok(self.cache.state(device).expect("it was put there just now"))
-    }
-
-    fn create(
-        &mut self,
-        keys: &Keys,
-        certainty: Certainty,
-        evidence: &Evidence<'_>,
-    ) -> Result<DeviceId, Error> {
-        let domain = keys.domain.to_string();
-        let (kind, value) = match certainty {
-            Certainty::Serial => ("serial", keys.serial.as_deref()),
-            Certainty::Mac => ("mac", keys.mac.as_deref()),
-            Certainty::Place => ("place", keys.place.as_deref()),
-        };
-        let value = value.expect("the certainty says that it is there");
-        let mut device = DeviceId::derive(kind, &[&domain, value]);
-        let mut number = 1_u64;
-        while cache::device_exists(self.sql()?, device)? {
-            number += 1;
-            device = DeviceId::derive(kind, &[&domain, value, &number.to_string()]);
-        }
-        if let Some(stamp) = self.keeps() {
-            undo::keep_device(self.sql()?, stamp, device)?;
-        }
-        cache::insert_device(self.sql()?, device, keys.domain, evidence)?;
-        Ok(device)
-    }
-
-    fn link(
-        &mut self,
-        kind: Kind,
-        value: &str,
-        domain: TenantId,
-        device: DeviceId,
-    ) -> Result<(), Error> {
-        if let Some(stamp) = self.keeps() {
-            undo::keep_evidence(self.sql()?, stamp, domain, kind, value)?;
-        }
-        cache::upsert_evidence(self.sql()?, domain, kind, value, device)?;
-        self.cache.link(domain, kind, value, device);
-        Ok(())
-    }
-
-    fn supersede(&mut self, old: DeviceId, by: DeviceId) -> Result<(), Error> {
-        if let Some(stamp) = self.keeps() {
-            undo::keep_all_evidence_of(self.sql()?, stamp, old)?;
-            undo::keep_device(self.sql()?, stamp, old)?;
-        }
-        let stamp = self.stamp;
-        cache::supersede(self.sql()?, stamp, old, by)?;
-        self.cache.supersede(old, by);
-        Ok(())
-    }
-
-    /// Keeps what the report says of the device and the decisions above need; returns the device's site.
-    fn learn(
-        &mut self,
-        device: DeviceId,
-        keys: &Keys,
-        evidence: &Evidence<'_>,
-    ) -> Result<TenantId, Error> {
-        let state = self.state(device)?;
-        if state.learn(keys, evidence) {
-            let changed = state.clone();
-            if let Some(stamp) = self.keeps() {
-                undo::keep_device(self.sql()?, stamp, device)?;
-            }
-            cache::update_device(self.sql()?, device, &changed)?;
-        }
-        self.state(device)?
-            .site
-            .ok_or_else(|| Error::not_found("site of device", device))
-    }
-
-    /// The stamp to keep how things were under; from now on there is something to settle.
-    fn keeps(&mut self) -> Option<u64> {
-        let stamp = self.stamp?;
-        self.cache.kept_up_to = self.cache.kept_up_to.max(Some(stamp));
-        Some(stamp)
-    }
-
-    /// The connection, with the batch's transaction begun.
-    fn sql(&mut self) -> Result<&Connection, Error> {
-        if self.transaction.is_none() {
-            let connection = self.registry.inner.database.writer();
-            connection
-                .execute_batch("BEGIN IMMEDIATE")
-                .during("begin resolving devices")?;
-            self.transaction = Some(connection);
-        }
-        Ok(self
-            .transaction
-            .as_ref()
-            .expect("it was put there just now"))
-    }
-}
-
-impl Drop for Resolver<'_> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.transaction.take() {
-            self.cache.clear();
-            // A transaction that SQLite gave up by itself needs no rollback.
-            let _ = connection.execute_batch("ROLLBACK");
-        }
     }
 }
 

@@ -208,6 +208,7 @@ fn a_file_of_each_older_schema_opens_and_its_agents_are_let_in() {
         include_str!("../src/schema_1.sql"),
         include_str!("../src/schema_2.sql"),
         include_str!("../src/schema_3.sql"),
+        include_str!("../src/schema_4.sql"),
     ];
     for version in 1..=steps.len() {
         let dir = tempfile::tempdir().unwrap();

@@ -111,6 +111,9 @@ pub struct Engine {
     pub(super) stamp_applied: Option<u64>,
     /// Devices with runs in the batch at hand.
     pub(super) uncommitted: Vec<DeviceId>,
+    /// The stamp of a report, and the devices that it showed to be others: the registry says so once, and the report may have to be applied
+    /// again.
+    superseded: (u64, Vec<Superseded>),
 }
 
 impl Engine {
@@ -136,6 +139,7 @@ impl Engine {
             recents: Recents::default(),
             stamp_applied: None,
             uncommitted: Vec::new(),
+            superseded: (0, Vec::new()),
         };
         engine.reload(store)?;
         Ok(engine)
@@ -166,6 +170,7 @@ impl Engine {
         self.recents = Recents::default();
         self.stamp_applied = None;
         self.uncommitted.clear();
+        self.superseded = (0, Vec::new());
         Ok(())
     }
 
@@ -175,16 +180,21 @@ impl Engine {
         self.devices.len()
     }
 
+    /// Writes what the batch at hand says of devices' identity: to be called before the batch is committed.
+    ///
+    /// # Errors
+    /// When the registry fails; call it again then.
+    pub fn write_ahead(&self) -> Result<(), ApplyError> {
+        if let Some(stamp) = self.stamp_applied {
+            self.registry.write_identities(stamp)?;
+        }
+        Ok(())
+    }
+
     /// Says that the batch at hand was committed.
     pub fn committed(&mut self) {
-        if let Some(stamp) = self.stamp_applied
-            && let Err(error) = self.registry.settle_identities(stamp)
-        {
-            // It only keeps more than it must; the next commit settles this one too.
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the registry did not settle"
-            );
+        if let Some(stamp) = self.stamp_applied {
+            self.registry.settle_identities(stamp);
         }
         for id in self.uncommitted.drain(..) {
             if let Some(device) = self.devices.get_mut(&id) {
@@ -239,12 +249,12 @@ impl Engine {
             .iter()
             .map(|device| clocks(device).observed())
             .collect();
-        let (resolved, superseded) =
-            self.resolve_identities(next.stamp, &key.agent, &reports, &observed)?;
+        let resolved = self.resolve_identities(next.stamp, &key.agent, &reports, &observed)?;
 
         let history = self.history(&reports, &observed, &resolved, store)?;
 
         // From here on nothing fails.
+        let (_, superseded) = std::mem::take(&mut self.superseded);
         let mut places = Places::of(next.stamp);
         for end in &superseded {
             if let Some(device) = self.devices.get_mut(&end.old) {
@@ -382,15 +392,14 @@ impl Engine {
         Ok(history)
     }
 
-    /// Which device each report is of, and where it stands, `None` where nothing identifies it; and which devices turned out to be another.
-    #[allow(clippy::type_complexity, reason = "one entry per device report")]
+    /// Which device each report is of, and where it stands, `None` where nothing identifies it; notes which devices turned out to be another.
     fn resolve_identities(
-        &self,
+        &mut self,
         stamp: u64,
         agent: &AgentId,
         reports: &[Option<Full<'_>>],
         observed: &[Observed],
-    ) -> Result<(Vec<Option<(DeviceId, TenantId)>>, Vec<Superseded>), ApplyError> {
+    ) -> Result<Vec<Option<(DeviceId, TenantId)>>, ApplyError> {
         // How things were is kept until the store has this report too, so that a start can go back to it.
         let mut resolver = self.registry.resolver_at(stamp);
         let mut resolved = Vec::with_capacity(reports.len());
@@ -439,7 +448,11 @@ impl Engine {
             }
         }
         resolver.commit()?;
-        Ok((resolved, superseded))
+        if self.superseded.0 != stamp {
+            self.superseded = (stamp, Vec::new());
+        }
+        self.superseded.1.append(&mut superseded);
+        Ok(resolved)
     }
 }
 

@@ -1,21 +1,28 @@
-//! What is known of devices' identities: the rows in SQLite, and those of them that were used lately, in memory.
+//! What is known of devices' identities: the rows in SQLite, and in memory all evidence, where it fits, and the devices used lately.
 //!
-//! The memory holds nothing that the tables do not; it may be emptied at any time.
+//! The memory holds nothing that the tables and the changes that wait to be written ([`super::pending`]) do not: it may be emptied at any
+//! time. While it holds all evidence, what is not in it is not there.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use codec::id::{AgentId, DeviceId, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::evidence::{Evidence, Keys};
+use super::pending::{Pending, PendingChange};
 use crate::error::{During, Error};
 
-/// Evidence kept in memory: three entries for each of 200,000 devices, some 70 MB. When full, all goes and comes back as used.
+/// Evidence kept in memory: three entries for each of 200,000 devices, some 70 MB. When full, all goes and comes back as used; what is not
+/// in memory is then looked up.
 const EVIDENCE_CACHED_MAX: usize = 600_000;
 
+/// Makers, models and agents whose text is kept once; more are kept per device.
+const WORDS_MAX: usize = 10_000;
+
 /// A kind of evidence, as numbered in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Serial = 1,
     Mac = 2,
@@ -27,31 +34,77 @@ pub(crate) enum Kind {
 pub(crate) struct DeviceState {
     pub serial: Option<Box<str>>,
     pub mac: Option<Box<str>>,
-    pub manufacturer: Option<Box<str>>,
-    pub model: Option<Box<str>>,
-    /// The site it stands at.
-    pub site: Option<TenantId>,
+    pub manufacturer: Option<Arc<str>>,
+    pub model: Option<Arc<str>>,
+    /// Who reported it first; `None` only until it is told.
+    pub agent: Option<Arc<AgentId>>,
 }
 
 impl DeviceState {
     /// Takes over what a report says; whether anything changed. The MAC is the first that was seen: a device with two network
     /// ports would otherwise change at each poll.
-    pub(crate) fn learn(&mut self, keys: &Keys, evidence: &Evidence<'_>) -> bool {
+    pub(crate) fn learn(
+        &mut self,
+        keys: &Keys,
+        evidence: &Evidence<'_>,
+        words: &mut Words,
+    ) -> bool {
         let mut changed = false;
-        let mut put = |field: &mut Option<Box<str>>, value: Option<&str>, replaces: bool| {
-            if let Some(value) = value
-                && (field.is_none() || replaces)
-                && field.as_deref() != Some(value)
+        if let Some(serial) = keys.serial.as_deref()
+            && self.serial.as_deref() != Some(serial)
+        {
+            self.serial = Some(serial.into());
+            changed = true;
+        }
+        if let Some(mac) = keys.mac.as_deref()
+            && self.mac.is_none()
+        {
+            self.mac = Some(mac.into());
+            changed = true;
+        }
+        for (field, said) in [
+            (&mut self.manufacturer, evidence.manufacturer),
+            (&mut self.model, evidence.model),
+        ] {
+            if let Some(said) = said
+                && field.as_deref() != Some(said)
             {
-                *field = Some(value.into());
+                *field = Some(words.text(said));
                 changed = true;
             }
-        };
-        put(&mut self.serial, keys.serial.as_deref(), true);
-        put(&mut self.mac, keys.mac.as_deref(), false);
-        put(&mut self.manufacturer, evidence.manufacturer, true);
-        put(&mut self.model, evidence.model, true);
+        }
         changed
+    }
+}
+
+/// Texts that many devices share, once each.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    texts: HashSet<Arc<str>>,
+    agents: HashSet<Arc<AgentId>>,
+}
+
+impl Words {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let text: Arc<str> = text.into();
+        if self.texts.len() < WORDS_MAX {
+            self.texts.insert(Arc::clone(&text));
+        }
+        text
+    }
+
+    pub(crate) fn agent(&mut self, agent: &AgentId) -> Arc<AgentId> {
+        if let Some(known) = self.agents.get(agent) {
+            return Arc::clone(known);
+        }
+        let agent = Arc::new(agent.clone());
+        if self.agents.len() < WORDS_MAX {
+            self.agents.insert(Arc::clone(&agent));
+        }
+        agent
     }
 }
 
@@ -60,8 +113,18 @@ impl DeviceState {
 pub struct IdentityCache {
     evidence: HashMap<Box<str>, DeviceId>,
     devices: HashMap<DeviceId, DeviceState>,
-    /// The last report before which how things were is kept, until the store has it.
-    pub(crate) kept_up_to: Option<u64>,
+    /// Every device, while all is in memory.
+    ids: HashSet<DeviceId>,
+    /// Whether all evidence is in memory; `None` until somebody looked.
+    is_complete: Option<bool>,
+    /// The sites that people gave devices; read when first asked.
+    sites: Option<HashMap<DeviceId, TenantId>>,
+    /// Texts of devices.
+    pub(crate) words: Words,
+    /// What was resolved and is not written yet, in the order of the reports.
+    pub(crate) pending: Vec<Pending>,
+    /// The last report that the store is known to have, until that is noted.
+    pub(crate) settled: Option<u64>,
     /// Where look-up keys are built, so that a look-up allocates nothing.
     key: String,
     /// What decisions that stand say of evidence; read when first asked.
@@ -78,10 +141,141 @@ struct Rules {
 }
 
 impl IdentityCache {
+    /// Forgets all that can be read again.
     pub(crate) fn clear(&mut self) {
+        self.rules = None;
+        self.sites = None;
+        self.is_complete = None;
+        self.shrink();
+    }
+
+    /// Forgets where people put devices.
+    pub(crate) fn forget_sites(&mut self) {
+        self.sites = None;
+    }
+
+    /// Forgets evidence and devices, but for what is nowhere else.
+    fn shrink(&mut self) {
         self.evidence.clear();
         self.devices.clear();
-        self.rules = None;
+        self.ids.clear();
+        self.words = Words::default();
+        let pending = std::mem::take(&mut self.pending);
+        for waiting in &pending {
+            match &waiting.change {
+                PendingChange::Device { device, state, .. }
+                | PendingChange::State { device, state } => {
+                    self.ids.insert(*device);
+                    self.devices.insert(*device, state.clone());
+                }
+                PendingChange::Link {
+                    domain,
+                    kind,
+                    value,
+                    device,
+                    ..
+                } => self.put(*domain, *kind, value, *device),
+            }
+        }
+        self.pending = pending;
+    }
+
+    /// Whether all evidence is in memory, so that what is not in it is not there.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete == Some(true)
+    }
+
+    /// Whether nobody looked yet whether all evidence fits.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.is_complete.is_none()
+    }
+
+    /// Reads all evidence, if it fits.
+    pub(crate) fn read(&mut self, sql: &Connection) -> Result<(), Error> {
+        let count: i64 = sql
+            .query_row("SELECT count(*) FROM evidence", [], |row| row.get(0))
+            .during("count evidence")?;
+        if usize::try_from(count).unwrap_or(usize::MAX) >= EVIDENCE_CACHED_MAX / 2 {
+            self.is_complete = Some(false);
+            return Ok(());
+        }
+        let mut statement = sql
+            .prepare("SELECT domain, kind, value, device FROM evidence")
+            .during("read evidence")?;
+        let mut rows = statement.query([]).during("read evidence")?;
+        while let Some(row) = rows.next().during("read evidence")? {
+            let (domain, kind, device) =
+                (|| Ok((row.get(0)?, row.get(1)?, row.get(3)?)))().during("read evidence")?;
+            let value = row.get_ref(2).and_then(|value| Ok(value.as_str()?));
+            self.build_key(TenantId(domain), kind, value.during("read evidence")?);
+            self.evidence
+                .insert(self.key.as_str().into(), DeviceId::from_bytes(device));
+        }
+        let mut statement = sql
+            .prepare("SELECT id FROM device")
+            .during("read devices")?;
+        let ids = statement
+            .query_map([], |row| row.get(0).map(DeviceId::from_bytes))
+            .during("read devices")?;
+        for id in ids {
+            self.ids.insert(id.during("read devices")?);
+        }
+        // What waits to be written is later than what is there.
+        let pending = std::mem::take(&mut self.pending);
+        for waiting in &pending {
+            match &waiting.change {
+                PendingChange::Device { device, .. } => {
+                    self.ids.insert(*device);
+                }
+                PendingChange::State { .. } => {}
+                PendingChange::Link {
+                    domain,
+                    kind,
+                    value,
+                    device,
+                    ..
+                } => self.put(*domain, *kind, value, *device),
+            }
+        }
+        self.pending = pending;
+        self.is_complete = Some(true);
+        Ok(())
+    }
+
+    pub(crate) const fn has_sites(&self) -> bool {
+        self.sites.is_some()
+    }
+
+    /// Reads where people put devices.
+    pub(crate) fn read_sites(&mut self, sql: &Connection) -> Result<(), Error> {
+        let sites = sql
+            .prepare_cached("SELECT device, site FROM device_note WHERE site IS NOT NULL")
+            .and_then(|mut statement| {
+                let rows = statement.query_map([], |row| {
+                    Ok((DeviceId::from_bytes(row.get(0)?), TenantId(row.get(1)?)))
+                })?;
+                rows.collect()
+            })
+            .during("read devices' sites")?;
+        self.sites = Some(sites);
+        Ok(())
+    }
+
+    /// Where people put a device.
+    pub(crate) fn site(&self, device: DeviceId) -> Option<TenantId> {
+        self.sites.as_ref()?.get(&device).copied()
+    }
+
+    /// Whether a device is known, where that can be told.
+    pub(crate) fn has_device(&self, device: DeviceId) -> Option<bool> {
+        let is_known = self.ids.contains(&device);
+        (is_known || self.is_complete()).then_some(is_known)
+    }
+
+    /// Takes back what waits to be written from `mark` on.
+    pub(crate) fn take_back(&mut self, mark: usize) {
+        self.pending.truncate(mark);
+        self.clear();
     }
 
     pub(crate) const fn has_rules(&self) -> bool {
@@ -135,16 +329,26 @@ impl IdentityCache {
     }
 
     pub(crate) fn holder(&mut self, domain: TenantId, kind: Kind, value: &str) -> Option<DeviceId> {
-        self.build_key(domain, kind, value);
+        self.build_key(domain, kind as i64, value);
         self.evidence.get(self.key.as_str()).copied()
     }
 
     pub(crate) fn link(&mut self, domain: TenantId, kind: Kind, value: &str, device: DeviceId) {
         if self.evidence.len() >= EVIDENCE_CACHED_MAX {
-            self.clear();
+            self.is_complete = Some(false);
+            self.shrink();
         }
-        self.build_key(domain, kind, value);
-        self.evidence.insert(self.key.as_str().into(), device);
+        self.put(domain, kind, value, device);
+    }
+
+    fn put(&mut self, domain: TenantId, kind: Kind, value: &str, device: DeviceId) {
+        self.build_key(domain, kind as i64, value);
+        match self.evidence.get_mut(self.key.as_str()) {
+            Some(holder) => *holder = device,
+            None => {
+                self.evidence.insert(self.key.as_str().into(), device);
+            }
+        }
     }
 
     pub(crate) fn supersede(&mut self, old: DeviceId, by: DeviceId) {
@@ -160,17 +364,18 @@ impl IdentityCache {
         self.devices.contains_key(&device)
     }
 
-    pub(crate) fn state(&mut self, device: DeviceId) -> Option<&mut DeviceState> {
-        self.devices.get_mut(&device)
+    pub(crate) fn state(&mut self, device: DeviceId) -> Option<(&mut DeviceState, &mut Words)> {
+        Some((self.devices.get_mut(&device)?, &mut self.words))
     }
 
     pub(crate) fn keep_state(&mut self, device: DeviceId, state: DeviceState) {
+        self.ids.insert(device);
         self.devices.insert(device, state);
     }
 
-    fn build_key(&mut self, domain: TenantId, kind: Kind, value: &str) {
+    fn build_key(&mut self, domain: TenantId, kind: i64, value: &str) {
         self.key.clear();
-        write!(self.key, "{domain} {} {value}", kind as u8).expect("writing to a string succeeds");
+        write!(self.key, "{domain} {kind} {value}").expect("writing to a string succeeds");
     }
 }
 
@@ -197,33 +402,33 @@ pub(crate) fn device_exists(sql: &Connection, device: DeviceId) -> Result<bool, 
         .during("look up a device")
 }
 
-/// The agent that reported a device first, and its state; the site is what people gave it, if anything.
+/// A device's state.
 pub(crate) fn select_state(
     sql: &Connection,
     device: DeviceId,
-) -> Result<(AgentId, DeviceState), Error> {
-    let (agent, state) = sql
-        .prepare_cached(
-            "SELECT agent, serial, mac, manufacturer, model, site
-             FROM device LEFT JOIN device_note ON device = id WHERE id = ?1",
-        )
+    words: &mut Words,
+) -> Result<DeviceState, Error> {
+    let (agent, mut state) = sql
+        .prepare_cached("SELECT agent, serial, mac, manufacturer, model FROM device WHERE id = ?1")
         .and_then(|mut statement| {
             statement.query_row([device.as_bytes()], |row| {
-                Ok((
-                    row.get::<_, String>(0)?,
-                    DeviceState {
-                        serial: row.get(1)?,
-                        mac: row.get(2)?,
-                        manufacturer: row.get(3)?,
-                        model: row.get(4)?,
-                        site: row.get::<_, Option<i64>>(5)?.map(TenantId),
-                    },
-                ))
+                let state = DeviceState {
+                    serial: row.get(1)?,
+                    mac: row.get(2)?,
+                    manufacturer: row.get::<_, Option<Arc<str>>>(3)?,
+                    model: row.get::<_, Option<Arc<str>>>(4)?,
+                    agent: None,
+                };
+                Ok((row.get::<_, String>(0)?, state))
             })
         })
         .during("read a device")?;
     let agent = AgentId::new(&agent).map_err(|error| Error::Invalid(error.to_string()))?;
-    Ok((agent, state))
+    state.agent = Some(words.agent(&agent));
+    for field in [&mut state.manufacturer, &mut state.model] {
+        *field = field.take().map(|text| words.text(&text));
+    }
+    Ok(state)
 }
 
 pub(crate) fn insert_device(

@@ -255,7 +255,7 @@ impl Resolver<'_> {
     /// When SQLite fails, or the resolver has no place in the order.
     pub fn decide(&mut self, decision: &Decision) -> Result<Result<Vec<Change>, Void>, Error> {
         let stamp = self
-            .keeps()
+            .stamp
             .ok_or_else(|| Error::Invalid("a decision needs a place in the order".to_owned()))?;
         let planned = plan(self.sql()?, decision.op)?;
         let outcome = match planned {

@@ -1,7 +1,7 @@
 //! How devices and evidence were before reports that the store may not have kept yet.
 //!
-//! Each change is preceded by a copy of the row as it was, under the report's place in the total order. Going back puts the
-//! copies back in reverse.
+//! Each change of a row is preceded by a copy of it as it was, under the report's place in the total order; rows that were added together
+//! carry the number of the writing that added them. Going back puts the copies back in reverse, and deletes what was added.
 
 use codec::id::{DeviceId, TenantId};
 use rusqlite::{Connection, Transaction, params};
@@ -10,7 +10,7 @@ use super::cache::Kind;
 use crate::error::{During, Error};
 
 /// A place in the total order as SQLite can hold it; the order is kept, and nobody counts to 2^63.
-fn column(stamp: u64) -> i64 {
+pub(super) fn column(stamp: u64) -> i64 {
     i64::try_from(stamp).unwrap_or(i64::MAX)
 }
 
@@ -32,8 +32,9 @@ pub(super) fn keep_evidence_row(
     value: &str,
 ) -> Result<(), Error> {
     sql.prepare_cached(
-        "INSERT INTO undo_evidence (stamp, domain, kind, value, device) VALUES (?1, ?2, ?3, ?4,
-         (SELECT device FROM evidence WHERE domain = ?2 AND kind = ?3 AND value = ?4))",
+        "INSERT INTO undo_evidence (stamp, domain, kind, value, device, made)
+         SELECT ?1, ?2, ?3, ?4, device, made
+         FROM (SELECT 1) LEFT JOIN evidence ON domain = ?2 AND kind = ?3 AND value = ?4",
     )
     .and_then(|mut statement| statement.execute(params![column(stamp), domain.0, kind, value]))
     .during("keep how evidence was")?;
@@ -46,8 +47,8 @@ pub(super) fn keep_all_evidence_of(
     device: DeviceId,
 ) -> Result<(), Error> {
     sql.execute(
-        "INSERT INTO undo_evidence (stamp, domain, kind, value, device)
-         SELECT ?1, domain, kind, value, device FROM evidence WHERE device = ?2",
+        "INSERT INTO undo_evidence (stamp, domain, kind, value, device, made)
+         SELECT ?1, domain, kind, value, device, made FROM evidence WHERE device = ?2",
         params![column(stamp), device.as_bytes()],
     )
     .during("keep how a device's evidence was")?;
@@ -66,13 +67,13 @@ pub(super) fn keep_device(sql: &Connection, stamp: u64, device: DeviceId) -> Res
 }
 
 /// Forgets how things were before the reports up to and with `stamp`.
-pub(super) fn forget(transaction: &Transaction<'_>, stamp: u64) -> Result<(), Error> {
+pub(super) fn forget(sql: &Connection, stamp: u64) -> Result<(), Error> {
     for statement in [
         "DELETE FROM undo_evidence WHERE stamp <= ?1",
         "DELETE FROM undo_device WHERE stamp <= ?1",
+        "DELETE FROM written WHERE stamp <= ?1",
     ] {
-        transaction
-            .execute(statement, [column(stamp)])
+        sql.execute(statement, [column(stamp)])
             .during("forget how devices were")?;
     }
     Ok(())
@@ -83,7 +84,7 @@ pub(super) fn rewind(transaction: &Transaction<'_>, stamp: Option<u64>) -> Resul
     let after = stamp.map_or(-1, column);
     let mut undone = 0;
     let mut statement = transaction
-        .prepare("SELECT domain, kind, value, device FROM undo_evidence WHERE stamp > ?1 ORDER BY id DESC")
+        .prepare("SELECT domain, kind, value, device, made FROM undo_evidence WHERE stamp > ?1 ORDER BY id DESC")
         .during("go back in evidence")?;
     let mut rows = statement.query([after]).during("go back in evidence")?;
     while let Some(row) = rows.next().during("go back in evidence")? {
@@ -91,7 +92,7 @@ pub(super) fn rewind(transaction: &Transaction<'_>, stamp: Option<u64>) -> Resul
             row.get::<_, rusqlite::types::Value>(at)
                 .during("go back in evidence")
         };
-        let (domain, kind, value, device) = (key(0)?, key(1)?, key(2)?, key(3)?);
+        let (domain, kind, value, device, made) = (key(0)?, key(1)?, key(2)?, key(3)?, key(4)?);
         let restore = match device {
             rusqlite::types::Value::Null => {
                 transaction.execute(
@@ -100,8 +101,8 @@ pub(super) fn rewind(transaction: &Transaction<'_>, stamp: Option<u64>) -> Resul
                 )
             }
             device => transaction.execute(
-                "INSERT OR REPLACE INTO evidence (domain, kind, value, device) VALUES (?1, ?2, ?3, ?4)",
-                params![domain, kind, value, device],
+                "INSERT OR REPLACE INTO evidence (domain, kind, value, device, made) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![domain, kind, value, device, made],
             ),
         };
         restore.during("go back in evidence")?;
@@ -130,6 +131,21 @@ pub(super) fn rewind(transaction: &Transaction<'_>, stamp: Option<u64>) -> Resul
         restore.during("go back in devices")?;
         undone += 1;
     }
+    let is_ahead = transaction
+        .prepare("SELECT 1 FROM written WHERE stamp > ?1")
+        .and_then(|mut statement| statement.exists([after]))
+        .during("look for what was written")?;
+    if is_ahead {
+        for table in ["evidence", "device"] {
+            let gone = transaction.execute(
+                &format!(
+                    "DELETE FROM {table} WHERE made IN (SELECT id FROM written WHERE stamp > ?1)"
+                ),
+                [after],
+            );
+            undone += gone.during("take back what was written")? as u64;
+        }
+    }
     for statement in [
         "DELETE FROM decision WHERE id > ?1",
         "UPDATE decision SET undone_by = NULL WHERE undone_by > ?1",
@@ -144,7 +160,7 @@ pub(super) fn rewind(transaction: &Transaction<'_>, stamp: Option<u64>) -> Resul
             .during("go back in decisions")?;
     }
     transaction
-        .execute_batch("DELETE FROM undo_evidence; DELETE FROM undo_device")
+        .execute_batch("DELETE FROM undo_evidence; DELETE FROM undo_device; DELETE FROM written")
         .during("forget how devices were")?;
     Ok(undone)
 }
