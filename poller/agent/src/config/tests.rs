@@ -372,6 +372,28 @@ fn credentials_are_checked_as_a_whole() {
 }
 
 #[test]
+fn credentials_are_tried_in_the_order_of_the_file_whatever_its_comments_and_names_say() {
+    let text = format!(
+        "# \"public\" is tried last, \"secure\" first\n{MINIMAL}\n\
+         [[credentials]]\nname = \"secure\"\nversion = \"3\"\nuser = \"platen\"\n\n\
+         [[credentials]]\nname = \"old\"\nversion = \"1\"\ncommunity = \"secret\"\n\n\
+         [[credentials]]\nname = \"public\"\nversion = \"2c\"\ncommunity = \"public\"\n\n\
+         [[range]]\nname = \"all\"\ninclude = [\"192.0.2.1\"]\n\n\
+         [[range]]\nname = \"some\"\ninclude = [\"192.0.2.2\"]\ncredentials = [\"public\", \"secure\"]\n"
+    );
+    let labels = |range: &RangeConfig| -> Vec<String> {
+        let credentials = range.credentials.iter();
+        credentials.map(|one| one.label.to_string()).collect()
+    };
+    let config = parse(&text).unwrap();
+    let ranges: Vec<_> = config.ranges.iter().map(labels).collect();
+    assert_eq!(
+        ranges,
+        [&["secure", "old", "public"][..], &["public", "secure"]]
+    );
+}
+
+#[test]
 fn no_secret_is_shown() {
     let text = format!(
         "{MINIMAL}[manager.proxy]\nurl = \"http://p:3128\"\nuser = \"u\"\npassword = \"hunter2-proxy\"\n\

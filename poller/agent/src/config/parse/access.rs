@@ -1,6 +1,5 @@
 //! `[[credentials]]`, `[[range]]` and `[traps]`: what is asked, and how; who may tell.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -21,11 +20,12 @@ const LISTEN_MAX: usize = 8;
 const PASSWORD_BYTES_MIN: usize = 8;
 
 impl Reader<'_> {
+    /// All credentials, in the order in which they stand in the file, and the users among them.
     pub(super) fn credentials(
         &self,
         all: &[Spanned<raw::Credentials>],
-    ) -> Result<(BTreeMap<String, Credential>, Vec<User>)> {
-        let mut named = BTreeMap::new();
+    ) -> Result<(Vec<Credential>, Vec<User>)> {
+        let mut in_order: Vec<Credential> = Vec::with_capacity(all.len());
         let mut users = Vec::new();
         for one in all {
             let name = &one.get_ref().name;
@@ -33,15 +33,16 @@ impl Reader<'_> {
             if credential.version() == Version::V3 {
                 users.push(self.user(&one.span(), one.get_ref())?);
             }
-            if named.insert(name.get_ref().clone(), credential).is_some() {
+            if in_order.iter().any(|one| one.label == credential.label) {
                 return Err(self.text.error(
                     &name.span(),
                     "another entry of `credentials` has this name",
                     "a name that is used once",
                 ));
             }
+            in_order.push(credential);
         }
-        Ok((named, users))
+        Ok((in_order, users))
     }
 
     pub(super) fn credential(&self, credentials: &Spanned<raw::Credentials>) -> Result<Credential> {
@@ -180,7 +181,7 @@ impl Reader<'_> {
     pub(super) fn range(
         &self,
         range: &Spanned<raw::Range>,
-        credentials: &BTreeMap<String, Credential>,
+        credentials: &[Credential],
     ) -> Result<Vec<RangeConfig>> {
         let raw = range.get_ref();
         let chosen = match &raw.credentials {
@@ -188,13 +189,16 @@ impl Reader<'_> {
                 Credential::v2c("public", b"public"),
                 Credential::v1("public-v1", b"public"),
             ],
-            None => self.in_file_order(credentials),
+            None => credentials.to_vec(),
             Some(names) => names
                 .get_ref()
                 .iter()
                 .map(|name| {
-                    credentials.get(name.get_ref()).cloned().ok_or_else(|| {
-                        let known: Vec<_> = credentials.keys().map(String::as_str).collect();
+                    let named = credentials
+                        .iter()
+                        .find(|one| *one.label == **name.get_ref());
+                    named.cloned().ok_or_else(|| {
+                        let known: Vec<_> = credentials.iter().map(|one| &*one.label).collect();
                         self.text.error(
                             &name.span(),
                             "there are no credentials of this name",
@@ -226,8 +230,7 @@ impl Reader<'_> {
             }
             return Ok(vec![own]);
         };
-        let known = credentials.values().cloned().collect();
-        let list = RangeFile::new(self.path(file), own, known);
+        let list = RangeFile::new(self.path(file), own, credentials.to_vec());
         list.read().map_err(|error| {
             self.text.error(
                 &file.span(),
@@ -268,19 +271,6 @@ impl Reader<'_> {
                 .collect(),
             users,
         })
-    }
-
-    /// All credentials, in the order in which they stand in the file.
-    pub(super) fn in_file_order(
-        &self,
-        credentials: &BTreeMap<String, Credential>,
-    ) -> Vec<Credential> {
-        let mut all: Vec<_> = credentials.values().cloned().collect();
-        all.sort_by_key(|credential| {
-            let quoted = format!("\"{}\"", credential.label);
-            self.text.text.find(&quoted).unwrap_or(usize::MAX)
-        });
-        all
     }
 
     pub(super) fn entries(
