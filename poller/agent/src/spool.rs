@@ -179,6 +179,11 @@ impl Spool<StdDisk> {
             disk(Stream::State)?,
             now,
         )?;
+        for (epoch, stream, sequence) in dead.refused()? {
+            spool
+                .lane_mut(stream)
+                .remember_refused(epoch, sequence);
+        }
         spool.identity_path = Some(identity_path);
         spool.dead = Some(dead);
         spool._lock = Some(lock);
@@ -305,7 +310,8 @@ impl<D: Disk> Spool<D> {
         self.clean(now)
     }
 
-    /// The report was refused for good: it goes to the dead letters, and the stream goes on.
+    /// The report was refused for good: it goes to the dead letters, and the stream goes on. It is never sent again, also when the manager
+    /// lists it among what it lacks, which it does for as long as its number is missing there.
     ///
     /// # Errors
     /// Of the disk; the report then waits on, to be refused again.
@@ -318,10 +324,12 @@ impl<D: Disk> Spool<D> {
         if let Some(dead) = &mut self.dead {
             dead.keep(report, why, now)?;
         }
-        self.lane_mut(report.key.stream).done(report.key.sequence)
+        let lane = self.lane_mut(report.key.stream);
+        lane.remember_refused(report.key.epoch, report.key.sequence);
+        lane.done(report.key.sequence)
     }
 
-    /// Lets acknowledged reports wait again that the manager does not have any more: those that are still here. Says how many they are and
+    /// Lets acknowledged reports wait again that the manager does not have any more: those that are still here and that it did not refuse. Says how many they are and
     /// the lowest number. What happened so far is noted only in memory: after a restart the manager asks again.
     ///
     /// # Errors

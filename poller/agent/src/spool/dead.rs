@@ -1,8 +1,10 @@
 //! Dead letters: reports that the manager refused for good, kept for a person to look at. Bounded: the oldest go.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use codec::envelope::Encoding;
+use codec::key::{SpoolEpoch, Stream};
 use codec::time::Timestamp;
 
 use super::{SpoolError, Waiting};
@@ -55,6 +57,24 @@ impl DeadLetters {
         self.trim()
     }
 
+    /// Which reports the letters are, as far as their names tell.
+    ///
+    /// # Errors
+    /// Of the disk.
+    pub fn refused(&self) -> Result<Vec<(SpoolEpoch, Stream, u64)>, SpoolError> {
+        let failed = |source| SpoolError::io("listing", &self.folder, source);
+        let entries = match std::fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut refused = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            refused.extend(name.to_str().and_then(report_of));
+        }
+        Ok(refused)
+    }
+
     /// Removes the oldest letters beyond the limit.
     fn trim(&self) -> Result<(), SpoolError> {
         let failed = |source| SpoolError::io("listing", &self.folder, source);
@@ -79,4 +99,13 @@ impl DeadLetters {
         }
         Ok(())
     }
+}
+
+/// The report that a description's file name tells: the reverse of what [`DeadLetters::keep`] makes of a key.
+fn report_of(name: &str) -> Option<(SpoolEpoch, Stream, u64)> {
+    let mut parts = name.strip_suffix(".json")?.split('-');
+    let epoch = parts.next()?.parse().ok()?;
+    let stream = Stream::from_name(parts.next()?)?;
+    let sequence = parts.next()?.parse().ok()?;
+    parts.next().is_none().then_some((epoch, stream, sequence))
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use codec::id::AgentId;
-use codec::key::{Missing, ReportKey, Stream};
+use codec::key::{Missing, ReportKey, SpoolEpoch, Stream};
 use codec::time::Timestamp;
 use journal::{Config, Disk, Item, Journal, Position, Record};
 
@@ -61,6 +61,8 @@ pub struct Lane<D> {
     dropped: Dropped,
     /// Ranges that were asked for again and of which nothing is left.
     gone: Vec<Missing>,
+    /// Reports that the manager refused for good: it will never have them, so its asking for them is no reason to send them again.
+    refused: BTreeSet<(u64, SpoolEpoch)>,
 }
 
 impl<D: Disk> Lane<D> {
@@ -135,6 +137,7 @@ impl<D: Disk> Lane<D> {
             done_since_mark: 0,
             dropped,
             gone: Vec::new(),
+            refused: BTreeSet::new(),
         })
     }
 

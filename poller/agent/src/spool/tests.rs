@@ -210,6 +210,44 @@ fn a_refused_report_becomes_a_dead_letter_and_the_oldest_letters_go() {
 }
 
 #[test]
+fn what_was_refused_is_not_sent_again_however_often_it_is_asked_for_nor_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = SpoolConfig {
+        keep_acknowledged: Duration::from_secs(3_600),
+        ..config(folder.path())
+    };
+    let mut spool = Spool::open(&config, &agent(), NOW).unwrap();
+    let epoch = spool.epoch();
+    for body in [&b"one"[..], b"two", b"three"] {
+        put(&mut spool, Stream::Meters, body, NOW);
+    }
+    let reports = spool
+        .waiting(Stream::Meters, 0, EVERYTHING, EVERYTHING)
+        .unwrap();
+    spool.acknowledge(&reports[0].key, NOW).unwrap();
+    spool.refuse(&reports[1], "malformed", NOW).unwrap();
+    spool.acknowledge(&reports[2].key, NOW).unwrap();
+    let gap = [Missing { from: 2, to: 2 }];
+    let all = [Missing { from: 1, to: 3 }];
+    assert_eq!(spool.again(Stream::Meters, epoch, &gap).unwrap(), None);
+    // Its neighbours are, when the manager lacks them.
+    let again = spool.again(Stream::Meters, epoch, &all).unwrap();
+    assert_eq!(again, Some((1, 2)));
+    assert_eq!(sequences(&mut spool, Stream::Meters), [1, 3]);
+    for report in [&reports[0], &reports[2]] {
+        spool.acknowledge(&report.key, NOW).unwrap();
+    }
+    spool.settle().unwrap();
+    drop(spool);
+    let mut spool = Spool::open(&config, &agent(), NOW).unwrap();
+    assert_eq!(spool.again(Stream::Meters, epoch, &gap).unwrap(), None);
+    assert_eq!(
+        spool.again(Stream::Meters, epoch, &all).unwrap(),
+        Some((1, 2))
+    );
+}
+
+#[test]
 fn a_spool_is_one_agents_and_opened_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());

@@ -10,6 +10,9 @@ use crate::spool::meta::Meta;
 /// Ranges of which nothing is left here are remembered, so that a manager that asks with each receipt does not make the disk busy.
 const GONE_RANGES_MAX: usize = 64;
 
+/// So many refused reports are remembered, the newest: more than a manager has shown to refuse between two looks at it, in 100 KB of memory.
+const REFUSED_MAX: usize = 4_096;
+
 impl<D: Disk> Lane<D> {
     /// Lets what is left of acknowledged reports in this range wait again, and says how many they are and which is the first. Reports that
     /// wait already are on their way: then nothing changes, and the manager will ask for the rest.
@@ -43,7 +46,15 @@ impl<D: Disk> Lane<D> {
         Ok(Some(answer))
     }
 
-    /// Where the reports of this range stand that are still here.
+    /// Remembers that a report was refused for good: it is not sent again, whoever asks. Beyond [`REFUSED_MAX`] the oldest is forgotten.
+    pub fn remember_refused(&mut self, epoch: SpoolEpoch, sequence: u64) {
+        self.refused.insert((sequence, epoch));
+        if self.refused.len() > REFUSED_MAX {
+            self.refused.pop_first();
+        }
+    }
+
+    /// Where the reports of this range stand that are still here and were not refused for good.
     fn acknowledged(
         &mut self,
         epoch: SpoolEpoch,
@@ -71,7 +82,8 @@ impl<D: Disk> Lane<D> {
             if entry.sequence > to {
                 break;
             }
-            if Meta::read(entry.meta).is_some_and(|meta| meta.epoch == epoch) {
+            let is_refused = self.refused.contains(&(entry.sequence, epoch));
+            if !is_refused && Meta::read(entry.meta).is_some_and(|meta| meta.epoch == epoch) {
                 found.push(Place {
                     sequence: entry.sequence,
                     position: entry.position,

@@ -48,3 +48,25 @@ fn what_is_on_its_way_or_gone_is_not_sent_twice() {
     fixture.wait_for_empty();
     assert_eq!(fixture.end().read().streams[1].receipts, 4);
 }
+
+#[test]
+fn what_was_refused_for_good_is_not_sent_again_though_the_manager_lacks_it() {
+    let mut fixture = Fixture::new();
+    for _ in 0..3 {
+        fixture.put(Stream::Meters);
+    }
+    // The second is refused, so its number is missing at the manager: every receipt says so from then on.
+    let gap = Act::NeedAgain(2, 2);
+    let script = [Act::Receipt, Act::Refusal("400 Bad Request"), gap, gap, gap];
+    let manager = Manager::start(&script, fixture.epoch());
+    fixture.upload(&manager_at(manager.address));
+    fixture.wait_for_empty();
+    for _ in 0..3 {
+        fixture.put(Stream::Meters);
+        fixture.wait_for_empty();
+    }
+    assert_eq!(sequences(&manager.wait_for(6)), [1, 2, 3, 4, 5, 6]);
+    let status = fixture.end().read();
+    assert_eq!(status.streams[0].receipts, 5);
+    assert_eq!(manager.wait_for(6).len(), 6);
+}
