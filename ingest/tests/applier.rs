@@ -99,6 +99,50 @@ async fn a_report_that_cannot_be_applied_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn a_device_that_is_another_is_billed_once_also_when_its_report_is_applied_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (door, faulty) = faulty_door(folder.path());
+    let agent = door.add_agent("meyer");
+    let says = |sequence, hours: i64, has_mac, has_serial| {
+        let at = NOON.plus_ms(hours * HOUR_MS);
+        let mut said = report(&agent, Stream::Meters, sequence, at);
+        let mut printer = metered(1, at, 100 + sequence);
+        printer.handle = format!("h{sequence}");
+        printer.identity.address = Some(format!("10.0.0.{sequence}"));
+        printer.identity.mac = printer.identity.mac.filter(|_| has_mac);
+        printer.identity.serial = printer.identity.serial.filter(|_| has_serial);
+        said.devices.push(printer);
+        said
+    };
+    let mut second = says(2, 5, false, true);
+    second
+        .devices
+        .push(metered(2, NOON.plus_ms(5 * HOUR_MS), 900));
+    for report in [says(1, 4, true, false), second] {
+        door.ingest.accept(delivery(&report)).await.unwrap();
+    }
+    door.settle();
+    // The report that shows two devices to be one also has a late reading, for which the store is asked, and fails once.
+    let mut third = says(3, 6, true, true);
+    third
+        .devices
+        .push(metered(2, NOON.plus_ms(2 * HOUR_MS), 800));
+    faulty.fails.store(1, SeqCst);
+    door.ingest.accept(delivery(&third)).await.unwrap();
+    door.settle();
+    assert_eq!(faulty.fails.load(SeqCst), 0, "it was asked");
+    let mut open: Vec<_> = door
+        .readings()
+        .into_iter()
+        .filter(|reading| reading.superseded_at.is_none())
+        .filter(|reading| reading.code == "print.mono.impressions")
+        .map(|reading| reading.value)
+        .collect();
+    open.sort_unstable();
+    assert_eq!(open, [103, 900], "each printer once");
+}
+
+#[tokio::test]
 async fn a_batch_that_the_store_refuses_for_good_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let (door, faulty) = faulty_door(folder.path());

@@ -16,6 +16,8 @@ pub struct Faulty {
     pub inner: Arc<dyn Store>,
     /// Whether asking for readings panics.
     pub panics: AtomicBool,
+    /// How many questions for readings fail.
+    pub fails: AtomicU32,
     /// How many batches are refused.
     pub refuses: AtomicU32,
     /// How often all devices were loaded.
@@ -27,6 +29,7 @@ impl Faulty {
         Arc::new(Self {
             inner,
             panics: AtomicBool::new(false),
+            fails: AtomicU32::new(0),
             refuses: AtomicU32::new(0),
             loads: AtomicU32::new(0),
         })
@@ -87,6 +90,11 @@ impl Store for Faulty {
 
     fn readings(&self, scope: &Scope, query: &ReadingsQuery) -> Result<ReadingsPage, StoreError> {
         assert!(!self.panics.load(SeqCst), "told to");
+        let left = self.fails.load(SeqCst);
+        if left > 0 {
+            self.fails.store(left - 1, SeqCst);
+            return Err(StoreError::TooManyMeters);
+        }
         self.inner.readings(scope, query)
     }
 
