@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use entry::{Hosts, RANGE_FORM, RangeEntry, RangeError, shown};
+pub use names::Resolved;
 pub use probe::Found;
 use probe::Probe;
 pub use sweep::{Candidate, Sweep, SweepProgress, SweepRange, addresses};

@@ -42,7 +42,7 @@ struct Cost {
     polls: u64,
 }
 
-type Done = Finished<usize, DevicePoll>;
+type Done = Finished<usize, Box<DevicePoll>>;
 
 pub fn run(setup: &Setup) -> Result<(), String> {
     let printers = crate::fleet::Fleet::start(setup)?;
@@ -129,7 +129,7 @@ pub fn run(setup: &Setup) -> Result<(), String> {
 
 struct Reader<'s> {
     setup: &'s Setup,
-    fleet: Fleet<usize, DevicePoll>,
+    fleet: Fleet<usize, Box<DevicePoll>>,
     told: mpsc::Receiver<(Instant, Done)>,
     profiles: Arc<ProfileSet>,
     poll: Arc<PollOptions>,
@@ -206,7 +206,7 @@ impl Reader<'_> {
             target: Target::udp(address),
             options: Arc::clone(&self.poll),
             memory: std::mem::take(&mut known.memory),
-            conversation: DevicePoll::new(Arc::clone(&self.profiles), plan, context),
+            conversation: Box::new(DevicePoll::new(Arc::clone(&self.profiles), plan, context)),
         };
         self.fleet
             .submit(job)

@@ -247,7 +247,7 @@ impl Facts {
         out
     }
 
-    /// Packs the variables that `keep` wants.
+    /// Packs the variables that `keep` wants, which is asked in the order of the OIDs: of what could not be read first.
     #[must_use]
     pub fn pack(&self, keep: impl Fn(&Oid) -> bool) -> Vec<u8> {
         let mut out = Vec::new();

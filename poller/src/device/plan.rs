@@ -3,6 +3,7 @@
 //! A plan holds packed bytes and small numbers, a kilobyte or two: ten thousand of them are cheap to keep and load at once.
 //! It proves nothing by itself: each poll by plan reads the serial number (else the MAC) again and compares.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -229,13 +230,17 @@ impl Plan {
         let proof = proof(view, address);
         let steady = steady(view, proof.as_ref());
         let fixed = fixed(view);
+        // Facts are packed in order: what stands behind one prefix stands behind all before.
+        let behind = Cell::new(0);
         let keep = |oid: &Oid| {
-            let behind = fixed.partition_point(|prefix| prefix <= oid);
-            let last = behind.checked_sub(1).and_then(|at| fixed.get(at));
+            while fixed.get(behind.get()).is_some_and(|prefix| prefix <= oid) {
+                behind.set(behind.get() + 1);
+            }
+            let last = behind.get().checked_sub(1).and_then(|at| fixed.get(at));
             last.is_some_and(|prefix| oid.suffix_of(prefix).is_some())
         };
+        let device_rows = [mib::hr_device(2), mib::hr_device(3)];
         let foreign = |oid: &Oid| {
-            let device_rows = [mib::hr_device(2), mib::hr_device(3)];
             device_rows.iter().any(|column| {
                 oid.suffix_of(column)
                     .is_some_and(|index| index != [view.device])

@@ -26,6 +26,9 @@ pub fn supplies(view: &View<'_>) -> Vec<Supply> {
 /// The instances that levels outside the table are read from: of those places only that tell what nothing before them does.
 #[must_use]
 pub fn known_parts(view: &View<'_>) -> Vec<Oid> {
+    if view.profile.supplies.known.is_empty() {
+        return Vec::new();
+    }
     let (_, used) = with_known(view);
     let sources = used.into_iter().flat_map(KnownLevel::sources);
     let parts = sources

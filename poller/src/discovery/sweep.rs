@@ -1,13 +1,14 @@
 //! A sweep: which address is asked next. No clock and no socket; names are looked up on a thread of the sweep's own.
 //!
-//! What always holds: every address of the ranges is offered once for each attempt, unless it answered; none that is excluded is; and
-//! addresses are counted, never listed: a /16 needs no more memory than a /28.
+//! What always holds: every address of the ranges is offered once for each attempt, unless it answered; none that is excluded is, whether
+//! it is written there or a name of the range leads to it; a range of which it is not known what a name excludes is left out; and addresses
+//! are counted, never listed: a /16 needs no more memory than a /28.
 //!
 //! The order goes easy on the network: one address of each /24 (IPv6: /120) after the other, so that no subnet gets many requests at
 //! once, and no switch has to look for many absent neighbours at once. The second attempts come when the first are through, and
 //! only where nothing answered. What is likely to answer ([`Sweep::prefer`], [`Sweep::alive`]) goes before.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -92,8 +93,15 @@ pub struct Sweep {
     named: Vec<(usize, SocketAddr)>,
     named_next: usize,
     names: Option<Receiver<Resolved>>,
-    /// Some names are to be left alone and not known yet.
+    /// What was looked up since it was last asked for.
+    resolved: Vec<Resolved>,
+    /// Some names are to be left alone and not known yet: those of these ranges.
     awaits_exclusions: bool,
+    excluding_names: Vec<usize>,
+    /// Ranges of which it is not known what is to be left alone.
+    barred: BTreeSet<usize>,
+    /// What may not be asked of the ranges that have names, on this port or on all.
+    excluded: BTreeMap<usize, Vec<(Span, Option<u16>)>>,
     excluded_by_name: HashSet<(usize, IpAddr, Option<u16>)>,
     alive: HashSet<IpAddr>,
     /// Numbers of `strips` in all.
@@ -134,7 +142,11 @@ impl Sweep {
             named: Vec::new(),
             named_next: 0,
             names: None,
+            resolved: Vec::new(),
             awaits_exclusions: false,
+            excluding_names: Vec::new(),
+            barred: BTreeSet::new(),
+            excluded: BTreeMap::new(),
             excluded_by_name: HashSet::new(),
             alive: HashSet::new(),
             counted: 0,
@@ -150,16 +162,22 @@ impl Sweep {
                 names.extend(entries.iter().filter_map(|entry| match &entry.hosts {
                     Hosts::Name(name) => Some(Wanted {
                         range,
-                        name: name.clone(),
+                        name: name.as_str().into(),
                         port: entry.port,
                         is_excluded,
                     }),
                     Hosts::Span(..) => None,
                 }));
             }
+            if include.iter().any(|entry| span_of(entry).is_none()) {
+                let spans = exclude.iter().filter_map(|e| Some((span_of(e)?, e.port)));
+                sweep.excluded.insert(range, spans.collect());
+            }
         }
         if !names.is_empty() {
-            sweep.awaits_exclusions = names.iter().any(|wanted| wanted.is_excluded);
+            let excluding = names.iter().filter(|wanted| wanted.is_excluded);
+            sweep.excluding_names = excluding.map(|wanted| wanted.range).collect();
+            sweep.awaits_exclusions = !sweep.excluding_names.is_empty();
             sweep.names = Some(look_up(names, port));
         }
         sweep
@@ -205,7 +223,7 @@ impl Sweep {
             return None;
         }
         while let Some(candidate) = self.front.pop_front() {
-            if !self.is_excluded_by_name(&candidate) {
+            if !self.is_left_alone(&candidate) {
                 self.outstanding += 1;
                 return Some(candidate);
             }
@@ -219,7 +237,7 @@ impl Sweep {
                 self.asked += u64::from(is_first);
                 let is_asked = self.done.has(candidate.number)
                     || is_first && self.asked_before.has(candidate.number);
-                if !is_asked && !self.is_excluded_by_name(&candidate) {
+                if !is_asked && !self.is_left_alone(&candidate) {
                     self.outstanding += 1;
                     return Some(candidate);
                 }
@@ -389,6 +407,17 @@ impl Sweep {
         })
     }
 
+    /// What was looked up of the ranges' names since this was last asked, in order.
+    pub fn take_resolved(&mut self) -> Vec<Resolved> {
+        std::mem::take(&mut self.resolved)
+    }
+
+    /// The ranges that are left out, because it is not known which of their addresses are to be left alone.
+    #[must_use]
+    pub const fn barred(&self) -> &BTreeSet<usize> {
+        &self.barred
+    }
+
     /// Takes in what was looked up meanwhile.
     fn take_names(&mut self) {
         let Some(names) = self.names.take() else {
@@ -396,39 +425,68 @@ impl Sweep {
         };
         loop {
             match names.try_recv() {
-                Ok(Resolved::ExclusionsKnown) => self.awaits_exclusions = false,
-                Ok(Resolved::Excluded(range, address, port)) => {
-                    let excluded = (range, address.ip().to_canonical(), port);
-                    self.excluded_by_name.insert(excluded);
-                }
-                Ok(Resolved::Asked(range, address)) => {
-                    let known = self.find(address.ip(), 0);
-                    if !known
-                        .iter()
-                        .any(|c| c.range == range && c.address == address)
-                    {
-                        self.named.push((range, address));
-                    }
-                }
+                Ok(resolved) => self.take_name(resolved),
                 Err(TryRecvError::Empty) => {
                     self.names = Some(names);
                     return;
                 }
                 Err(TryRecvError::Disconnected) => {
-                    self.awaits_exclusions = false;
+                    // Whoever was to say what is to be left alone is gone and has not said it.
+                    if std::mem::take(&mut self.awaits_exclusions) {
+                        let ranges = std::mem::take(&mut self.excluding_names);
+                        self.resolved
+                            .extend(ranges.iter().copied().map(Resolved::Unknown));
+                        self.resolved.push(Resolved::ExclusionsKnown);
+                        self.barred.extend(ranges);
+                    }
                     return;
                 }
             }
         }
     }
 
-    fn is_excluded_by_name(&self, candidate: &Candidate) -> bool {
+    fn take_name(&mut self, resolved: Resolved) {
+        match &resolved {
+            Resolved::ExclusionsKnown => self.awaits_exclusions = false,
+            Resolved::Unknown(range) => {
+                self.barred.insert(*range);
+            }
+            Resolved::Excluded(range, address, port) => {
+                let excluded = (*range, address.ip().to_canonical(), *port);
+                self.excluded_by_name.insert(excluded);
+            }
+            Resolved::Asked(range, _, address) => {
+                if self.is_excluded_by_span(*range, *address) {
+                    return;
+                }
+                let known = self.find(address.ip(), 0);
+                let is_here = |(at, place): (usize, SocketAddr)| at == *range && place == *address;
+                if !known.iter().any(|c| is_here((c.range, c.address))) {
+                    self.named.push((*range, *address));
+                }
+            }
+            Resolved::Known(..) => {}
+        }
+        self.resolved.push(resolved);
+    }
+
+    fn is_excluded_by_span(&self, range: usize, address: SocketAddr) -> bool {
+        let key = key(address.ip());
+        let mut spans = self.excluded.get(&range).into_iter().flatten();
+        spans.any(|(span, port)| {
+            (span.first..=span.last).contains(&key) && port.is_none_or(|it| it == address.port())
+        })
+    }
+
+    fn is_left_alone(&self, candidate: &Candidate) -> bool {
         let (range, address) = (candidate.range, candidate.address);
-        !self.excluded_by_name.is_empty()
-            && [None, Some(address.port())].iter().any(|port| {
-                self.excluded_by_name
-                    .contains(&(range, address.ip(), *port))
-            })
+        let is_excluded = |port: Option<u16>| {
+            let place = (range, address.ip().to_canonical(), port);
+            self.excluded_by_name.contains(&place)
+        };
+        self.barred.contains(&range)
+            || !self.excluded_by_name.is_empty()
+                && (is_excluded(None) || is_excluded(Some(address.port())))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The order of a sweep: everything once for each attempt, spread, and what is likely to answer first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -218,10 +218,7 @@ fn a_host_name_is_looked_up_on_the_side() {
 
 #[test]
 fn an_excluded_host_name_is_left_alone_from_the_first_request_on() {
-    let mut sweep = sweep(
-        &[(&["127.0.0.1-3"], &["localhost", "no-such-host.invalid"])],
-        2,
-    );
+    let mut sweep = sweep(&[(&["127.0.0.1-3"], &["localhost"])], 2);
     let found = all_of(&mut sweep);
     assert_eq!(found.len(), 4);
     assert!(
@@ -229,4 +226,83 @@ fn an_excluded_host_name_is_left_alone_from_the_first_request_on() {
             .iter()
             .all(|c| c.address.ip().to_string() != "127.0.0.1")
     );
+    assert!(sweep.barred().is_empty());
+}
+
+#[test]
+fn a_range_of_which_nobody_knows_what_a_name_excludes_is_left_out_and_no_other() {
+    let mut sweep = sweep(
+        &[
+            (&["10.0.0.1-3"], &["no-such-host.invalid"]),
+            (&["10.0.1.1-2", "localhost"], &[]),
+        ],
+        1,
+    );
+    let found = all_of(&mut sweep);
+    assert!(found.iter().all(|c| c.range == 1), "{found:?}");
+    assert!(found.len() > 2, "{found:?}");
+    assert_eq!(*sweep.barred(), BTreeSet::from([0]));
+    let resolved = sweep.take_resolved();
+    assert_eq!(
+        resolved[..2],
+        [Resolved::Unknown(0), Resolved::ExclusionsKnown]
+    );
+    assert_eq!(
+        resolved.last(),
+        Some(&Resolved::Known(1, "localhost".into()))
+    );
+}
+
+#[test]
+fn when_nobody_says_any_more_what_names_exclude_their_ranges_are_left_out() {
+    let mut sweep = sweep(&[(&["10.0.0.1"], &["localhost"]), (&["10.0.1.1"], &[])], 1);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    sweep.names = Some(receiver);
+    assert_eq!(sweep.take_next(), None, "it is not known yet");
+    drop(sender);
+    let found = all_of(&mut sweep);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].range, 1);
+}
+
+#[test]
+fn a_name_leads_to_no_address_that_its_range_excludes() {
+    let not = ["127.0.0.0/8", "::1", "10.9.0.0/16", "10.8.0.7:1161"];
+    let mut sweep = sweep(&[(&["localhost:1161"], &not), (&["10.0.0.1"], &[])], 1);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for place in [
+        "127.0.0.1:161",
+        "[::ffff:127.0.0.1]:161",
+        "[::1]:161",
+        "10.9.3.3:161",
+        "10.8.0.7:1161",
+        "10.8.0.7:161",
+    ] {
+        let resolved = Resolved::Asked(0, "localhost".into(), place.parse().unwrap());
+        sender.send(resolved).unwrap();
+    }
+    drop(sender);
+    sweep.names = Some(receiver);
+    let asked = run(&mut sweep, |_| false);
+    let places: Vec<_> = asked
+        .keys()
+        .map(|(range, place)| (*range, &**place))
+        .collect();
+    assert_eq!(places, [(0, "10.8.0.7:161"), (1, "10.0.0.1:161")]);
+}
+
+#[test]
+fn a_host_of_an_excluded_network_is_not_asked() {
+    let mut sweep = sweep(
+        &[(&["localhost:1161", "10.0.0.1"], &["127.0.0.0/8", "::1"])],
+        2,
+    );
+    let found = all_of(&mut sweep);
+    assert!(
+        found
+            .iter()
+            .all(|c| c.address.ip().to_string() == "10.0.0.1"),
+        "{found:?}"
+    );
+    assert_eq!(found.len(), 2);
 }

@@ -56,7 +56,13 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         // Beyond ASCII there are signs whose lower case is in it.
-        if text.is_ascii() && !Letters::of(text).covers(self.letters) {
+        if text.is_ascii()
+            && !(self
+                .literals
+                .first()
+                .is_none_or(|first| starts_like(text, first))
+                && Letters::of(text).covers(self.letters))
+        {
             return false;
         }
         let text = text.to_lowercase();
@@ -77,6 +83,12 @@ impl Pattern {
         }
         rest.ends_with(last.as_str())
     }
+}
+
+/// Whether `text` may begin with `literal`, which is in lower case: whether the first bytes agree.
+fn starts_like(text: &str, literal: &str) -> bool {
+    let first = |text: &str| text.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    literal.is_empty() || first(text) == first(literal)
 }
 
 impl<'de> Deserialize<'de> for Pattern {
@@ -180,7 +192,7 @@ impl Template {
     /// The parts of `text`, trimmed, if the whole of it fits and each named place holds something.
     #[must_use]
     pub fn take<'a>(&'a self, text: &'a str) -> Option<Found<'a>> {
-        if !Letters::of(text).covers(self.letters) {
+        if !starts_like(text, &self.start) || !Letters::of(text).covers(self.letters) {
             return None;
         }
         let lower = text.to_ascii_lowercase();
