@@ -49,7 +49,8 @@ impl SnmpSource {
     /// Polls a device.
     fn submit(&mut self, id: devices::Id, address: SocketAddr, reading: Reading) {
         let device = self.devices.get_mut(id);
-        let memory = std::mem::take(&mut device.memory);
+        // A copy: what is written down meanwhile still has it.
+        let memory = device.memory.clone();
         let (plan, range) = (device.plan.clone(), device.range);
         let talk = self.poll_of(address, plan, reading);
         let range = &self.ranges[range];
