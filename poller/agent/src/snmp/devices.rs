@@ -191,6 +191,14 @@ impl Devices {
             .is_some_and(|id| self.get(*id).failures == 0)
     }
 
+    /// Whether the device at this address has proved itself by SNMPv3.
+    #[must_use]
+    pub fn has_proved(&self, target: SocketAddr) -> bool {
+        self.by_target
+            .get(&target)
+            .is_some_and(|id| self.get(*id).memory.v3_proven)
+    }
+
     /// The device that is due first and is not being polled, and when.
     pub fn next_due(&mut self) -> Option<(Instant, Id)> {
         while let Some(Reverse((due, id))) = self.timeline.peek().copied() {

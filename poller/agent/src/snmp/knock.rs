@@ -148,11 +148,16 @@ impl SnmpSource {
         self.discovery.began();
         let token = Token::Knock(kind, candidate);
         let target = range.config.target(candidate.address);
+        // Who has proved itself by SNMPv3 is asked by nothing less, however silent it was.
+        let memory = Memory {
+            v3_proven: self.devices.has_proved(candidate.address),
+            ..Memory::default()
+        };
         self.ask(
             token,
             target,
             options,
-            Memory::default(),
+            memory,
             Talk::Knock(Knock::default()),
         );
     }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use poller::credentials::Access;
 use poller::device::{Depth, PollOutcome};
 use poller::discovery::{Candidate, Hints, Sweep, SweepRange, addresses, remaining};
 use poller::engine::{Memory, PollOptions, SNMP_PORT};
@@ -331,7 +332,9 @@ impl SnmpSource {
         }
         add(&self.status.counters().polls, 1);
         let report = self.finished_report(report, now);
-        let id = match self.devices.found(range, address, &report, now) {
+        let is_proven = self.is_proof(range, &memory);
+        let found = self.devices.found(range, address, &report, is_proven, now);
+        let id = match found {
             Found::New(id) | Found::Here(id) => id,
             Found::Moved(id, from) => {
                 self.discovery.searches.found(range, from.ip());
@@ -339,6 +342,11 @@ impl SnmpSource {
             }
             Found::Elsewhere => {
                 tracing::debug!(%address, "a second address of a device that is already polled, or its new one: that is looked at now");
+                return true;
+            }
+            Found::Unproven(id) => {
+                let handle = &self.devices.get(id).handle;
+                tracing::warn!(%address, handle, "answers without SNMPv3 as a device that has proved itself by it, or in its place: it is not followed");
                 return true;
             }
         };
@@ -356,6 +364,19 @@ impl SnmpSource {
         self.devices.end(id, next, now);
         self.count_devices();
         sink.report(codec::model::DeviceReport { handle, ..report })
+    }
+
+    /// Whether what the engine remembers after a poll says that an authentic message of SNMPv3 answered it.
+    fn is_proof(&self, range: usize, memory: &Memory) -> bool {
+        let credentials = &self.ranges[range].poll.credentials;
+        let worked = credentials
+            .iter()
+            .find(|one| Some(&one.label) == memory.credential.as_ref());
+        let is_authentic = worked.is_some_and(|one| match &one.access {
+            Access::V3(principal) => principal.user().auth.is_some(),
+            Access::V1(_) | Access::V2c(_) => false,
+        });
+        memory.v3_proven && is_authentic
     }
 
     /// Reads the lists of the ranges that were written to. What is no longer in them is not polled any more.
@@ -480,3 +501,6 @@ pub(super) fn addresses_of(config: &crate::config::RangeConfig) -> u64 {
         exclude: &config.exclude,
     })
 }
+
+#[cfg(test)]
+mod tests;

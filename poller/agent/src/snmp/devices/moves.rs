@@ -37,6 +37,9 @@ pub enum Found {
     Moved(Id, SocketAddr),
     /// A device that is polled, and answered, at another address; it is asked there now, and followed if it is there no more.
     Elsewhere,
+    /// It says that it is a device, or is where one is, that has proved itself by SNMPv3, and this answer proves nothing: it changes
+    /// nothing about that one.
+    Unproven(Id),
 }
 
 /// Who answered at a device's address.
@@ -60,7 +63,7 @@ impl Found {
     pub const fn id(self) -> Option<Id> {
         match self {
             Self::New(id) | Self::Here(id) | Self::Moved(id, _) => Some(id),
-            Self::Elsewhere => None,
+            Self::Elsewhere | Self::Unproven(_) => None,
         }
     }
 }
@@ -86,17 +89,23 @@ fn told(report: &DeviceReport, whole: bool) -> Cow<'_, Identity> {
 }
 
 impl Devices {
-    /// A sweep found a printer.
+    /// A sweep found a printer. `is_proven`: by an authentic answer of SNMPv3.
     pub fn found(
         &mut self,
         range: usize,
         target: SocketAddr,
         report: &DeviceReport,
+        is_proven: bool,
         now: Instant,
     ) -> Found {
         let handle = handle_of(&report.identity, target);
         let here = self.by_target.get(&target).copied();
         let known = self.known(&handle, &report.identity);
+        // Whoever can take an address or suppress packets must not make us talk to it by a community instead.
+        let is_secure = |id: &Id| self.get(*id).memory.v3_proven;
+        if !is_proven && let Some(id) = known.into_iter().chain(here).find(is_secure) {
+            return Found::Unproven(id);
+        }
         match (known, here) {
             // Its own poll is about to tell the same, or that somebody else is there now.
             (_, Some(here)) if self.get(here).polling => Found::Elsewhere,
@@ -237,7 +246,8 @@ impl Devices {
             }
             Noted::Followed => {
                 self.end(id, now, now);
-                let found = self.found(range, target, report, now);
+                let is_proven = self.get(id).memory.v3_proven;
+                let found = self.found(range, target, report, is_proven, now);
                 (found.id(), false)
             }
             Noted::Other => {
@@ -281,7 +291,8 @@ impl Devices {
         let handle = handle_of(&report.identity, target);
         let known = self.known(&handle, identity).filter(|other| *other != id);
         if let Some(other) = known {
-            return match self.exchange(id, other, now) {
+            let is_unproven = self.get(other).memory.v3_proven && !self.get(id).memory.v3_proven;
+            return match !is_unproven && self.exchange(id, other, now) {
                 true => Noted::Moved(other),
                 false => Noted::Twin,
             };
@@ -293,7 +304,8 @@ impl Devices {
         Noted::Other
     }
 
-    /// Another device is at the place of this one from now on; who was here is forgotten until it is found again.
+    /// Another device is at the place of this one from now on; who was here is forgotten until it is found again. How it was let in, by
+    /// the poll that it answered, stays known: above all that it was by SNMPv3.
     pub(super) fn replace(&mut self, id: Id, report: &DeviceReport, whole: bool, now: Instant) {
         let handle = handle_of(&report.identity, self.get(id).target);
         let before = self.get(id).who.mac().map(str::to_owned);
@@ -302,7 +314,14 @@ impl Devices {
         let before = std::mem::replace(&mut device.handle, handle.clone());
         device.who = Who::of(&told(report, whole));
         device.plan = None;
-        device.memory = Memory::default();
+        let answered = std::mem::take(&mut device.memory);
+        device.memory = Memory {
+            credential: answered.credential,
+            v3_proven: answered.v3_proven,
+            context: answered.context,
+            engine: answered.engine,
+            ..Memory::default()
+        };
         device.dues = Dues::default();
         device.answered_at = now;
         device.guessed_at = None;

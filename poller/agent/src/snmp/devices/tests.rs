@@ -24,8 +24,14 @@ fn target(n: u8) -> SocketAddr {
 fn the_device_that_is_due_first_comes_first_and_not_while_it_is_polled() {
     let now = Instant::now();
     let mut devices = Devices::default();
-    let a = devices.found(0, target(1), &report("A"), now).id().unwrap();
-    let b = devices.found(0, target(2), &report("B"), now).id().unwrap();
+    let a = devices
+        .found(0, target(1), &report("A"), false, now)
+        .id()
+        .unwrap();
+    let b = devices
+        .found(0, target(2), &report("B"), false, now)
+        .id()
+        .unwrap();
     devices.end(a, now + Duration::from_secs(2), now);
     devices.end(b, now + Duration::from_secs(1), now);
     assert_eq!(devices.next_due(), Some((now + Duration::from_secs(1), b)));
@@ -42,17 +48,20 @@ fn the_device_that_is_due_first_comes_first_and_not_while_it_is_polled() {
 fn a_silent_device_that_answers_elsewhere_has_moved_and_keeps_its_handle() {
     let now = Instant::now();
     let mut devices = Devices::default();
-    let id = devices.found(0, target(1), &report("A"), now).id().unwrap();
+    let id = devices
+        .found(0, target(1), &report("A"), false, now)
+        .id()
+        .unwrap();
     devices.end(id, now, now);
     let handle = devices.get(id).handle.clone();
     assert_eq!(
-        devices.found(0, target(2), &report("A"), now),
+        devices.found(0, target(2), &report("A"), false, now),
         Found::Elsewhere,
         "it answers at the first"
     );
     devices.failed(id);
     assert_eq!(
-        devices.found(0, target(2), &report("A"), now),
+        devices.found(0, target(2), &report("A"), false, now),
         Found::Moved(id, target(1))
     );
     assert_eq!(devices.get(id).target, target(2));
@@ -100,7 +109,7 @@ fn who_answers_without_a_serial_is_told_by_mac_then_by_object_id_and_model() {
         let now = Instant::now();
         let mut devices = Devices::default();
         let id = devices
-            .found(0, target(1), &answer(before), now)
+            .found(0, target(1), &answer(before), false, now)
             .id()
             .unwrap();
         let handle = devices.get(id).handle.clone();
@@ -124,7 +133,7 @@ fn a_poll_that_broke_off_makes_no_other_device_of_a_model_that_reads_otherwise()
     let now = Instant::now();
     let mut devices = Devices::default();
     let full = answer(["-", "-", "1.1", "Laser 1"]);
-    let id = devices.found(0, target(1), &full, now).id().unwrap();
+    let id = devices.found(0, target(1), &full, false, now).id().unwrap();
     let part = answer(["-", "-", "1.1", "Laser 1; firmware 2"]);
     assert_eq!(devices.note(id, &part, false, now), Noted::Same);
     assert_eq!(devices.note(id, &full, true, now), Noted::Same);
@@ -136,7 +145,10 @@ fn what_was_learned_of_a_device_is_remembered_when_it_says_less() {
     let now = Instant::now();
     let mut devices = Devices::default();
     let first = answer(["-", "m1", "1.1", "M"]);
-    let id = devices.found(0, target(1), &first, now).id().unwrap();
+    let id = devices
+        .found(0, target(1), &first, false, now)
+        .id()
+        .unwrap();
     let with_serial = answer(["S", "m1", "1.1", "M"]);
     assert_eq!(devices.note(id, &with_serial, true, now), Noted::Same);
     let without = answer(["-", "-", "1.1", "M"]);
@@ -150,13 +162,19 @@ fn a_silent_device_that_a_sweep_meets_again_without_its_serial_keeps_its_handle(
     let now = Instant::now();
     let mut devices = Devices::default();
     let full = answer(["S", "m1", "1.1", "M"]);
-    let id = devices.found(0, target(1), &full, now).id().unwrap();
+    let id = devices.found(0, target(1), &full, false, now).id().unwrap();
     devices.failed(id);
     let less = answer(["-", "-", "1.1", "M"]);
-    assert_eq!(devices.found(0, target(1), &less, now), Found::Here(id));
+    assert_eq!(
+        devices.found(0, target(1), &less, false, now),
+        Found::Here(id)
+    );
     let other = answer(["-", "-", "1.2", "N"]);
     let handle = devices.get(id).handle.clone();
-    let new = devices.found(0, target(1), &other, now).id().unwrap();
+    let new = devices
+        .found(0, target(1), &other, false, now)
+        .id()
+        .unwrap();
     assert_ne!(devices.get(new).handle, handle);
     assert_eq!(devices.len(), 1);
 }
@@ -166,7 +184,7 @@ fn a_burst_of_traps_is_one_poll_and_a_flood_of_them_one_every_ten_seconds() {
     let begin = Instant::now();
     let mut devices = Devices::default();
     let id = devices
-        .found(0, target(1), &report("A"), begin)
+        .found(0, target(1), &report("A"), false, begin)
         .id()
         .unwrap();
     devices.end(id, begin + Duration::from_secs(300), begin);

@@ -26,7 +26,7 @@ fn devices(count: u8, now: Instant) -> (Devices, Vec<usize>) {
                 ..DeviceReport::default()
             };
             let target = SocketAddr::from(([10, 0, 0, n], 161));
-            match devices.found(0, target, &report, now) {
+            match devices.found(0, target, &report, false, now) {
                 Found::New(id) => id,
                 other => panic!("{other:?}"),
             }

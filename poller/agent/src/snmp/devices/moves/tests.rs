@@ -53,7 +53,7 @@ impl Site {
             }
             let found = self
                 .devices
-                .found(RANGE, target(at), &report(&serial), self.now);
+                .found(RANGE, target(at), &report(&serial), false, self.now);
             if let Some(id) = found.id() {
                 self.devices.answered(id, self.now);
                 self.devices.end(id, self.later(), self.now);
@@ -236,18 +236,18 @@ fn a_device_that_tells_its_serial_only_now_is_known_by_its_mac_wherever_it_is() 
         ..DeviceReport::default()
     };
     let id = devices
-        .found(RANGE, target(1), &told(None, "m1"), now)
+        .found(RANGE, target(1), &told(None, "m1"), false, now)
         .id()
         .unwrap();
     devices.end(id, now, now);
     let handle = devices.get(id).handle.clone();
     devices.failed(id);
-    let found = devices.found(RANGE, target(2), &told(Some("S"), "m1"), now);
+    let found = devices.found(RANGE, target(2), &told(Some("S"), "m1"), false, now);
     assert_eq!(found, Found::Moved(id, target(1)));
     assert_eq!(devices.get(id).handle, handle, "its name stays");
     // The same MAC with another serial number (a board that was put into another device) is another device.
     devices.failed(id);
-    let other = devices.found(RANGE, target(3), &told(Some("T"), "m1"), now);
+    let other = devices.found(RANGE, target(3), &told(Some("T"), "m1"), false, now);
     assert!(matches!(other, Found::New(_)), "{other:?}");
 }
 
