@@ -12,7 +12,7 @@ use crate::ingest::Ingest;
 /// How the door is doing: for `/healthz` and the manager's own page.
 #[derive(Clone, Debug, Serialize)]
 pub struct IngestStatus {
-    /// Whether every journal takes reports.
+    /// Whether every journal takes reports, or decisions.
     pub is_taking: bool,
     /// Whether the applier runs and gets on.
     pub is_applying: bool,
@@ -54,6 +54,7 @@ impl Ingest {
             .is_some_and(|thread| !thread.is_finished());
         IngestStatus {
             is_taking: self.shards.iter().all(|shard| shard.is_writable())
+                && self.decided.is_writable()
                 && !self.stopping.load(SeqCst),
             is_applying: is_running && (is_caught_up || !self.progress.hangs(Instant::now())),
             is_caught_up,

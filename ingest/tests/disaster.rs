@@ -4,16 +4,17 @@ mod common;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use codec::id::{AgentId, Scope};
 use codec::key::{ContentHash, Stream};
 use common::{Door, NOON, all_readings, delivery, metered, report, wait_until};
-use ingest::{Delivery, Ingest, IngestConfig};
+use ingest::{DecideError, Delivery, Ingest, IngestConfig};
 use journal::Disk;
 use journal::sim::{Faults, SimDisk};
 use olap::{DuckOptions, DuckStore, Store};
-use registry::Registry;
+use registry::{Decision, DecisionOp, Registry};
 
 /// The simulated disks of a manager, by folder.
 #[derive(Clone, Default)]
@@ -239,4 +240,55 @@ async fn evidence_is_kept_within_its_bytes_once_it_is_applied() {
     assert!(door.ingest.accept(sealed(&agent, 60)).await.is_ok());
     door.settle();
     assert_eq!(door.readings().len(), 61);
+}
+
+#[tokio::test]
+async fn a_decision_that_is_not_written_holds_the_reports_up_until_its_disk_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::in_memory().unwrap();
+    let agent = registry.add_agent("meyer", common::SITE, NOON).unwrap();
+    let agent = agent.agent.id;
+    let (disks, is_away) = (Disks::default(), Arc::new(AtomicBool::new(false)));
+    let (opened, away) = (disks.clone(), Arc::clone(&is_away));
+    let factory = Arc::new(move |folder: &Path| {
+        if away.load(SeqCst) && folder.ends_with("decisions") {
+            return Err(std::io::Error::other("told to"));
+        }
+        Ok(Box::new(opened.of(folder)) as Box<dyn Disk>)
+    });
+    let store: Arc<dyn Store> = Arc::new(DuckStore::in_memory(&DuckOptions::default()).unwrap());
+    let mut config = IngestConfig::new(folder.path().to_owned());
+    config.batch_linger_ms = 10;
+    let ingest = Ingest::start_on(config, registry, Arc::clone(&store), factory).unwrap();
+    ingest.accept(sealed(&agent, 1)).await.unwrap();
+    settle(&ingest);
+    let device = all_readings(store.as_ref())[0].device;
+    let decides = || {
+        let op = DecisionOp::Split { device };
+        let (who, at) = ("anna".to_owned(), NOON.plus_ms(60_000));
+        ingest.decide(&Scope::Everything, Decision { op, who, at })
+    };
+
+    is_away.store(true, SeqCst);
+    disks.each(|disk| {
+        disk.set_faults(Faults {
+            writes_failing: 1,
+            ..Faults::default()
+        });
+    });
+    assert!(matches!(decides().await, Err(DecideError::Busy)));
+    disks.each(|disk| disk.set_faults(Faults::default()));
+    assert!(!ingest.status().is_taking, "the health page says so");
+    // Whether the decision was written cannot be told, so what comes behind it waits.
+    ingest.accept(sealed(&agent, 2)).await.unwrap();
+    assert_eq!(stored(store.as_ref()), [1]);
+    assert!(matches!(decides().await, Err(DecideError::Busy)));
+
+    is_away.store(false, SeqCst);
+    wait_until("the reports go on by themselves", || {
+        ingest.status().is_taking && ingest.status().is_caught_up
+    });
+    assert_eq!(stored(store.as_ref()), [1, 2]);
+    assert_eq!(decides().await.unwrap().outcome, "done");
+    ingest.stop();
 }

@@ -4,19 +4,19 @@
 //! to the evidence's age: a rebuild needs all of them. Each is synced by itself: people decide some things a day.
 //!
 //! What always holds: who was told a decision's number can rely on it being applied; a decision whose writing failed may have been written
-//! all the same, and is applied then.
+//! all the same, and is applied then; as long as that is not known, no report is applied, and the journal is tried again every second.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use journal::{Disk, Item, Journal, Position, Record};
 use registry::Decision;
 use tokio::sync::oneshot;
 
-use super::{DiskFactory, ShardError, ShardShared};
+use super::{DiskFactory, ShardError, ShardShared, TICK};
 use crate::feed::Order;
 use crate::metrics::IngestMetrics;
 use crate::record::{KIND_DECISION, write_decision};
@@ -155,11 +155,19 @@ impl Writer {
     }
 
     fn run(&mut self, jobs: &Receiver<DecisionJob>) {
-        while let Ok(job) = jobs.recv() {
-            if let Some(placed) = self.write(&job.decision) {
-                self.metrics.decisions.inc();
-                // Who asked may have gone.
-                let _ = job.reply.send(placed);
+        loop {
+            match jobs.recv_timeout(TICK) {
+                Ok(job) => {
+                    if let Some(placed) = self.write(&job.decision) {
+                        self.metrics.decisions.inc();
+                        // Who asked may have gone.
+                        let _ = job.reply.send(placed);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if self.journal.is_some() => continue,
+                // The applier is held back until it is known what was written.
+                Err(RecvTimeoutError::Timeout) => self.reopen(),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
             self.order.wake();
         }
