@@ -3,11 +3,16 @@
 //! All text lies in one buffer, all rows of a kind in one list, and rows name their text by its place. A report that is forgotten gives its
 //! memory to the next one ([`Spare`]): once warm, decoding allocates nothing, however many devices a report has.
 //!
-//! What always holds: what was pushed comes out of [`Columns::replay`] in the same order and with the same words.
+//! Only so much of it may wait for the applier at once ([`Kept`]). Behind that, a report's sealed bytes wait alone and are read again when
+//! their turn comes: columns take some fifty times as much, and memory that was not used before costs more time than reading twice.
+//!
+//! What always holds: what was pushed comes out of [`Columns::replay`] in the same order and with the same words; columns that are kept
+//! never take more than was allowed, whatever the reports are.
 
 mod push;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use codec::id::AgentId;
 use codec::key::{SpoolEpoch, Stream};
@@ -397,12 +402,77 @@ const fn identity_row(words: [Option<&str>; IDENTITY_WORDS]) -> IdentityRow<'_> 
     }
 }
 
-/// The memory of reports that were forgotten, for those to come.
-#[derive(Debug, Default)]
-#[expect(clippy::vec_box, reason = "the box is used again, too")]
-pub struct Spare(Mutex<Vec<Box<Columns>>>);
+/// The memory of reports that were forgotten, for those to come; and how much those take that wait.
+#[derive(Debug)]
+pub struct Spare {
+    #[expect(clippy::vec_box, reason = "the box is used again, too")]
+    idle: Mutex<Vec<Box<Columns>>>,
+    kept_bytes: AtomicUsize,
+    kept_bytes_max: usize,
+}
+
+/// Columns that wait for the applier. Dropped, they leave their room and their memory to others.
+#[derive(Debug)]
+pub struct Kept {
+    /// Taken out only when dropped.
+    columns: Option<Box<Columns>>,
+    bytes: usize,
+    spare: Arc<Spare>,
+}
+
+impl Kept {
+    /// What the report says.
+    #[must_use]
+    pub fn columns(&self) -> &Columns {
+        self.columns.as_ref().expect("taken out only when dropped")
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.spare.kept_bytes.fetch_sub(self.bytes, SeqCst);
+        if let Some(columns) = self.columns.take() {
+            self.spare.put(columns);
+        }
+    }
+}
 
 impl Spare {
+    /// No memory yet; at most `kept_bytes_max` of columns may wait for the applier.
+    #[must_use]
+    pub const fn new(kept_bytes_max: usize) -> Self {
+        Self {
+            idle: Mutex::new(Vec::new()),
+            kept_bytes: AtomicUsize::new(0),
+            kept_bytes_max,
+        }
+    }
+
+    /// Keeps columns for the applier; takes their memory back at once when there is no room for them.
+    #[must_use]
+    pub fn keep(self: &Arc<Self>, columns: Box<Columns>) -> Option<Kept> {
+        let bytes = columns.bytes();
+        let room = |kept: usize| {
+            let kept = kept.checked_add(bytes)?;
+            (kept <= self.kept_bytes_max).then_some(kept)
+        };
+        if self.kept_bytes.fetch_update(SeqCst, SeqCst, room).is_err() {
+            self.put(columns);
+            return None;
+        }
+        Some(Kept {
+            columns: Some(columns),
+            bytes,
+            spare: Arc::clone(self),
+        })
+    }
+
+    /// The memory of what is kept, in bytes.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.kept_bytes.load(SeqCst)
+    }
+
     /// Empty columns.
     pub fn take(&self) -> Box<Columns> {
         self.lock().pop().unwrap_or_default()
@@ -419,7 +489,7 @@ impl Spare {
 
     #[expect(clippy::vec_box, reason = "the box is used again, too")]
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Box<Columns>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

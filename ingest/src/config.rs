@@ -27,13 +27,13 @@ pub struct IngestConfig {
     pub decoders: usize,
     /// A group commit closes at this many bytes.
     pub group_bytes_max: usize,
-    /// How long a group waits for company, in microseconds. 0 takes what queued while the group before it was synced.
+    /// How long a group waits, in microseconds, until it is as large as the one before it. 0 takes what queued while that was synced.
     pub group_linger_us: u64,
     /// Journal segments are rolled at this size.
     pub segment_bytes: u64,
-    /// Sealed bytes of reports that are decoded and not yet acknowledged. What is over waits in its compressed form.
+    /// Memory of decoded reports, from the door to the applier, in bytes. Behind it reports wait in their sealed form and are decoded again.
     pub decoded_bytes_max: usize,
-    /// Decoded reports kept for the applier, by the memory they take; what is over is read again from the journal.
+    /// Sealed reports kept in memory for the applier, in bytes, all shards together; what is over is read again from the journal.
     pub hot_bytes_max: usize,
     /// A batch for the store closes at this many rows.
     pub batch_rows_max: usize,
@@ -72,11 +72,14 @@ impl IngestConfig {
             decoders: cores.clamp(1, 4),
             // A sync of more takes visibly longer, and nobody waits for a group of more reports than that.
             group_bytes_max: 8 << 20,
-            group_linger_us: 0,
+            // Less than a sync takes: who has many reports on their way waits for their receipts half as long again at the most, and
+            // a sync is shared by all of them. A report that comes alone never waits.
+            group_linger_us: 2_000,
             segment_bytes: journal::config::SEGMENT_BYTES_DEFAULT,
-            // Some 80 MB of XML, 150 MB decoded: a third of what a manager may take.
-            decoded_bytes_max: 4 << 20,
-            hot_bytes_max: 96 << 20,
+            // A hundred reports of 100 devices: more than wait where the applier keeps up, and little enough to stay in the cache.
+            decoded_bytes_max: 8 << 20,
+            // Some 14,000 reports of 100 devices: those of a herd.
+            hot_bytes_max: 32 << 20,
             // Some 100 ms of appending.
             batch_rows_max: 50_000,
             batch_linger_ms: 250,

@@ -11,13 +11,28 @@ use codec::sink::{ReportBuilder, RowSink};
 use codec::xml::push_rows;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::columns::{Columns, Spare};
+use crate::columns::{Columns, Kept, Spare};
 
-/// A report as the door keeps it until the applier takes it.
+/// What the largest bodies inflate to that are read at once by whoever accepts them, in bytes: a millisecond of work at the most, for which
+/// handing over to another thread and back would cost more than it saves. A report of 100 devices has a sixteenth of it.
+pub const INLINE_INFLATED_BYTES_MAX: usize = 1 << 20;
+/// Sealed bodies above this are not even tried inline, in bytes: ours shrink to a twentieth.
+pub const INLINE_SEALED_BYTES_MAX: usize = 64 << 10;
+
+/// A report that was read at the door.
 #[derive(Debug)]
 pub struct Received {
     /// What it says.
     pub columns: Box<Columns>,
+    /// Its key.
+    pub key: ReportKey,
+}
+
+/// A report as the door keeps it until the applier takes it.
+#[derive(Debug)]
+pub struct Taken {
+    /// What it says, when there was room for it.
+    pub columns: Option<Kept>,
     /// Its key.
     pub key: ReportKey,
 }
@@ -72,7 +87,7 @@ impl Decoder {
     /// [`Undecodable`] with the place and the reason.
     pub fn decode(&mut self, encoding: Encoding, sealed: &[u8]) -> Result<Decoded, Undecodable> {
         let mut builder = ReportBuilder::new();
-        self.push(encoding, sealed, &mut builder)?;
+        self.push(self.inflated_bytes_max, encoding, sealed, &mut builder)?;
         let report = builder.finish().ok_or_else(headless)?;
         Ok(Decoded { report })
     }
@@ -85,10 +100,25 @@ impl Decoder {
         &mut self,
         encoding: Encoding,
         sealed: &[u8],
+        columns: Box<Columns>,
+    ) -> Result<(Received, usize), Undecodable> {
+        self.receive_up_to(self.inflated_bytes_max, encoding, sealed, columns)
+    }
+
+    /// As [`receive`](Self::receive), of bodies that inflate to at most `inflated_bytes_max` (or what the decoder takes, if that is less).
+    ///
+    /// # Errors
+    /// [`Undecodable`] with the place and the reason.
+    pub fn receive_up_to(
+        &mut self,
+        inflated_bytes_max: usize,
+        encoding: Encoding,
+        sealed: &[u8],
         mut columns: Box<Columns>,
     ) -> Result<(Received, usize), Undecodable> {
         columns.clear();
-        let xml_bytes = self.push(encoding, sealed, &mut *columns)?;
+        let max = inflated_bytes_max.min(self.inflated_bytes_max);
+        let xml_bytes = self.push(max, encoding, sealed, &mut *columns)?;
         let (agent, epoch, stream, sequence) = columns.sender().ok_or_else(headless)?;
         if sequence == 0 {
             return Err(malformed("sequence numbers begin at 1".to_owned()));
@@ -106,13 +136,14 @@ impl Decoder {
     /// Inflates and reads once; returns the bytes of the XML.
     fn push<S: RowSink + ?Sized>(
         &mut self,
+        inflated_bytes_max: usize,
         encoding: Encoding,
         sealed: &[u8],
         sink: &mut S,
     ) -> Result<usize, Undecodable> {
         let xml = self
             .inflater
-            .inflate(encoding, sealed, self.inflated_bytes_max)
+            .inflate(encoding, sealed, inflated_bytes_max)
             .map_err(|error| Undecodable {
                 reason: match error {
                     EnvelopeError::TooLarge { .. } => "inflated-too-large",
@@ -146,14 +177,14 @@ pub struct Decoders {
 }
 
 impl Decoders {
-    /// `count` decoders, made when first needed.
+    /// `count` decoders, made when first needed. Of what they read, at most `kept_bytes_max` of memory waits for the applier.
     #[must_use]
-    pub fn new(count: usize, inflated_bytes_max: usize) -> Self {
+    pub fn new(count: usize, inflated_bytes_max: usize, kept_bytes_max: usize) -> Self {
         let count = count.max(1);
         Self {
             free: Arc::new(Semaphore::new(count)),
             idle: Mutex::new(Vec::new()),
-            spare: Arc::default(),
+            spare: Arc::new(Spare::new(kept_bytes_max)),
             count,
             inflated_bytes_max,
         }
@@ -186,6 +217,25 @@ impl Decoders {
         result
     }
 
+    /// Reads a report and keeps what it says, when there is room for that.
+    ///
+    /// # Errors
+    /// [`Undecodable`] with the place and the reason.
+    pub fn take(
+        &self,
+        inflated_bytes_max: usize,
+        encoding: Encoding,
+        sealed: &[u8],
+    ) -> Result<Taken, Undecodable> {
+        let columns = self.spare.take();
+        let (received, _) = self
+            .with(|decoder| decoder.receive_up_to(inflated_bytes_max, encoding, sealed, columns))?;
+        Ok(Taken {
+            columns: self.spare.keep(received.columns),
+            key: received.key,
+        })
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Decoder>> {
         self.idle
             .lock()
@@ -199,7 +249,7 @@ mod tests {
 
     #[test]
     fn no_more_decoders_are_kept_than_were_asked_for() {
-        let decoders = Decoders::new(2, 1_024);
+        let decoders = Decoders::new(2, 1_024, 0);
         decoders.with(|_| decoders.with(|_| decoders.with(|_| ())));
         assert_eq!(decoders.lock().len(), 2);
     }

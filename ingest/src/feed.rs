@@ -1,4 +1,4 @@
-//! Durable reports in their one order (Rule 2), hot from the shards or read again from their journals.
+//! Durable reports in their one order (Rule 2): decoded (hot) or sealed (warm) from the shards' memory, or read again from their journals.
 //!
 //! Every report has a stamp, drawn from one counter when its shard writes it. The feed gives reports out by ascending stamp: the smallest
 //! at the head of any shard, once no smaller one can still be on its way. A shard that has stamped a group and not yet synced it holds
@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use journal::{Disk, Item, Position, Reader};
 use registry::Decision;
 
-use crate::columns::{Columns, Spare};
+use crate::columns::Kept;
 use crate::decode::{Decoded, Decoder, Undecodable};
 use crate::metrics::IngestMetrics;
 use crate::record::{KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
@@ -130,7 +131,8 @@ struct Head {
 }
 
 enum Content {
-    Hot(ReportMeta, Box<Columns>),
+    Hot(ReportMeta, Kept),
+    Warm(ReportMeta, Bytes),
     Cold(ReportMeta, Vec<u8>),
     Decision(Decision),
 }
@@ -152,8 +154,6 @@ pub struct Feed {
     order: Arc<Order>,
     disks: DiskFactory,
     decoder: Decoder,
-    /// Where the memory of hot reports goes.
-    spare: Arc<Spare>,
     metrics: IngestMetrics,
 }
 
@@ -165,7 +165,6 @@ impl Feed {
         order: Arc<Order>,
         disks: DiskFactory,
         decoder: Decoder,
-        spare: Arc<Spare>,
         metrics: IngestMetrics,
     ) -> Self {
         let shards = shared
@@ -184,7 +183,6 @@ impl Feed {
             order,
             disks,
             decoder,
-            spare,
             metrics,
         }
     }
@@ -220,12 +218,18 @@ impl Feed {
         };
         let from = std::mem::replace(&mut shard.covered, head.next);
         let (meta, decoded) = match head.content {
-            Content::Hot(meta, columns) => {
-                let report = columns.report().expect("the door saw its header");
-                self.spare.put(columns);
+            Content::Hot(meta, kept) => {
+                let report = kept.columns().report();
+                let report = report.expect("the door saw its header");
                 (meta, Ok(Box::new(Decoded { report })))
             }
+            Content::Warm(meta, body) => {
+                self.metrics.decoded_again.inc();
+                let decoded = self.decoder.decode(meta.encoding, &body).map(Box::new);
+                (meta, decoded)
+            }
             Content::Cold(meta, body) => {
+                self.metrics.decoded_again.inc();
                 self.metrics.reread.inc();
                 let decoded = self.decoder.decode(meta.encoding, &body).map(Box::new);
                 (meta, decoded)
@@ -274,7 +278,10 @@ impl ShardFeed {
                         stamp: hot.stamp,
                         position: hot.position,
                         next: hot.next,
-                        content: Content::Hot(hot.meta, hot.columns),
+                        content: match hot.columns {
+                            Some(kept) => Content::Hot(hot.meta, kept),
+                            None => Content::Warm(hot.meta, hot.body),
+                        },
                     });
                     return Ok(());
                 }

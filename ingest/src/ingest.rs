@@ -1,7 +1,8 @@
 //! The door: takes deliveries, stops.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,7 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::apply::progress::Progress;
 use crate::config::IngestConfig;
-use crate::decode::{Decoders, Received, Undecodable};
+use crate::decode::{
+    Decoders, INLINE_INFLATED_BYTES_MAX, INLINE_SEALED_BYTES_MAX, Taken, Undecodable,
+};
 use crate::delivery::{Delivery, Rejection};
 use crate::evidence::{self, Evidence, EvidenceError};
 use crate::feed::Order;
@@ -22,7 +25,7 @@ use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
 use crate::record::ReportMeta;
 use crate::shard::decisions::DecisionJob;
-use crate::shard::{DiskFactory, Job, ShardShared};
+use crate::shard::{DiskFactory, Job, Queue, ShardShared};
 use crate::silence::watch::Watch;
 
 /// What an agent is told to wait when a queue is full: a second clears most of what can queue.
@@ -31,7 +34,7 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(2);
 pub(crate) const PERMIT_BYTES: usize = 1024;
 
 /// A report's share of what may be in flight.
-pub(crate) type Permits = [OwnedSemaphorePermit; 3];
+pub(crate) type Permits = [OwnedSemaphorePermit; 2];
 
 /// Where decisions go; and what the threads of archive and watch live as long as.
 pub(crate) type Deciding = (SyncSender<DecisionJob>, [SyncSender<()>; 2]);
@@ -44,9 +47,8 @@ pub struct Ingest {
     pub(crate) metrics: IngestMetrics,
     pub(crate) reports: Arc<Semaphore>,
     pub(crate) bytes: Arc<Semaphore>,
-    pub(crate) decoded: Arc<Semaphore>,
     pub(crate) shards: Vec<Arc<ShardShared>>,
-    pub(crate) jobs: Mutex<Option<Vec<SyncSender<Job>>>>,
+    pub(crate) queues: Vec<Arc<Queue<Job>>>,
     pub(crate) deciding: Registry,
     pub(crate) decided: Arc<ShardShared>,
     /// Where decisions go; and what the threads of archive and watch live as long as.
@@ -87,9 +89,8 @@ impl Ingest {
                 ),
             })));
         }
-        let [report, bytes] = self.admit(delivery.body.len())?;
-        let room = self.room_to_decode(delivery.body.len()).await;
-        let (received, permits) = self.decode(&delivery, [report, bytes, room]).await?;
+        let permits = self.admit(delivery.body.len())?;
+        let (received, permits) = self.decode(&delivery, permits).await?;
         let sealed_by = &received.key.agent;
         if *sealed_by != delivery.agent {
             return Err(Rejection::WrongAgent {
@@ -112,12 +113,15 @@ impl Ingest {
             reply,
             permits,
         };
-        self.send(shard, job)?;
+        let bytes = job.body.len();
+        if !self.queues[shard].push(job, bytes) {
+            return Err(busy("stopping"));
+        }
         receipt.await.unwrap_or_else(|_| Err(busy("stopping")))
     }
 
     /// Room for one more report of `bytes`, or 503.
-    fn admit(&self, bytes: usize) -> Result<[OwnedSemaphorePermit; 2], Rejection> {
+    fn admit(&self, bytes: usize) -> Result<Permits, Rejection> {
         let report = Arc::clone(&self.reports)
             .try_acquire_owned()
             .map_err(|_| busy("too-many-reports"))?;
@@ -128,66 +132,49 @@ impl Ingest {
         Ok([report, bytes])
     }
 
-    /// Waits until there is room for the decoded form of a body. The largest takes all of it.
-    async fn room_to_decode(&self, bytes: usize) -> OwnedSemaphorePermit {
-        let all = self.config.decoded_bytes_max / PERMIT_BYTES;
-        let units = bytes.div_ceil(PERMIT_BYTES).clamp(1, all.max(1));
-        Arc::clone(&self.decoded)
-            .acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX))
-            .await
-            .expect("the semaphore is never closed")
-    }
-
-    /// Inflates and parses on a blocking thread; what is malformed goes into quarantine. The permits go with the work: it goes on when
-    /// the sender hangs up.
+    /// Inflates and parses; what is malformed goes into quarantine. Usual bodies are read here and now; only large ones are worth the way to
+    /// a blocking thread and back.
     async fn decode(
         &self,
         delivery: &Delivery,
         permits: Permits,
-    ) -> Result<(Received, Permits), Rejection> {
+    ) -> Result<(Taken, Permits), Rejection> {
         let permit = self.decoders.permit().await;
+        if delivery.body.len() <= INLINE_SEALED_BYTES_MAX {
+            let max = INLINE_INFLATED_BYTES_MAX;
+            match read(&self.decoders, max, delivery) {
+                Ok(Ok(taken)) => return Ok((taken, permits)),
+                // Too large to be read here, or malformed: read again there, which also writes it into quarantine.
+                Ok(Err(_)) => {}
+                Err(rejection) => return Err(rejection),
+            }
+        }
         let decoders = Arc::clone(&self.decoders);
         let quarantine = Arc::clone(&self.quarantine);
         let metrics = self.metrics.clone();
         let delivery = delivery.clone();
+        // The permits go with the work: it goes on when the sender hangs up.
         let work = tokio::task::spawn_blocking(move || {
-            let columns = decoders.spare().take();
-            let result = decoders
-                .with(|decoder| decoder.receive(delivery.encoding, &delivery.body, columns));
+            let result = read(&decoders, usize::MAX, &delivery)?;
             drop(permit);
-            let received = result.map_err(|error| {
+            let taken = result.map_err(|error| {
                 keep_refused(&quarantine, &delivery, &error);
                 metrics.quarantined.set(quarantine.size().0 as i64);
                 Rejection::Malformed(Box::new(error.refusal()))
             });
-            Ok((received?.0, permits))
+            Ok((taken?, permits))
         });
-        // A decoder that panicked is a fault of ours: the report is refused as one that cannot be read, and kept.
         work.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a decoder failed");
+            tracing::error!(%error, "a decoder's thread failed");
             Err(busy("decoder-failed"))
-        })
-    }
-
-    fn send(&self, shard: usize, job: Job) -> Result<(), Rejection> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sender) = jobs.as_ref().and_then(|jobs| jobs.get(shard)) else {
-            return Err(busy("stopping"));
-        };
-        sender.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => busy("shard-full"),
-            TrySendError::Disconnected(_) => busy("stopping"),
         })
     }
 
     /// Stops taking reports, answers those on their way, applies everything that is durable, and ends. Blocks; may be called twice.
     pub fn stop(&self) {
-        let jobs = self
-            .jobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        drop(jobs);
+        for queue in &self.queues {
+            queue.close();
+        }
         let decisions = self
             .decisions
             .lock()
@@ -281,6 +268,20 @@ pub(crate) fn shard_of(agent: &AgentId, shards: usize) -> usize {
     let hash = ContentHash::of(agent.as_str().as_bytes());
     let number = u64::from_le_bytes(*hash.0.first_chunk().expect("a SHA-256 has 32 bytes"));
     usize::try_from(number % shards as u64).expect("below the number of shards")
+}
+
+/// Reads a body. A decoder that panicked is a fault of ours: the report is sent away for a while, and the manager goes on.
+fn read(
+    decoders: &Decoders,
+    inflated_bytes_max: usize,
+    delivery: &Delivery,
+) -> Result<Result<Taken, Undecodable>, Rejection> {
+    let take = || decoders.take(inflated_bytes_max, delivery.encoding, &delivery.body);
+    // Nothing that outlives a panic is half changed: decoder and columns go with it.
+    std::panic::catch_unwind(AssertUnwindSafe(take)).map_err(|_| {
+        tracing::error!(agent = %delivery.agent, "a decoder failed");
+        busy("decoder-failed")
+    })
 }
 
 fn keep_refused(quarantine: &Quarantine, delivery: &Delivery, error: &Undecodable) {

@@ -57,9 +57,13 @@ pub struct IngestMetrics {
     pub journal_bytes: Family<ShardLabel, Gauge>,
     /// Bytes of journal not yet applied.
     pub unapplied_bytes: Family<ShardLabel, Gauge>,
-    /// Decoded reports waiting for the applier, by the memory they take.
+    /// Sealed bytes of reports that wait for the applier in memory.
     pub hot_bytes: Family<ShardLabel, Gauge>,
-    /// Reports whose decoded form did not fit and which were read from the journal again.
+    /// Memory of decoded reports between the door and the applier.
+    pub decoded_bytes: Gauge,
+    /// Reports that waited in their sealed form and were decoded again.
+    pub decoded_again: Counter,
+    /// Of these, reports that did not even wait in memory and were read from the journal again.
     pub reread: Counter,
     /// Numbers that agents skipped and that have not come yet.
     pub missing_reports: Family<ShardLabel, Gauge>,
@@ -122,6 +126,8 @@ impl Default for IngestMetrics {
             journal_bytes: Family::default(),
             unapplied_bytes: Family::default(),
             hot_bytes: Family::default(),
+            decoded_bytes: Gauge::default(),
+            decoded_again: Counter::default(),
             reread: Counter::default(),
             missing_reports: Family::default(),
             journal_damage: Counter::default(),
@@ -168,7 +174,9 @@ impl IngestMetrics {
             journal_errors: "Failed writes and syncs of the journal",
             journal_bytes: "Bytes in journal segments",
             unapplied_bytes: "Bytes of journal not yet applied to the store",
-            hot_bytes: "Estimated bytes of decoded reports waiting to be applied",
+            hot_bytes: "Sealed bytes of reports waiting in memory to be applied",
+            decoded_bytes: "Memory of decoded reports on their way to be applied",
+            decoded_again: "Reports that waited sealed and were decoded again to be applied",
             reread: "Reports read from the journal again to be applied",
             missing_reports: "Sequence numbers that agents skipped",
             journal_damage: "Damaged places found in the journal",

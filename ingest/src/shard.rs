@@ -1,7 +1,8 @@
 //! A shard: one journal, one thread that writes it, and the receipts.
 //!
 //! The thread takes what has queued, asks the ledger about each report, writes the new ones as one group, syncs once, and only then
-//! answers. While it syncs, the next group queues: under load groups grow by themselves, without load nobody waits.
+//! answers. While it syncs, the next group queues. Who got a receipt sends the next report at once, so under load a group waits a bounded
+//! moment until it is as large as the one before it; without load nobody waits.
 //!
 //! What always holds: a report is noted in the ledger only together with being written, and when writing or syncing fails the ledger is
 //! read again from the journal, so that both always agree; a stamp's report is durable before the applier may pass that stamp.
@@ -9,12 +10,12 @@
 pub mod decisions;
 mod job;
 mod open;
+mod queue;
 mod shared;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use codec::key::Receipt;
@@ -22,6 +23,7 @@ use codec::time::Timestamp;
 use journal::{Disk, Journal, Position, Record};
 
 use crate::archive::hand_over;
+use crate::columns::Spare;
 use crate::config::IngestConfig;
 use crate::delivery::Rejection;
 use crate::evidence::{Ages, Keep};
@@ -33,10 +35,13 @@ pub use job::Job;
 use job::{Arrived, answer, in_order, refuse, refuse_all, send};
 use open::open_journal;
 pub use open::{DiskFactory, Opened, ShardError, reader};
+pub use queue::{Gather, Queue};
 pub use shared::{Hot, ShardShared, Tail};
 
 /// How often an idle shard looks after its segments.
 const TICK: Duration = Duration::from_secs(1);
+/// How often a shard looks after its segments and measures, at the most: under load there are hundreds of groups a second.
+const TEND_INTERVAL: Duration = Duration::from_millis(100);
 /// What an agent is told to wait when it has made too many spools.
 const SPOOLS_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -48,10 +53,22 @@ pub struct Shard {
     disks: DiskFactory,
     metrics: IngestMetrics,
     needs: Arc<crate::apply::Needs>,
+    spare: Arc<Spare>,
     journal: Option<Journal<Box<dyn Disk>>>,
     last_report_end: Position,
     segment_min: u64,
     ages: Ages,
+    /// This shard's part of what is kept in memory for the applier.
+    hot_bytes_max: usize,
+}
+
+/// Abandons the queue when its thread ends, however it ends.
+struct Abandon<'a>(&'a Queue<Job>);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 /// What a shard is made of, beside its number.
@@ -65,6 +82,10 @@ pub struct ShardParts {
     pub order: Arc<Order>,
     /// Counters.
     pub metrics: IngestMetrics,
+    /// What this shard may keep in memory for the applier, in bytes.
+    pub hot_bytes_max: usize,
+    /// The memory of decoded reports, to be measured.
+    pub spare: Arc<Spare>,
     /// Devices whose agents are to report them in full.
     pub needs: Arc<crate::apply::Needs>,
 }
@@ -89,10 +110,12 @@ impl Shard {
             disks: parts.disks,
             metrics: parts.metrics,
             needs: parts.needs,
+            spare: parts.spare,
             journal: None,
             last_report_end: Position::START,
             segment_min: applied.segment + 1,
             ages: Ages::default(),
+            hot_bytes_max: parts.hot_bytes_max,
         };
         let stamp_next = shard.reopen()?;
         Ok((shard, stamp_next))
@@ -127,42 +150,43 @@ impl Shard {
         Ok(opened.stamp_next)
     }
 
-    /// Takes jobs until the other end is gone.
-    pub fn run(&mut self, jobs: &Receiver<Job>) {
+    /// Takes jobs until the queue is closed and empty.
+    pub fn run(&mut self, queue: &Queue<Job>) {
+        // Also when this thread fails: who waits for it must be told.
+        let _abandoned = Abandon(queue);
         let mut held: Vec<Arrived> = Vec::new();
-        loop {
+        let mut arrived: Vec<Job> = Vec::new();
+        let mut expected = 1;
+        let mut is_open = true;
+        let mut tended_at = Instant::now();
+        let mut tend_at = tended_at;
+        while is_open {
             let patience = held.iter().map(Arrived::patience).min().unwrap_or(TICK);
-            match jobs.recv_timeout(patience) {
-                Ok(job) => self.gather(job, jobs, &mut held),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            let how = Gather {
+                patience: patience.min(tend_at.saturating_duration_since(Instant::now())),
+                linger: Duration::from_micros(self.config.group_linger_us),
+                reports: expected,
+                bytes_max: self.config.group_bytes_max,
+            };
+            is_open = queue.take(how, &mut arrived);
+            if !arrived.is_empty() {
+                // One small group says little: under load the next is larger again.
+                expected = arrived.len().max(expected / 2);
             }
+            held.extend(arrived.drain(..).map(Arrived::now));
             let (group, waiting) = in_order(held, &self.shared.ledger());
             held = waiting;
             if !group.is_empty() {
                 self.commit(group);
+                tend_at = tend_at.min(tended_at + TEND_INTERVAL);
             }
-            self.tend();
+            if self.journal.is_none() || Instant::now() >= tend_at {
+                self.tend();
+                tended_at = Instant::now();
+                tend_at = tended_at + TICK;
+            }
         }
         self.commit(held.into_iter().map(|arrived| arrived.job).collect());
-    }
-
-    /// One group: what has queued, up to the bounds.
-    fn gather(&self, first: Job, jobs: &Receiver<Job>, group: &mut Vec<Arrived>) {
-        let deadline = Instant::now() + Duration::from_micros(self.config.group_linger_us);
-        let mut bytes = first.body.len();
-        group.push(Arrived::now(first));
-        while bytes < self.config.group_bytes_max {
-            let next = match jobs.try_recv() {
-                Ok(job) => Some(job),
-                Err(_) => jobs
-                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                    .ok(),
-            };
-            let Some(job) = next else { break };
-            bytes += job.body.len();
-            group.push(Arrived::now(job));
-        }
     }
 
     /// Writes a group, syncs it, and answers.
@@ -335,7 +359,6 @@ impl Shard {
             {
                 self.metrics.journaled_bytes.inc_by(job.body.len() as u64);
                 let from = std::mem::replace(&mut self.last_report_end, next);
-                let cost_bytes = job.columns.bytes();
                 let key = &job.meta.key;
                 let receipt = Receipt {
                     need_full: self.needs.take(&key.agent, key.epoch),
@@ -343,17 +366,18 @@ impl Shard {
                     ..Receipt::of(key.clone())
                 };
                 answers.push((job.reply, receipt, job.permits));
-                if tail.hot_bytes + cost_bytes <= self.config.hot_bytes_max {
-                    tail.hot_bytes += cost_bytes;
-                    tail.hot.push_back(Hot {
-                        stamp,
-                        from,
-                        position: *position,
-                        next,
-                        meta: job.meta,
-                        columns: job.columns,
-                        cost_bytes,
-                    });
+                let hot = Hot {
+                    stamp,
+                    from,
+                    position: *position,
+                    next,
+                    meta: job.meta,
+                    body: job.body,
+                    columns: job.columns,
+                };
+                if tail.hot_bytes + hot.bytes() <= self.hot_bytes_max {
+                    tail.hot_bytes += hot.bytes();
+                    tail.hot.push_back(hot);
                 }
             }
             tail.synced = synced;
@@ -428,6 +452,9 @@ impl Shard {
             .unapplied_bytes
             .get_or_create(&label)
             .set(unapplied as i64);
+        self.metrics
+            .decoded_bytes
+            .set(self.spare.kept_bytes() as i64);
         let missing: u64 = self
             .shared
             .ledger()

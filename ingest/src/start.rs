@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -17,7 +17,6 @@ use crate::apply::engine::{ApplyError, Engine, Places};
 use crate::apply::progress::Progress;
 use crate::apply::{Applier, Needs};
 use crate::archive::{Archiver, layered};
-use crate::columns::Spare;
 use crate::config::IngestConfig;
 use crate::decode::{Decoder, Decoders};
 use crate::evidence::Keep;
@@ -26,7 +25,7 @@ use crate::ingest::{Ingest, PERMIT_BYTES, shard_of};
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
 use crate::shard::decisions::{self, Decisions};
-use crate::shard::{DiskFactory, Job, Shard, ShardError, ShardParts, ShardShared};
+use crate::shard::{DiskFactory, Job, Queue, Shard, ShardError, ShardParts, ShardShared};
 use crate::silence::watch::Watch;
 
 /// Why the door could not be opened.
@@ -119,23 +118,30 @@ impl Ingest {
         let needs = Arc::new(Needs::default());
         let positions = store.positions()?;
         let order = Arc::new(Order::new(Places::stamp_after(positions.next_place).max(1)));
+        let decoders = Decoders::new(
+            config.decoders,
+            config.inflated_bytes_max,
+            config.decoded_bytes_max,
+        );
         let parts = ShardParts {
             config: config.clone(),
             disks: Arc::clone(&writing),
             order: Arc::clone(&order),
             metrics: metrics.clone(),
+            hot_bytes_max: config.hot_bytes_max / usize::from(shard_count),
+            spare: decoders.spare(),
             needs: Arc::clone(&needs),
         };
         let mut shards = Vec::new();
-        let mut jobs = Vec::new();
+        let mut queues = Vec::new();
         let mut shard_threads = Vec::new();
         for number in 0..shard_count {
             let applied = positions.shards.get(&number).copied().unwrap_or(0);
             let folder = journal_folder.join(format!("shard-{number:02}"));
-            let (sender, shared, thread) =
+            let (queue, shared, thread) =
                 start_shard(number, folder, Position::unpacked(applied), parts.clone())?;
             shards.push(shared);
-            jobs.push(sender);
+            queues.push(queue);
             shard_threads.push(thread);
         }
         let decided = positions.shards.get(&decisions::SHARD).copied();
@@ -165,9 +171,7 @@ impl Ingest {
         let progress = Arc::new(Progress::default());
         let mut ordered = shards.clone();
         ordered.push(Arc::clone(&decisions.shared));
-        let decoders = Decoders::new(config.decoders, config.inflated_bytes_max);
         let applier = ApplierParts {
-            spare: decoders.spare(),
             engine,
             progress: Arc::clone(&progress),
             store: Arc::clone(&store),
@@ -216,13 +220,10 @@ impl Ingest {
             quarantine: Arc::new(quarantine),
             reports: Arc::new(Semaphore::new(config.inflight_reports_max)),
             bytes: Arc::new(Semaphore::new(config.inflight_bytes_max / PERMIT_BYTES)),
-            decoded: Arc::new(Semaphore::new(
-                (config.decoded_bytes_max / PERMIT_BYTES).max(1),
-            )),
             config,
             metrics,
             shards,
-            jobs: Mutex::new(Some(jobs)),
+            queues,
             deciding,
             decided: decisions.shared,
             decisions: Mutex::new(Some((decisions.jobs, [archive_stop, watch_stop]))),
@@ -259,7 +260,6 @@ pub fn rebuild(
 
 /// What the applier's thread makes its disks and readers of: they belong to the thread that made them.
 struct ApplierParts {
-    spare: Arc<Spare>,
     engine: Engine,
     store: Arc<dyn Store>,
     shards: Vec<Arc<ShardShared>>,
@@ -280,7 +280,6 @@ impl ApplierParts {
                 Arc::clone(&self.order),
                 self.disks,
                 decoder,
-                self.spare,
                 self.metrics.clone(),
             ),
             engine: self.engine,
@@ -297,7 +296,7 @@ impl ApplierParts {
     }
 }
 
-type StartedShard = (SyncSender<Job>, Arc<ShardShared>, JoinHandle<()>);
+type StartedShard = (Arc<Queue<Job>>, Arc<ShardShared>, JoinHandle<()>);
 
 /// Starts a shard's thread and waits until its journal is open.
 fn start_shard(
@@ -306,7 +305,8 @@ fn start_shard(
     applied: Position,
     parts: ShardParts,
 ) -> Result<StartedShard, StartError> {
-    let (sender, jobs) = sync_channel(parts.config.inflight_reports_max);
+    let queue = Arc::new(Queue::default());
+    let jobs = Arc::clone(&queue);
     let (opened, is_open) = sync_channel(1);
     let order = Arc::clone(&parts.order);
     let thread = std::thread::Builder::new()
@@ -326,7 +326,7 @@ fn start_shard(
         StartError::Thread(std::io::Error::other("the journal's thread ended early"))
     })??;
     order.raise(stamp_next);
-    Ok((sender, shared, thread))
+    Ok((queue, shared, thread))
 }
 
 /// What the store has applied is there, even where the journal that said so is gone.

@@ -62,7 +62,7 @@ fn a_report_comes_out_as_it_went_in() {
 
 #[test]
 fn memory_is_given_on_and_does_not_grow_by_the_same_report() {
-    let spare = Spare::default();
+    let spare = Spare::new(0);
     let xml = xml(&reports()[0]);
     let mut columns = spare.take();
     push_rows(&xml, &mut *columns).unwrap();
@@ -79,7 +79,7 @@ fn memory_is_given_on_and_does_not_grow_by_the_same_report() {
 
 #[test]
 fn what_is_too_large_or_too_many_is_not_kept() {
-    let spare = Spare::default();
+    let spare = Spare::new(0);
     let mut large = Box::new(Columns::default());
     large.text.reserve(SPARE_BYTES_MAX + 1);
     spare.put(large);
@@ -88,4 +88,27 @@ fn what_is_too_large_or_too_many_is_not_kept() {
         spare.put(Box::default());
     }
     assert_eq!(spare.lock().len(), SPARE_MAX);
+}
+
+#[test]
+fn what_is_kept_never_takes_more_than_was_allowed_and_leaves_its_room() {
+    let xml = xml(&reports()[0]);
+    let read = || {
+        let mut columns = Box::new(Columns::default());
+        push_rows(&xml, &mut *columns).unwrap();
+        columns
+    };
+    let bytes = read().bytes();
+    let spare = Arc::new(Spare::new(2 * bytes + bytes / 2));
+    let first = spare.keep(read()).unwrap();
+    let second = spare.keep(read()).unwrap();
+    assert_eq!(first.columns().report(), read().report());
+    assert!(spare.keep(read()).is_none());
+    assert_eq!((spare.kept_bytes(), spare.lock().len()), (2 * bytes, 1));
+    drop(first);
+    assert_eq!((spare.kept_bytes(), spare.lock().len()), (bytes, 2));
+    let third = spare.keep(read());
+    assert!(third.is_some());
+    drop((second, third));
+    assert_eq!(spare.kept_bytes(), 0);
 }

@@ -8,7 +8,7 @@ use codec::key::{Receipt, Refusal, ReportKey, SpoolEpoch, Stream};
 use tokio::sync::oneshot;
 
 use crate::apply::Needs;
-use crate::columns::Columns;
+use crate::columns::Kept;
 use crate::delivery::Rejection;
 use crate::ingest::Permits;
 use crate::ledger::Ledger;
@@ -28,8 +28,8 @@ pub struct Job {
     pub meta: ReportMeta,
     /// The sealed bytes.
     pub body: Bytes,
-    /// What they say.
-    pub columns: Box<Columns>,
+    /// What they say, when there was room for it.
+    pub columns: Option<Kept>,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Receipt, Rejection>>,
     /// Its share of what may be in flight.

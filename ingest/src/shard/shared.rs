@@ -1,19 +1,20 @@
-//! What others see of a shard: its durable end, decoded reports that are still at hand, its ledger, and how far it is applied.
+//! What others see of a shard: its durable end, reports that are still in memory, its ledger, and how far it is applied.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use journal::Position;
 use olap::StreamApplied;
 
 use crate::archive::ArchiveState;
-use crate::columns::Columns;
+use crate::columns::Kept;
 use crate::ledger::Ledger;
 use crate::record::ReportMeta;
 
-/// A durable report whose decoded form is still at hand.
+/// A durable report that is still in memory.
 pub struct Hot {
     /// Its number in the one order.
     pub stamp: u64,
@@ -25,9 +26,17 @@ pub struct Hot {
     pub next: Position,
     /// Its meta part.
     pub meta: ReportMeta,
-    /// What it says.
-    pub columns: Box<Columns>,
-    pub(super) cost_bytes: usize,
+    /// Its sealed bytes.
+    pub body: Bytes,
+    /// What it says, when there was room for it.
+    pub columns: Option<Kept>,
+}
+
+impl Hot {
+    /// The memory it takes beside its columns, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.body.len()
+    }
 }
 
 /// The durable end of a shard's journal.
@@ -37,7 +46,7 @@ pub struct Tail {
     pub synced: Position,
     /// The end of the last durable report.
     pub last_report_end: Position,
-    /// Durable reports, decoded, in order; some may be missing between them.
+    /// Durable reports in order; some may be missing between them.
     pub hot: VecDeque<Hot>,
     pub(super) hot_bytes: usize,
 }
@@ -148,7 +157,7 @@ impl Tail {
     /// Takes the first hot report out.
     pub fn pop_hot(&mut self) -> Option<Hot> {
         let hot = self.hot.pop_front()?;
-        self.hot_bytes -= hot.cost_bytes;
+        self.hot_bytes -= hot.bytes();
         Some(hot)
     }
 }
