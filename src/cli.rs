@@ -141,9 +141,10 @@ pub enum AgentCommand {
         after_help = "Example:\n  platen agent enrol meyer-werk2 --site 3 --expires 7d\n\nThen, at the customer's: platen-agent enrol --manager URL --token TOKEN"
     )]
     Enrol {
-        /// What people call it. Where an agent of that name or id is there already, the token gives it a new key.
+        /// What people call it. Where one agent of that id or name is there already, the token gives it a new key.
         name: String,
-        /// The number of the site where a new agent stands (`platen tenant list`); may be left out while there is one site.
+        /// The number of the site where it stands, or a new agent will (`platen tenant list`); may be left out for an agent that is there
+        /// and alone of its name, and while there is one site.
         #[arg(long, alias = "tenant", value_name = "SITE", value_parser = tenant)]
         site: Option<TenantId>,
         /// How long the token is good: 30m, 24h, 7d.

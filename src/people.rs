@@ -1,6 +1,8 @@
 //! `platen admin`, `platen agent`, `platen tenant`: what is set up before anybody can log in. They work on the registry's file, also
 //! while the manager runs.
 
+mod invite;
+
 use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
@@ -109,10 +111,9 @@ pub fn agent(args: &AgentArgs) -> Result<(), Failure> {
             let (now, all) = (Timestamp::now(), Scope::Everything);
             let valid_ms = i64::try_from(expires.as_millis()).unwrap_or(i64::MAX);
             let known = registry.agents(&all)?;
-            let same = known
-                .iter()
-                .find(|agent| agent.name == *name || agent.id.as_str() == name);
-            let new = match (same, site) {
+            let meant = invite::meant(&known, name, *site)
+                .map_err(|candidates| invite::refusal(&registry, name, &candidates))?;
+            let new = match (meant, site) {
                 (Some(agent), _) => registry.invite_agent_again(&all, &agent.id, valid_ms, now)?,
                 (None, Some(site)) => registry.invite_agent(name, *site, valid_ms, now)?,
                 (None, None) => {
