@@ -138,7 +138,7 @@ mod tests {
             (Form::Tlv(0x41), None),
             (Form::TlvFraction(0xa1), Some(6000)),
             (Form::TlvFraction(0xa2), None),
-            (Form::TlvFraction(0xa3), Some(2500)),
+            (Form::TlvFraction(163), Some(2500)),
             (Form::TlvFraction(0x6f), None),
         ] {
             assert_eq!(count(&list, form), expected, "{form:?}");
