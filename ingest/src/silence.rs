@@ -1,8 +1,8 @@
 //! Who was last heard when, and whose silence is worth an alert: a state machine that is told the time.
 //!
 //! Agents and devices each have a rhythm of their own: the longest of the gaps between what was heard of them lately. Silent is who was not
-//! heard for [`SilenceRules::factor`] such gaps, and never before a floor; as long as the rhythm is not known, a longer time holds. The
-//! likely cause is told from the neighbours:
+//! heard for [`SilenceRules::factor`] such gaps, and never before a floor; as long as the rhythm is not known, a longer time holds. Long
+//! gaps that come again, of nights and of weekends, are habits and allowed ([`rhythm`]). The likely cause is told from the neighbours:
 //!
 //! | who is silent | and | cause |
 //! |---|---|---|
@@ -15,8 +15,8 @@
 //! | a device | | [`Cause::NoAnswer`]: off, unplugged, or closed to SNMP; its agent is fine |
 //! | a device is heard | and never told a meter | [`Cause::NoMeters`] |
 //!
-//! What always holds: nobody is silent for the time in which this manager was not there to hear him, and a device not for the time in which
-//! its agent was not; what opens closes by itself; nothing here asks a clock.
+//! What always holds: the time in which this manager was not there to hear him is nobody's silence, and the time in which its agent was not
+//! no device's; who was silent too long before it stays silent over a restart; what opens closes by itself; nothing here asks a clock.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -25,17 +25,21 @@ use codec::time::Timestamp;
 use olap::ask::DeviceFresh;
 use serde::Serialize;
 
+mod absence;
 mod blame;
 pub mod rhythm;
 #[cfg(test)]
 mod tests;
 pub mod watch;
 
+use absence::Absences;
 use blame::{blame_line, blame_network, hindsight};
 use rhythm::Rhythm;
 
 /// Silences that are over, kept to be shown.
 const OVER_MAX: usize = 200;
+/// Before everything that was ever heard.
+const NEVER: Timestamp = Timestamp::from_unix_ms(0);
 
 /// When silence is worth an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +52,7 @@ pub struct SilenceRules {
     pub agent_unknown_ms: i64,
     /// A device is not silent before this: devices sleep.
     pub device_floor_ms: i64,
-    /// A device whose rhythm is not known yet.
+    /// A device whose rhythm is not known yet; and an agent that has its key and never delivered.
     pub device_unknown_ms: i64,
     /// A device that is heard and never told a meter.
     pub meters_ms: i64,
@@ -142,7 +146,7 @@ pub struct Silence {
     pub raised_at: Timestamp,
     /// What is likely to be the matter.
     pub cause: Cause,
-    /// How many devices are not heard for an agent's silence.
+    /// How many devices are not heard for an agent's silence; 0 for the manager's own, which everybody sees.
     pub devices: u64,
 }
 
@@ -164,6 +168,8 @@ pub struct AgentSeen {
     pub site: TenantId,
     /// Whose it is.
     pub customer: TenantId,
+    /// Since when it has the key that it uses.
+    pub key_since: Timestamp,
     /// When something of it was last received; `None` when it never was.
     pub heard_at: Option<Timestamp>,
     /// When that was sealed, by the agent's clock less how far that is ahead.
@@ -175,16 +181,31 @@ pub struct AgentSeen {
 #[derive(Debug)]
 struct AgentTrack {
     rhythm: Rhythm,
+    heard_at: Timestamp,
     /// Since when it can be relied on: nothing is held against its devices before.
     fine_since: Timestamp,
+}
+
+impl AgentTrack {
+    /// Of an agent that is looked at for the first time. What it delivers may be a backlog of more than `floor_ms`, as after a time without
+    /// line: then its devices are not judged by what they said so far.
+    fn new(seen: &AgentSeen, heard_at: Timestamp, now: Timestamp, floor_ms: i64) -> Self {
+        let is_behind = heard_at.ms_since(seen.sealed_at) > floor_ms;
+        Self {
+            rhythm: Rhythm::new(heard_at),
+            heard_at,
+            fine_since: if is_behind { now } else { NEVER },
+        }
+    }
 }
 
 /// The state machine.
 #[derive(Debug)]
 pub struct Silences {
     rules: SilenceRules,
-    /// Since when this manager has been there to hear.
-    awake_since: Option<Timestamp>,
+    /// When everybody was last looked at.
+    looked_at: Option<Timestamp>,
+    absences: Absences,
     agents: HashMap<AgentId, AgentTrack>,
     devices: HashMap<DeviceId, Rhythm>,
     open: BTreeMap<Subject, Silence>,
@@ -197,7 +218,8 @@ impl Silences {
     pub fn new(rules: SilenceRules) -> Self {
         Self {
             rules,
-            awake_since: None,
+            looked_at: None,
+            absences: Absences::default(),
             agents: HashMap::new(),
             devices: HashMap::new(),
             open: BTreeMap::new(),
@@ -224,16 +246,21 @@ impl Silences {
         devices: &[DeviceFresh],
     ) -> Vec<Turn> {
         let mut turns = Vec::new();
-        if !is_taking {
-            self.awake_since = Some(now);
+        match self.looked_at {
+            Some(before) if !is_taking => self.absences.note(before, now),
+            Some(_) => {}
+            None => {
+                // In which it was not there, told by the last that it heard of anybody.
+                if let Some(since) = agents.iter().filter_map(|seen| seen.heard_at).max() {
+                    self.absences.note(since, now);
+                    turns.extend(own_absence(&self.rules, since, now));
+                }
+            }
         }
-        let awake_since = *self.awake_since.get_or_insert_with(|| {
-            turns.extend(own_absence(&self.rules, now, agents));
-            now
-        });
-        let mut silent = self.silent_agents(now, awake_since, agents);
+        self.looked_at = self.looked_at.max(Some(now));
+        let mut silent = self.silent_agents(now, agents);
         blame_line(&mut silent, agents);
-        let silent_devices = self.silent_devices(now, awake_since, &silent, devices);
+        let silent_devices = self.silent_devices(now, &silent, devices);
         silent.extend(silent_devices);
         turns.extend(self.turn(now, silent, agents));
         for turn in &turns {
@@ -250,37 +277,33 @@ impl Silences {
     fn silent_agents(
         &mut self,
         now: Timestamp,
-        awake_since: Timestamp,
         agents: &[AgentSeen],
     ) -> BTreeMap<Subject, Silence> {
         let rules = self.rules;
+        let limits = (rules.agent_floor_ms, rules.agent_unknown_ms);
         self.agents
             .retain(|known, _| agents.iter().any(|seen| seen.agent == *known));
         let mut silent = BTreeMap::new();
         for seen in agents {
-            let Some(heard_at) = seen.heard_at else {
-                continue;
+            let allowed_ms = match seen.heard_at {
+                Some(heard_at) => {
+                    let track = self
+                        .agents
+                        .entry(seen.agent.clone())
+                        .or_insert_with(|| AgentTrack::new(seen, heard_at, now, limits.0));
+                    let before = track.rhythm.heard_at();
+                    let gap_ms = self.absences.there_ms(before, heard_at);
+                    if track.rhythm.heard(heard_at, gap_ms, rules.factor, limits) {
+                        track.fine_since = now;
+                    }
+                    track.heard_at = heard_at;
+                    track.rhythm.allowed_ms(rules.factor, limits)
+                }
+                // Between its key and its first report somebody may have to travel.
+                None => rules.device_unknown_ms,
             };
-            let track = self
-                .agents
-                .entry(seen.agent.clone())
-                .or_insert_with(|| AgentTrack {
-                    rhythm: Rhythm::new(heard_at),
-                    fine_since: awake_since,
-                });
-            let allowed_before = track
-                .rhythm
-                .allowed_ms(rules.factor, (rules.agent_floor_ms, rules.agent_unknown_ms));
-            if let Some(gap_ms) = track.rhythm.heard(heard_at, allowed_before)
-                && gap_ms > allowed_before
-            {
-                track.fine_since = now;
-            }
-            track.fine_since = track.fine_since.max(awake_since);
-            let allowed = track
-                .rhythm
-                .allowed_ms(rules.factor, (rules.agent_floor_ms, rules.agent_unknown_ms));
-            if now.ms_since(heard_at.max(awake_since)) <= allowed {
+            let since = seen.heard_at.unwrap_or(seen.key_since);
+            if self.absences.there_ms(since, now) <= allowed_ms {
                 continue;
             }
             let subject = Subject::Agent(seen.agent.clone());
@@ -289,7 +312,7 @@ impl Silences {
                 Silence {
                     subject,
                     site: Some(seen.site),
-                    since: heard_at,
+                    since,
                     until: None,
                     raised_at: now,
                     cause: Cause::Agent,
@@ -303,7 +326,6 @@ impl Silences {
     fn silent_devices(
         &mut self,
         now: Timestamp,
-        awake_since: Timestamp,
         silent_agents: &BTreeMap<Subject, Silence>,
         devices: &[DeviceFresh],
     ) -> BTreeMap<Subject, Silence> {
@@ -328,16 +350,19 @@ impl Silences {
                 .entry(seen.device)
                 .or_insert_with(|| Rhythm::new(observed_at));
             let limits = (rules.device_floor_ms, rules.device_unknown_ms);
-            let allowed = rhythm.allowed_ms(rules.factor, limits);
-            rhythm.heard(observed_at, allowed);
-            let is_agent_silent = silent_agents.contains_key(&Subject::Agent(seen.agent.clone()));
             let agent = self.agents.get(&seen.agent);
+            let fine_since = agent.map_or(NEVER, |agent| agent.fine_since);
+            let before = rhythm.heard_at().max(fine_since);
+            let gap_ms = self.absences.there_ms(before, observed_at);
+            rhythm.heard(observed_at, gap_ms, rules.factor, limits);
+            let is_agent_silent = silent_agents.contains_key(&Subject::Agent(seen.agent.clone()));
             let (false, Some(agent)) = (is_agent_silent, agent) else {
                 continue;
             };
-            let heard_from = observed_at.max(agent.fine_since).max(awake_since);
-            let allowed = rhythm.allowed_ms(rules.factor, limits);
-            let cause = if now.ms_since(heard_from) > allowed {
+            // What came of it since the agent was last heard, nobody can tell.
+            let (from, to) = (observed_at.max(fine_since), agent.heard_at.min(now));
+            let allowed_ms = rhythm.allowed_ms(rules.factor, limits);
+            let cause = if self.absences.there_ms(from, to) > allowed_ms {
                 let place = seen
                     .address
                     .as_deref()
@@ -348,7 +373,7 @@ impl Silences {
                     Cause::NoAnswer
                 }
             } else if !seen.has_meters
-                && now.ms_since(seen.first_seen_at.max(awake_since)) > rules.meters_ms
+                && self.absences.there_ms(seen.first_seen_at, now) > rules.meters_ms
             {
                 Cause::NoMeters
             } else {
@@ -420,9 +445,9 @@ impl Silences {
     }
 }
 
-/// The time in which this manager was not there, told by the last that it heard of anybody.
-fn own_absence(rules: &SilenceRules, now: Timestamp, agents: &[AgentSeen]) -> Option<Turn> {
-    let since = agents.iter().filter_map(|seen| seen.heard_at).max()?;
+/// The time in which this manager was not there, when it is worth telling. How many devices were not heard for it is not told: everybody
+/// sees it, and nobody else's fleet is his business.
+fn own_absence(rules: &SilenceRules, since: Timestamp, now: Timestamp) -> Option<Turn> {
     (now.ms_since(since) > rules.agent_floor_ms).then_some(Turn::Over(Silence {
         subject: Subject::Manager,
         site: None,
@@ -430,6 +455,6 @@ fn own_absence(rules: &SilenceRules, now: Timestamp, agents: &[AgentSeen]) -> Op
         until: Some(now),
         raised_at: now,
         cause: Cause::Manager,
-        devices: agents.iter().map(|seen| seen.devices).sum(),
+        devices: 0,
     }))
 }

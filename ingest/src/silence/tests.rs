@@ -27,6 +27,7 @@ impl World {
             agent: id(index),
             site: TenantId(100 + index as i64),
             customer: TenantId(10 + index as i64 / 2),
+            key_since: begin,
             heard_at: Some(begin),
             sealed_at: begin,
             devices: 4,
@@ -179,6 +180,8 @@ fn a_manager_that_was_down_blames_nobody_before_everybody_had_time() {
     world.now = world.now.plus_ms(10 * HOUR_MS);
     world.quiet_agents = vec![0];
     world.look();
+    let (_, over) = world.silences.all();
+    assert!(over.map(|over| over.devices).eq([0]), "everybody sees it");
     assert_eq!(world.told(), ["manager over, manager"], "it says so itself");
     world.pass(59);
     assert_eq!(world.told(), Vec::<String>::new());
@@ -191,8 +194,111 @@ fn a_manager_that_was_down_blames_nobody_before_everybody_had_time() {
     world.is_taking = true;
     world.quiet_agents = vec![0];
     world.pass(10);
+    assert_eq!(world.told(), Vec::<String>::new());
+    let (open, _) = world.silences.all();
+    assert!(
+        open.map(|open| name(&open.subject)).eq(["a0"]),
+        "it still is"
+    );
+}
+
+#[test]
+fn a_manager_that_restarts_every_night_still_tells_who_is_silent() {
+    let mut world = World::new(3);
+    world.pass(240);
+    world.quiet_agents = vec![2];
+    world.quiet_devices = vec![1];
+    world.devices[3].has_meters = false;
+    for _ in 0..3 {
+        world.pass(10 * 60);
+        world.silences = Silences::new(SilenceRules::default());
+        world.now = world.now.plus_ms(2 * HOUR_MS);
+    }
+    world.told();
+    // Of the 36 hours, six were the manager's.
+    world.look();
+    assert_eq!(
+        world.told(),
+        ["manager over, manager", "a2 agent", "d1 no-answer"],
+        "they were silent too long before it went"
+    );
+    world.pass(10);
+    assert_eq!(world.told(), Vec::<String>::new());
+    // What it is away for is not their silence.
+    world.quiet_devices = vec![1, 5];
+    world.silences = Silences::new(SilenceRules::default());
+    world.now = world.now.plus_ms(30 * HOUR_MS);
+    world.pass(30);
     let told = world.told();
-    assert!(told.iter().all(|told| told.starts_with("a0")), "{told:?}");
+    assert!(!told.iter().any(|told| told.contains("d5")), "{told:?}");
+    // A device without meters, too, whose two days are over.
+    for _ in 0..2 {
+        world.pass(16 * 60);
+        world.silences = Silences::new(SilenceRules::default());
+    }
+    world.pass(10);
+    let told = world.told();
+    assert!(told.contains(&"d3 no-meters".to_owned()), "{told:?}");
+}
+
+#[test]
+fn an_agent_that_never_delivered_is_told_after_a_day() {
+    let mut world = World::new(3);
+    world.agents[1].heard_at = None;
+    world.quiet_agents = vec![1];
+    world.devices.retain(|device| device.agent.as_str() != "a1");
+    world.pass(24 * 60);
+    assert_eq!(world.told(), Vec::<String>::new());
+    world.pass(2);
+    assert_eq!(world.told(), ["a1 agent"]);
+    world.quiet_agents.clear();
+    world.pass(5);
+    assert_eq!(world.told(), ["a1 over, agent"]);
+}
+
+/// Four weeks of one who is quiet from 19 to 7 o'clock and from Friday to Monday: when who is told to be silent, by day.
+fn weeks_of(world: &mut World, quiet: impl Fn(&mut World, bool)) -> Vec<(i64, String)> {
+    let mut told = Vec::new();
+    world.pass(240);
+    world.told();
+    for day in 0..28 {
+        for (hours, is_on) in [(12, day % 7 < 5), (12, false)] {
+            quiet(world, !is_on);
+            world.pass(hours * 60);
+            let raised = world
+                .told()
+                .into_iter()
+                .filter(|told| !told.contains("over"));
+            told.extend(raised.map(|raised| (day, raised)));
+        }
+    }
+    told
+}
+
+#[test]
+fn nights_and_weekends_are_told_until_they_came_twice() {
+    let mut world = World::new(2);
+    let told = weeks_of(&mut world, |world, is_quiet| {
+        world.quiet_devices = if is_quiet { vec![1] } else { Vec::new() };
+    });
+    let days: Vec<i64> = told.iter().map(|(day, _)| *day).collect();
+    // Monday, Tuesday, and the first two weekends on their Saturdays.
+    assert_eq!(days, [0, 1, 5, 12], "{told:?}");
+    assert!(told.iter().all(|(_, told)| told == "d1 no-answer"));
+    // Who does not come back after a weekend is told.
+    world.pass(24 * 60);
+    assert_eq!(world.told(), ["d1 no-answer"]);
+}
+
+#[test]
+fn an_agents_nights_are_not_its_devices() {
+    let mut world = World::new(3);
+    let told = weeks_of(&mut world, |world, is_quiet| {
+        world.quiet_agents = if is_quiet { vec![0] } else { Vec::new() };
+    });
+    let days: Vec<i64> = told.iter().map(|(day, _)| *day).collect();
+    assert_eq!(days, [0, 1, 5, 12], "{told:?}");
+    assert!(told.iter().all(|(_, told)| told == "a0 agent"), "{told:?}");
 }
 
 #[test]

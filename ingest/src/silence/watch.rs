@@ -101,6 +101,7 @@ impl Watch {
                 let heard = heard.get(&agent.id);
                 AgentSeen {
                     site: agent.site,
+                    key_since: agent.key_since.unwrap_or(agent.created_at),
                     customer: agent.customer,
                     heard_at: heard.map(|heard| heard.heard_at),
                     sealed_at: heard.map_or(Timestamp::default(), |heard| {

@@ -98,7 +98,7 @@ fn row(
         }
     };
     let hint = match silence.subject {
-        Subject::Device(_) => String::new(),
+        Subject::Device(_) | Subject::Manager => String::new(),
         _ if silence.devices == 1 => texts.silence_devices_one.to_owned(),
         _ => {
             let n = format::number(lang, silence.devices);
