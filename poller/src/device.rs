@@ -25,7 +25,7 @@ mod hearing;
 mod identity;
 mod learn;
 mod meters;
-mod mib;
+pub(crate) mod mib;
 mod partial;
 pub mod plan;
 mod recognise;

@@ -4,6 +4,7 @@ use codec::model::{Basis, Colour, Meter, MeterPart, MeterSet, MeterUnit, Sides, 
 
 use super::mib;
 use super::view::{self, Counted, View};
+use crate::oid::Oid;
 use crate::profile::{Cadence, Check, MeterRule, Source, Table};
 
 /// Meters and what their arithmetic says.
@@ -47,7 +48,7 @@ pub fn meters(view: &View<'_>) -> Meters {
         {
             None => list.extend(
                 view.number(&rule.from)
-                    .map(|counted| meter(rule, rule.size.clone(), counted)),
+                    .map(|counted| meter(rule, rule.size.clone(), &counted)),
             ),
             Some(table) => {
                 // The tables by size are learned and not read again: then there is nothing to name.
@@ -59,7 +60,7 @@ pub fn meters(view: &View<'_>) -> Meters {
                         .iter()
                         .filter_map(|index| view.number_in_row(&rule.from, index));
                     let counted = view::add(counted);
-                    list.extend(counted.map(|counted| meter(rule, Some(size), counted)));
+                    list.extend(counted.map(|counted| meter(rule, Some(size), &counted)));
                 }
             }
         }
@@ -80,7 +81,7 @@ pub fn meters(view: &View<'_>) -> Meters {
 
 /// The instances that the meters of a steady poll were read from.
 #[must_use]
-pub fn steady_parts(view: &View<'_>) -> Vec<String> {
+pub fn steady_parts(view: &View<'_>) -> Vec<Oid> {
     let rules = view
         .profile
         .meters
@@ -93,7 +94,7 @@ pub fn steady_parts(view: &View<'_>) -> Vec<String> {
         .filter_map(|source| view.number(source));
     counted
         .flat_map(|counted| counted.parts)
-        .map(|part| part.oid)
+        .map(|(oid, _)| oid)
         .collect()
 }
 
@@ -140,14 +141,15 @@ fn by_size(rows: Vec<(Vec<u32>, String)>) -> Vec<(String, Vec<Vec<u32>>)> {
     sizes
 }
 
-fn meter(rule: &MeterRule, size: Option<String>, counted: Counted) -> Meter {
-    let oid = counted
-        .parts
-        .first()
-        .map(|part| part.oid.clone())
-        .unwrap_or_default();
+fn meter(rule: &MeterRule, size: Option<String>, counted: &Counted) -> Meter {
+    let first = counted.parts.first();
+    let oid = first.map(|(oid, _)| oid.to_string()).unwrap_or_default();
+    let part = |(oid, value): &(Oid, u64)| MeterPart {
+        oid: oid.to_string(),
+        value: *value,
+    };
     let parts = if counted.parts.len() > 1 {
-        counted.parts
+        counted.parts.iter().map(part).collect()
     } else {
         Vec::new()
     };

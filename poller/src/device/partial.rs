@@ -42,10 +42,7 @@ impl DevicePoll {
 
 /// What of a steady poll serves only sections that are not wanted. Proof and signs always are.
 fn left_out(view: &View<'_>, known: &Known, sections: Sections) -> BTreeSet<Oid> {
-    let of_meters: BTreeSet<Oid> = meters::steady_parts(view)
-        .iter()
-        .filter_map(|oid| oid.parse().ok())
-        .collect();
+    let of_meters: BTreeSet<Oid> = meters::steady_parts(view).into_iter().collect();
     let of_known: BTreeSet<Oid> = supplies::known_parts(view).into_iter().collect();
     let columns = [mib::supplies(9), mib::input(10), mib::input(11)];
     let columns: Vec<Oid> = columns

@@ -422,11 +422,7 @@ fn steady(view: &View<'_>, proof: Option<&Oid>) -> Vec<Oid> {
         );
     }
     oids.extend(supplies::known_parts(view));
-    oids.extend(
-        meters::steady_parts(view)
-            .iter()
-            .filter_map(|oid| oid.parse().ok()),
-    );
+    oids.extend(meters::steady_parts(view));
     oids.retain(|oid: &Oid| view.facts.get(oid).is_some());
     oids.sort();
     oids.dedup();

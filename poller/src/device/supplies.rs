@@ -34,7 +34,7 @@ pub fn known_parts(view: &View<'_>) -> Vec<Oid> {
     let parts = sources
         .filter_map(|source| view.number(source))
         .flat_map(|counted| counted.parts);
-    parts.filter_map(|part| part.oid.parse().ok()).collect()
+    parts.map(|(oid, _)| oid).collect()
 }
 
 /// The supplies of the tables, with the levels that are known otherwise, and which of these places were of use.

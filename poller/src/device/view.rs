@@ -1,7 +1,5 @@
 //! What the interpreters look through: the facts of one device, its profile, its index and charset; and how sources become values.
 
-use codec::model::MeterPart;
-
 use super::facts::{self, Facts};
 use super::{forms, mib, text};
 use crate::oid::Oid;
@@ -28,8 +26,8 @@ pub struct View<'a> {
 pub struct Counted {
     /// The number.
     pub value: u64,
-    /// Each instance that was read for it, in order.
-    pub parts: Vec<MeterPart>,
+    /// Each instance that was read for it with what it says, in order.
+    pub parts: Vec<(Oid, u64)>,
 }
 
 impl<'a> View<'a> {
@@ -324,10 +322,7 @@ impl<'a> View<'a> {
         let value = forms::count(self.facts.get(oid)?, form)?;
         Some(Counted {
             value,
-            parts: vec![MeterPart {
-                oid: oid.to_string(),
-                value,
-            }],
+            parts: vec![(oid.clone(), value)],
         })
     }
 }
