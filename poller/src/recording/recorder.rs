@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::conversation::{Ask, Conversation, Failure};
 use crate::oid::Oid;
 use crate::privacy::AllowList;
-use crate::profile::ProfileSet;
+use crate::profile::{Profile, ProfileSet, Source};
 use crate::value::{Value, ValueRef};
 
 /// The most rows taken of one subtree.
@@ -18,12 +18,20 @@ const ROWS_MAX: u32 = 2000;
 /// How many subtrees one ask walks.
 const COLUMNS_PER_ASK: usize = 8;
 
-/// What is scrubbed in every recording: contact, name, place; and the addresses of neighbours are never walked.
-const PRIVATE: [[u32; 9]; 3] = [
-    [1, 3, 6, 1, 2, 1, 1, 4, 0],
-    [1, 3, 6, 1, 2, 1, 1, 5, 0],
-    [1, 3, 6, 1, 2, 1, 1, 6, 0],
+/// The shortest name that is looked for in other texts too: anything shorter is part of many words.
+const NAME_BYTES_MIN: usize = 4;
+
+/// What is scrubbed in every recording whatever the profiles say: contact, name and place (of system), prtGeneralPrinterName. The addresses
+/// of neighbours are never walked.
+const NAMES: [&[u32]; 4] = [
+    &[1, 3, 6, 1, 2, 1, 1, 4, 0],
+    &[1, 3, 6, 1, 2, 1, 1, 5, 0],
+    &[1, 3, 6, 1, 2, 1, 1, 6, 0],
+    &[1, 3, 6, 1, 2, 1, 43, 5, 1, 1, 16],
 ];
+
+/// prtConsoleDisplayBufferText: what stands on the panel.
+const PANEL: &[u32] = &[1, 3, 6, 1, 2, 1, 43, 16, 5, 1, 2];
 
 /// A conversation that walks what the allow-list permits and keeps it: what `platen-agent record` runs against a device.
 #[derive(Debug)]
@@ -32,6 +40,10 @@ pub struct Recorder {
     /// Still to be asked, the last first.
     asks: Vec<Ask>,
     kept: BTreeMap<Oid, Value>,
+    /// Below these a device says what people call it, or where it is.
+    names: Vec<Oid>,
+    /// Below these it says what stands on its panel: mostly what it is doing, but also whose job it is doing.
+    panels: Vec<Oid>,
     failure: Option<Failure>,
 }
 
@@ -40,6 +52,17 @@ impl Recorder {
     #[must_use]
     pub fn new(profiles: &ProfileSet) -> Self {
         let allowed = Arc::clone(profiles.allowed());
+        let mut names: Vec<Oid> = NAMES.iter().map(|arcs| Oid::new(arcs)).collect();
+        let mut panels = vec![Oid::new(PANEL)];
+        for profile in profiles.iter() {
+            let identity = &profile.identity;
+            for source in identity.hostname.iter().chain(&identity.asset) {
+                subtrees_of(profile, source, &mut names);
+            }
+            for source in &profile.status.display {
+                subtrees_of(profile, source, &mut panels);
+            }
+        }
         let subtrees = allowed
             .list()
             .into_iter()
@@ -60,6 +83,8 @@ impl Recorder {
             allowed,
             asks,
             kept: BTreeMap::new(),
+            names,
+            panels,
             failure: None,
         }
     }
@@ -70,7 +95,7 @@ impl Recorder {
         self.failure
     }
 
-    /// The recording as text. Contact, name and place are scrubbed; serial numbers, MACs and addresses become others of the
+    /// The recording as text. Contact, names, asset number, place and what stands on the panel are scrubbed; serial numbers, MACs and addresses become others of the
     /// same shape, the same for the same, so that the recording still hangs together.
     #[must_use]
     pub fn into_text(self) -> String {
@@ -79,7 +104,7 @@ impl Recorder {
         for (oid, value) in &self.kept {
             let line = match value {
                 Value::OctetString(octets)
-                    if PRIVATE.iter().any(|private| oid.arcs() == private) =>
+                    if is_below(oid, &self.names) || is_below(oid, &self.panels) =>
                 {
                     string(if octets.is_empty() { b"" } else { b"<private>" })
                 }
@@ -105,7 +130,7 @@ impl Recorder {
         text
     }
 
-    /// Serial numbers and host names, wherever else they may stand.
+    /// Serial numbers and names, wherever else they may stand.
     fn secrets(&self) -> Vec<Vec<u8>> {
         let places = ["1.3.6.1.2.1.43.5.1.1.17", "1.3.6.1.4.1"];
         let places = places.map(|text| text.parse::<Oid>().expect("a constant"));
@@ -121,7 +146,7 @@ impl Recorder {
                 let core = octets.strip_prefix(&[1, 0x15]).unwrap_or(octets).to_vec();
                 let serial = oid.suffix_of(&places[0]).is_some() && core.len() >= 4;
                 let private = oid.suffix_of(&places[1]).is_some() && serial_like(&core);
-                let name = oid.arcs() == PRIVATE[1] && core.len() >= 4;
+                let name = is_below(oid, &self.names) && core.len() >= NAME_BYTES_MIN;
                 if serial || private || name {
                     secrets.push(core);
                 }
@@ -131,6 +156,25 @@ impl Recorder {
         secrets.dedup();
         secrets
     }
+}
+
+fn is_below(oid: &Oid, subtrees: &[Oid]) -> bool {
+    subtrees
+        .iter()
+        .any(|subtree| oid.suffix_of(subtree).is_some())
+}
+
+/// Where a profile's source is read.
+fn subtrees_of(profile: &Profile, source: &Source, subtrees: &mut Vec<Oid>) {
+    source.each(&mut |source| match source {
+        Source::Scalar { oid, .. } | Source::Column(oid) => subtrees.push(oid.clone()),
+        Source::Row { table, column, .. } => {
+            let table = profile.table.get(table);
+            let value = table.and_then(|table| table.value.clone());
+            subtrees.extend(column.clone().or(value));
+        }
+        Source::Sum { .. } | Source::First(_) => {}
+    });
 }
 
 fn is_hardware_address(oid: &Oid) -> bool {

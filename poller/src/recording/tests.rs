@@ -125,6 +125,41 @@ fn a_recording_of_a_recording_tells_no_names_and_still_the_same() {
     );
 }
 
+#[test]
+fn whatever_tells_a_name_is_scrubbed_of_a_recording() {
+    for (kind, place) in [
+        ("contact", "1.3.6.1.2.1.1.4.0"),
+        ("name", "1.3.6.1.2.1.1.5.0"),
+        ("place", "1.3.6.1.2.1.1.6.0"),
+        ("the printer's name", "1.3.6.1.2.1.43.5.1.1.16.1"),
+        ("the panel", "1.3.6.1.2.1.43.16.5.1.2.1.1"),
+        ("a maker's host name", "1.3.6.1.4.1.1347.40.10.1.1.5.1"),
+        (
+            "a maker's asset number",
+            "1.3.6.1.4.1.2001.1.1.1.1.11.1.10.40.2.0",
+        ),
+    ] {
+        let text = format!(
+            "1.3.6.1.2.1.1.1.0|4|Laser of Personnel Muster\n{place}|4|Personnel Muster\n1.3.6.1.2.1.43.11.1.1.9.1.1|2|40\n"
+        );
+        let recording = Recording::parse(text.as_bytes()).unwrap();
+        let mut recorder = Recorder::new(&ProfileSet::embedded());
+        recording.answer(&mut recorder);
+        let written = recorder.into_text();
+        let again = Recording::parse(written.as_bytes()).unwrap();
+        assert_eq!(again.variables().len(), 3, "{kind}: {written}");
+        assert_eq!(
+            again.get(&oid(place)),
+            Some(&Value::OctetString(b"<private>".to_vec())),
+            "{kind}"
+        );
+        // What stands on a panel is no name, so it is not looked for elsewhere.
+        if kind != "the panel" {
+            assert!(!written.contains("Muster"), "{kind}: {written}");
+        }
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
