@@ -64,6 +64,12 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
                     cut.len(),
                     mended.swept + mended.removed.len()
                 );
+                for segment in mended.unlike {
+                    println!(
+                        "{name}: segment {segment} is not what its archive holds; both are kept, and the archive's checksums hold or it could \
+                         not be read"
+                    );
+                }
             }
         }
     }

@@ -51,6 +51,8 @@ pub struct ArchiveState {
     due: Vec<Due>,
     /// Segments that are archived: the shard removes the live ones.
     done: BTreeSet<u64>,
+    /// Segments whose archive holds something else than they do: left alone until somebody has looked.
+    unlike: BTreeSet<u64>,
     /// Bytes of all live segments.
     live_bytes: u64,
 }
@@ -147,7 +149,17 @@ impl Archiver {
                         "archiving goes on where it was interrupted"
                     );
                 }
-                shard.archive().done.extend(mended.doubled);
+                for segment in &mended.unlike {
+                    self.metrics.archive_errors.inc();
+                    tracing::error!(
+                        shard = shard.number,
+                        segment,
+                        "a segment is not what its archive holds; both are kept: compare them with `platen journal check`"
+                    );
+                }
+                let mut state = shard.archive();
+                state.done.extend(mended.doubled);
+                state.unlike.extend(mended.unlike);
             }
             Err(error) => self.complain(shard, &error, "the archive could not be looked at"),
         }
@@ -157,7 +169,9 @@ impl Archiver {
     fn archive(&self, shard: &ShardShared) -> bool {
         let due = {
             let state = shard.archive();
-            let is_left = |due: &&Due| !state.done.contains(&due.segment);
+            let is_left = |due: &&Due| {
+                !state.done.contains(&due.segment) && !state.unlike.contains(&due.segment)
+            };
             state
                 .due
                 .iter()
@@ -184,6 +198,10 @@ impl Archiver {
                         "a segment was archived"
                     );
                     shard.archive().done.insert(due.segment);
+                }
+                // The live one could not be removed the last time.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    self.mend(shard);
                 }
                 // It was forgotten since it was said to be due.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -57,9 +57,9 @@ pub struct Archived {
     pub raw_bytes: u64,
     /// The bytes of its file.
     pub file_bytes: u64,
-    /// When its first record was written, in Unix milliseconds, by its writer's clock.
+    /// When its first record was written, in Unix milliseconds, by its writer's clock; `i64::MIN` when its header was damaged.
     pub begun_ms: i64,
-    /// When its last record was written, at the latest.
+    /// When its last record was written, at the latest; `i64::MAX` when neither its header nor a later archive's tells.
     pub ended_ms: i64,
 }
 
@@ -80,9 +80,13 @@ pub struct Due {
 /// removed.
 ///
 /// # Errors
-/// Of either disk; nothing is under the final name then.
+/// [`io::ErrorKind::AlreadyExists`] when the segment has an archive, which is never written over: [`mend`] compares the two. Else of either
+/// disk; nothing is under the final name then.
 pub fn write(folder: &Path, live: &mut dyn Disk, due: &Due) -> io::Result<Archived> {
     std::fs::create_dir_all(folder)?;
+    if path_of(folder, due.segment, EXTENSION).try_exists()? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     let making = path_of(folder, due.segment, MAKING);
     let made = make(&making, live, due).and_then(|raw_crc| {
         let mut open = Open::read(&making, due.segment)?;
@@ -134,7 +138,8 @@ fn make(path: &Path, live: &mut dyn Disk, due: &Due) -> io::Result<u32> {
     Ok(raw_crc)
 }
 
-/// The archived segments in a folder, in order. A file whose header was damaged is told by its name and its size.
+/// The archived segments in a folder, in order. A file whose header was damaged is told by its name and its size, and ended when the next one
+/// began.
 ///
 /// # Errors
 /// Of the file system.
@@ -150,7 +155,16 @@ pub fn list(folder: &Path) -> io::Result<Vec<Archived>> {
             Err(error) => return Err(error),
         }
     }
-    Ok(archived.into_values().collect())
+    let mut archived: Vec<Archived> = archived.into_values().collect();
+    let mut next_begun_ms = i64::MAX;
+    for info in archived.iter_mut().rev() {
+        if info.begun_ms == i64::MIN {
+            info.ended_ms = next_begun_ms;
+        } else {
+            next_begun_ms = info.begun_ms;
+        }
+    }
+    Ok(archived)
 }
 
 /// Removes an archived segment; well if it was not there.
@@ -171,11 +185,14 @@ pub struct Mended {
     pub swept: usize,
     /// Segments that are archived as a whole and there as well: the live one may be removed.
     pub doubled: Vec<u64>,
-    /// Archives that are not whole while their segment is there: removed, they are made again.
+    /// Archives that are damaged while their segment is there and readable: removed, they are made again.
     pub removed: Vec<u64>,
+    /// Segments of which the live one is not what the archive holds, or one of them could not be read: both are kept, for a person to look at.
+    pub unlike: Vec<u64>,
 }
 
-/// Cleans up after a crash in the middle of archiving. Never removes the only copy of anything, and no live segment.
+/// Cleans up after a crash in the middle of archiving. Never removes the only copy of anything, no live segment, and no archive whose own
+/// checksums hold: where the live one differs, it is the live one that rotted.
 ///
 /// # Errors
 /// Of the file system.
@@ -190,17 +207,18 @@ pub fn mend(folder: &Path, live: &mut dyn Disk) -> io::Result<Mended> {
         let Some(bytes) = there.get(&segment) else {
             continue;
         };
-        let is_whole = Open::read(&path, segment)
-            .and_then(|mut open| {
-                let crc = open.raw_crc()?;
-                Ok(open.raw_bytes == *bytes && crc == live_crc(live, segment, *bytes)?)
-            })
-            .unwrap_or(false);
-        if is_whole {
-            mended.doubled.push(segment);
-        } else {
-            std::fs::remove_file(path)?;
-            mended.removed.push(segment);
+        let archived = Open::read(&path, segment).and_then(|mut open| {
+            let crc = open.raw_crc()?;
+            Ok(open.is_sound.then_some((open.raw_bytes, crc)))
+        });
+        let live = live_crc(live, segment, *bytes).map(|crc| (*bytes, crc));
+        match (archived, live) {
+            (Ok(Some(archived)), Ok(live)) if archived == live => mended.doubled.push(segment),
+            (Ok(None), Ok(_)) => {
+                std::fs::remove_file(path)?;
+                mended.removed.push(segment);
+            }
+            _ => mended.unlike.push(segment),
         }
     }
     Ok(mended)
@@ -278,7 +296,6 @@ fn describe(path: &Path, segment: u64) -> io::Result<Archived> {
                 raw_bytes: open.raw_bytes,
                 file_bytes,
                 begun_ms: i64::MIN,
-                // Its age is not known: nothing removes it for it.
                 ended_ms: i64::MAX,
             }
         }
@@ -300,6 +317,8 @@ struct Open {
     file: File,
     raw_bytes: u64,
     frames: Vec<Frame>,
+    /// Whether its header, and of its chunks all that were read so far, are as they were written.
+    is_sound: bool,
     /// The chunk inflated last.
     chunk: Option<(usize, Vec<u8>)>,
 }
@@ -339,6 +358,7 @@ impl Open {
             file,
             raw_bytes,
             frames,
+            is_sound: known.is_some(),
             chunk: None,
         })
     }
@@ -365,6 +385,7 @@ impl Open {
                 chunk = zstd::bulk::decompress(&bytes, CHUNK_BYTES).unwrap_or_default();
             }
         }
+        self.is_sound &= chunk.len() == wanted;
         chunk.resize(wanted, 0);
         Ok(chunk)
     }

@@ -153,7 +153,7 @@ fn a_damaged_archive_costs_the_records_of_the_damaged_chunk() {
     let whole = std::fs::read(&path).unwrap();
     // The header (read by its chunks), the middle of the second chunk, a length.
     let second = HEADER_BYTES + 8 + u32::from_le_bytes(whole[64..68].try_into().unwrap()) as usize;
-    for (at, left) in [(20, 1), (second + 5_000, 9), (second, 0)] {
+    for (at, left) in [(20, 1), (second + 5_000, 7), (second, 0)] {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x40;
         std::fs::write(&path, &damaged).unwrap();
@@ -167,4 +167,87 @@ fn a_damaged_archive_costs_the_records_of_the_damaged_chunk() {
         let others = written.iter().filter(|(at, _)| at.segment != segment);
         assert_eq!(read.len() - of_segment, others.count());
     }
+}
+
+#[test]
+fn a_sound_archive_is_never_given_up_for_a_live_segment_that_rotted() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = journal(folder.path());
+    let archive = folder.path().join("archive");
+    let mut live = StdDisk::open(folder.path()).unwrap();
+    let mut segments = live.list().unwrap();
+    segments.sort_unstable();
+    let (segment, bytes) = segments[0];
+    let file = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == "plj"))
+        .min()
+        .unwrap();
+    write(&archive, &mut live, &due(segment, bytes)).unwrap();
+    let made = std::fs::read(path_of(&archive, segment, EXTENSION)).unwrap();
+    let good = std::fs::read(&file).unwrap();
+    let unlike = Mended {
+        unlike: vec![segment],
+        ..Mended::default()
+    };
+
+    let mut rotted = good.clone();
+    rotted[good.len() / 2] ^= 1;
+    for live_bytes in [&rotted[..], &good[..good.len() - 100]] {
+        std::fs::write(&file, live_bytes).unwrap();
+        assert_eq!(mend(&archive, &mut live).unwrap(), unlike);
+        // Nor is it made again from what rotted.
+        let now = due(segment, live_bytes.len() as u64);
+        let error = write(&archive, &mut live, &now).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    }
+    let kept = std::fs::read(path_of(&archive, segment, EXTENSION)).unwrap();
+    assert_eq!(kept, made);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(read(folder.path()), written, "the archive has it all");
+
+    // One that is damaged itself goes, in its header or in a chunk, when the live one can be read.
+    std::fs::write(&file, &good).unwrap();
+    for at in [20, made.len() / 2] {
+        let mut damaged = made.clone();
+        damaged[at] ^= 1;
+        std::fs::write(path_of(&archive, segment, EXTENSION), &damaged).unwrap();
+        assert_eq!(mend(&archive, &mut live).unwrap().removed, [segment]);
+    }
+}
+
+#[test]
+fn an_archive_whose_header_was_damaged_ended_when_the_next_began() {
+    let folder = tempfile::tempdir().unwrap();
+    journal(folder.path());
+    let archive = folder.path().join("archive");
+    let mut live = StdDisk::open(folder.path()).unwrap();
+    let mut segments = live.list().unwrap();
+    segments.sort_unstable();
+    for (number, (segment, bytes)) in (1..).zip(&segments[..3]) {
+        let due = Due {
+            begun_ms: number * 1_000,
+            ended_ms: number * 1_000 + 999,
+            ..due(*segment, *bytes)
+        };
+        write(&archive, &mut live, &due).unwrap();
+    }
+    let ends = || -> Vec<i64> {
+        let listed = list(&archive).unwrap();
+        listed.iter().map(|info| info.ended_ms).collect()
+    };
+    assert_eq!(ends(), [1_999, 2_999, 3_999]);
+    let damage = |index: usize| {
+        let path = path_of(&archive, segments[index].0, EXTENSION);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[33] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    };
+    damage(1);
+    assert_eq!(ends(), [1_999, 3_000, 3_999]);
+    damage(0);
+    assert_eq!(ends(), [3_000, 3_000, 3_999]);
+    damage(2);
+    assert_eq!(ends(), [i64::MAX; 3]);
 }
