@@ -37,7 +37,7 @@ pub enum Command {
     /// Look after the store of a manager that is stopped.
     Store(StoreArgs),
     /// Make the store of a stopped manager anew from its journal; the old one is kept beside it.
-    Rebuild(ConfigArgs),
+    Rebuild(RebuildArgs),
     /// Show the report that a reading came from, as it was received, from a manager that is stopped.
     #[command(
         after_help = "Example: platen evidence werk2:3de002cb981964c4:meters:2:37:total.total.impressions"
@@ -212,6 +212,15 @@ pub enum JournalCommand {
     Dump,
     /// Cut damaged tails off. A start does that too.
     Repair,
+}
+
+#[derive(Args)]
+pub struct RebuildArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Also when the oldest segments of the journal are kept no longer, so that the new store is without what they held.
+    #[arg(long)]
+    pub from_what_is_left: bool,
 }
 
 #[derive(Args)]

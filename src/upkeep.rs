@@ -16,7 +16,7 @@ use journal::{ArchiveDisk, Item, Position, StdDisk};
 use olap::duck::DuckStore;
 use olap::reading::ReadingId;
 
-use crate::cli::{ConfigArgs, EvidenceArgs, JournalArgs, JournalCommand, StoreArgs, StoreCommand};
+use crate::cli::{EvidenceArgs, JournalArgs, JournalCommand, RebuildArgs, StoreArgs, StoreCommand};
 use crate::config::PlatenConfig;
 use crate::failure::{Doing, Failure};
 use crate::manager::{ingest_config, open_registry};
@@ -119,8 +119,8 @@ pub fn store(args: &StoreArgs) -> Result<(), Failure> {
 }
 
 /// `platen rebuild`.
-pub fn rebuild(args: &ConfigArgs) -> Result<(), Failure> {
-    let config = PlatenConfig::read(&args.config)?;
+pub fn rebuild(args: &RebuildArgs) -> Result<(), Failure> {
+    let config = PlatenConfig::read(&args.config.config)?;
     crate::serve::log_to_stderr(&config.log)?;
     let path = config.store_path();
     let making = sibling(&path, "rebuilding");
@@ -132,6 +132,18 @@ pub fn rebuild(args: &ConfigArgs) -> Result<(), Failure> {
         // Fails while a manager has the store open.
         drop(DuckStore::open(&path, &config.store)?);
     }
+    let forgotten = ingest::evidence::forgotten(&config.journal_path())?;
+    if !forgotten.is_empty() {
+        let told: Vec<String> = forgotten.iter().map(ToString::to_string).collect();
+        let told = told.join(", ");
+        if !args.from_what_is_left {
+            return Err(Failure::new(format!(
+                "the journal's oldest segments are kept no longer: {told}. A new store would be without what they held; \
+                 --from-what-is-left makes it all the same"
+            )));
+        }
+        println!("The new store is without what is kept no longer: {told}");
+    }
     remove_store(&making)?;
     let registry = open_registry(&config.data)?;
     let store = Arc::new(DuckStore::open(&making, &config.store)?);
@@ -139,7 +151,7 @@ pub fn rebuild(args: &ConfigArgs) -> Result<(), Failure> {
         "Replaying the journal in {} …",
         config.journal_path().display()
     );
-    ingest::rebuild(
+    ingest::rebuild_from_what_is_left(
         ingest_config(&config.data, &config.journal),
         registry,
         store.clone(),
@@ -174,7 +186,7 @@ pub fn evidence(args: &EvidenceArgs) -> Result<(), Failure> {
     let id: ReadingId = args.reading.parse()?;
     let registry = open_registry(&config.data)?;
     let store = Arc::new(DuckStore::open(&config.store_path(), &config.store)?);
-    let ingest = Ingest::start(
+    let ingest = Ingest::start_without_archiver(
         ingest_config(&config.data, &config.journal),
         registry,
         store,

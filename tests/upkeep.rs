@@ -123,6 +123,28 @@ fn the_journals_commands_tell_what_is_damaged_and_a_start_goes_on_without_them()
     let running = manager.start();
     assert_eq!(values(&manager).len() as u64, REPORTS + 3);
     assert_eq!(running.interrupt(), Some(0));
+
+    // When the oldest segment is kept no longer, only who says so gets a store without what it held.
+    let mut left = segments(&manager);
+    left.sort();
+    let before = left.len();
+    std::fs::remove_file(left.remove(0)).expect("removed");
+    assert!(before > 1, "each start begins another segment");
+    let (built, told) = run(&manager, &["rebuild"]);
+    assert!(!built && told.contains("kept no longer"), "{told}");
+    assert!(told.contains("begins with segment 2, of 20"), "{told}");
+    let running = manager.start();
+    assert_eq!(
+        values(&manager).len() as u64,
+        REPORTS + 3,
+        "nothing changed"
+    );
+    assert_eq!(running.interrupt(), Some(0));
+    let (built, told) = run(&manager, &["rebuild", "--from-what-is-left"]);
+    assert!(built && told.contains("is without what"), "{told}");
+    let running = manager.start();
+    assert!((values(&manager).len() as u64) < REPORTS);
+    assert_eq!(running.interrupt(), Some(0));
 }
 
 /// A small file system of its own, where that is allowed.

@@ -1,13 +1,16 @@
 //! The way from a reading back to the bytes it came from, and how old segments are.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
 
 use bytes::Bytes;
 use codec::id::Scope;
 use codec::time::Timestamp;
-use journal::{Disk, Item, Journal, Position};
+use journal::{ArchiveDisk, Disk, Entry, Item, Journal, Position, Reader, StdDisk};
 use olap::{ReadingId, Store, StoreError};
 
+use crate::archive::folder_of;
 use crate::record::{KIND_CHECKPOINT, KIND_REPORT, ReportMeta};
 use crate::shard::{DiskFactory, ShardError, ShardShared, reader};
 
@@ -74,6 +77,85 @@ pub fn find(
     })
 }
 
+/// Where a journal begins whose first segments are kept no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// The name of the shard's folder.
+    pub shard: String,
+    /// The oldest segment that is left.
+    pub segment: u64,
+    /// When it was begun, by the manager's clock, as far as it tells.
+    pub begun: Option<Timestamp>,
+}
+
+impl fmt::Display for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} begins with segment {}", self.shard, self.segment)?;
+        match self.begun {
+            Some(begun) => write!(f, ", of {begun}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The number of the first segment that a journal ever has.
+const SEGMENT_FIRST: u64 = 1;
+
+/// Where the journals below `folder` begin that do not begin with their first segment any more, live or archived. Changes nothing.
+///
+/// # Errors
+/// Of the disk.
+pub fn forgotten(folder: &Path) -> Result<Vec<Beginning>, ShardError> {
+    let mut forgotten = Vec::new();
+    let failed = |source| ShardError::Folder {
+        folder: folder.to_owned(),
+        source,
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(forgotten),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let shard = entry.map_err(failed)?.path();
+        if !shard.is_dir() {
+            continue;
+        }
+        let live = StdDisk::open(&shard).map_err(failed)?;
+        let mut disk = ArchiveDisk::new(live, &folder_of(&shard));
+        let segments = disk.list().map_err(failed)?;
+        let oldest = segments.iter().map(|(segment, _)| *segment).min();
+        if let Some(segment) = oldest.filter(|oldest| *oldest > SEGMENT_FIRST) {
+            let mut reader =
+                Reader::new(disk, Position::new(segment, 0), Position::END).map_err(|source| {
+                    ShardError::Journal {
+                        folder: shard.clone(),
+                        source,
+                    }
+                })?;
+            let begun = match reader.next() {
+                Ok(Some(Item::Record(entry))) if entry.position.segment == segment => {
+                    begun_of(&entry)
+                }
+                _ => None,
+            };
+            let shard = shard.file_name().unwrap_or_default();
+            forgotten.push(Beginning {
+                shard: shard.to_string_lossy().into_owned(),
+                segment,
+                begun,
+            });
+        }
+    }
+    forgotten.sort_by(|a, b| a.shard.cmp(&b.shard));
+    Ok(forgotten)
+}
+
+/// When the segment was begun that this checkpoint opens.
+fn begun_of(entry: &Entry<'_>) -> Option<Timestamp> {
+    let begun = entry.meta.first_chunk()?;
+    (entry.kind == KIND_CHECKPOINT).then(|| Timestamp::from_unix_ms(i64::from_le_bytes(*begun)))
+}
+
 /// When each segment was begun, by the manager's clock: what its checkpoint says.
 #[derive(Debug, Default)]
 pub struct Ages {
@@ -92,10 +174,9 @@ impl Ages {
             let mut reader = journal.read_from(Position::new(segment, 0))?;
             if let Some(Item::Record(entry)) = reader.next()?
                 && entry.position.segment == segment
-                && entry.kind == KIND_CHECKPOINT
-                && let Some(begun) = entry.meta.first_chunk()
+                && let Some(begun) = begun_of(&entry)
             {
-                ages.note(segment, Timestamp::from_unix_ms(i64::from_le_bytes(*begun)));
+                ages.note(segment, begun);
             }
         }
         Ok(ages)

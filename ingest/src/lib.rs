@@ -63,5 +63,5 @@ pub use ingest::Ingest;
 pub use metrics::IngestMetrics;
 pub use silence::watch::SilenceReport;
 pub use silence::{Cause, Silence, SilenceRules, Subject};
-pub use start::{StartError, rebuild};
+pub use start::{StartError, rebuild, rebuild_from_what_is_left};
 pub use status::{IngestStatus, StreamGaps};

@@ -1,7 +1,7 @@
 //! Opening the door: journals, ledgers and what the store has are brought together, in this order, and the threads start.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use crate::apply::{Applier, Needs};
 use crate::archive::{Archiver, layered};
 use crate::config::IngestConfig;
 use crate::decode::{Decoder, Decoders};
-use crate::evidence::Keep;
+use crate::evidence::{self, Beginning, Keep};
 use crate::feed::{Feed, Order};
 use crate::ingest::{Ingest, PERMIT_BYTES, shard_of};
 use crate::metrics::IngestMetrics;
@@ -35,7 +35,7 @@ pub enum StartError {
     #[error("preparing {path} failed")]
     Folder {
         /// The folder or file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// The cause.
         #[source]
         source: std::io::Error,
@@ -52,6 +52,9 @@ pub enum StartError {
     /// A rebuild was asked for into a store that has something.
     #[error("the store is not empty: rebuild into a new one")]
     NotEmpty,
+    /// A rebuild would lose what the oldest segments held, which are kept no longer.
+    #[error("the journal's oldest segments are kept no longer, a new store would be without what they held: {}", told(.0))]
+    Forgotten(Vec<Beginning>),
     /// The registry did not forget the identities that a rebuild derives anew.
     #[error("preparing the registry for a rebuild failed")]
     Registry(#[from] registry::Error),
@@ -70,13 +73,21 @@ impl Ingest {
         registry: Registry,
         store: Arc<dyn Store>,
     ) -> Result<Self, StartError> {
-        let choice = config.disk;
-        let writing: DiskFactory = Arc::new(move |folder| journal::disk::open(folder, choice));
-        // What is read was written lately and is in memory, or is read once: a ring would gain nothing.
-        let reading: DiskFactory = Arc::new(|folder| {
-            Ok(Box::new(journal::StdDisk::open(folder)?) as Box<dyn journal::Disk>)
-        });
-        Self::start_on_both(config, registry, store, writing, reading)
+        let (writing, reading) = usual_disks(&config);
+        Self::start_on_both(config, registry, store, (writing, reading), true)
+    }
+
+    /// As [`Ingest::start`], for a program that looks at the journal and ends: no segment is archived and none is forgotten.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start_without_archiver(
+        config: IngestConfig,
+        registry: Registry,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, StartError> {
+        let (writing, reading) = usual_disks(&config);
+        Self::start_on_both(config, registry, store, (writing, reading), false)
     }
 
     /// As [`Ingest::start`], on disks of the caller's making: simulated ones, for tests.
@@ -90,17 +101,17 @@ impl Ingest {
         disks: DiskFactory,
     ) -> Result<Self, StartError> {
         let reading = Arc::clone(&disks);
-        Self::start_on_both(config, registry, store, disks, reading)
+        Self::start_on_both(config, registry, store, (disks, reading), true)
     }
 
     fn start_on_both(
         config: IngestConfig,
         registry: Registry,
         store: Arc<dyn Store>,
-        writing: DiskFactory,
-        reading: DiskFactory,
+        (writing, reading): (DiskFactory, DiskFactory),
+        archives: bool,
     ) -> Result<Self, StartError> {
-        let journal_folder = config.folder.join("journal");
+        let journal_folder = journal_folder(&config);
         let shard_count = fixed_shard_count(&journal_folder, config.shards)?;
         let quarantine_folder = config.folder.join("quarantine");
         let quarantine = Quarantine::open(
@@ -192,11 +203,13 @@ impl Ingest {
             },
             metrics: metrics.clone(),
         };
-        let archiving = std::thread::Builder::new()
-            .name("ingest-archive".to_owned())
-            .spawn(move || archiver.run(&stopped))
-            .map_err(StartError::Thread)?;
-        shard_threads.push(archiving);
+        if archives {
+            let archiving = std::thread::Builder::new()
+                .name("ingest-archive".to_owned())
+                .spawn(move || archiver.run(&stopped))
+                .map_err(StartError::Thread)?;
+            shard_threads.push(archiving);
+        }
         let watch = Arc::new(Watch::new(
             config.silence,
             Arc::clone(&store),
@@ -239,12 +252,30 @@ impl Ingest {
     }
 }
 
-/// Replays everything that the journal in `config.folder` still has into `store`, which must be empty, and returns when all of it is
-/// applied. Identities are derived anew; what people decided stays.
+/// Replays everything that the journal in `config.folder` has into `store`, which must be empty, and returns when all of it is applied.
+/// Identities are derived anew; what people decided stays. Nothing is archived and nothing forgotten meanwhile.
 ///
 /// # Errors
-/// [`StartError`]; [`StartError::NotEmpty`] when the store has something.
+/// [`StartError`]; [`StartError::NotEmpty`] when the store has something, [`StartError::Forgotten`] when the journal does not begin at its
+/// beginning any more. Nothing was changed then.
 pub fn rebuild(
+    config: IngestConfig,
+    registry: Registry,
+    store: Arc<dyn Store>,
+) -> Result<(), StartError> {
+    let forgotten = evidence::forgotten(&journal_folder(&config))?;
+    if forgotten.is_empty() {
+        rebuild_from_what_is_left(config, registry, store)
+    } else {
+        Err(StartError::Forgotten(forgotten))
+    }
+}
+
+/// As [`rebuild`], also where the oldest segments are kept no longer: what they held is not in the new store.
+///
+/// # Errors
+/// As [`rebuild`], but for [`StartError::Forgotten`].
+pub fn rebuild_from_what_is_left(
     config: IngestConfig,
     registry: Registry,
     store: Arc<dyn Store>,
@@ -254,8 +285,27 @@ pub fn rebuild(
     }
     registry.forget_identities()?;
     // Stopping applies everything first.
-    Ingest::start(config, registry, store)?.stop();
+    Ingest::start_without_archiver(config, registry, store)?.stop();
     Ok(())
+}
+
+fn journal_folder(config: &IngestConfig) -> PathBuf {
+    config.folder.join("journal")
+}
+
+/// The disks that journals are written to, and those they are read from.
+fn usual_disks(config: &IngestConfig) -> (DiskFactory, DiskFactory) {
+    let choice = config.disk;
+    let writing: DiskFactory = Arc::new(move |folder| journal::disk::open(folder, choice));
+    // What is read was written lately and is in memory, or is read once: a ring would gain nothing.
+    let reading: DiskFactory =
+        Arc::new(|folder| Ok(Box::new(journal::StdDisk::open(folder)?) as Box<dyn journal::Disk>));
+    (writing, reading)
+}
+
+fn told(beginnings: &[Beginning]) -> String {
+    let told: Vec<String> = beginnings.iter().map(Beginning::to_string).collect();
+    told.join(", ")
 }
 
 /// What the applier's thread makes its disks and readers of: they belong to the thread that made them.
@@ -301,7 +351,7 @@ type StartedShard = (Arc<Queue<Job>>, Arc<ShardShared>, JoinHandle<()>);
 /// Starts a shard's thread and waits until its journal is open.
 fn start_shard(
     number: u16,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     applied: Position,
     parts: ShardParts,
 ) -> Result<StartedShard, StartError> {
