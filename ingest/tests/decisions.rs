@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use codec::id::{AgentId, DeviceId, Scope};
 use codec::key::Stream;
-use codec::model::DeviceReport;
+use codec::model::{DeviceReport, Section};
 use codec::time::Timestamp;
 use common::{Door, NOON, all_readings, delivery, metered, report};
 use ingest::{DecideError, IngestConfig};
 use olap::ask::{DevicesQuery, FleetRules};
 use olap::words::EventKind;
-use olap::{DuckOptions, DuckStore, Store};
+use olap::{DuckOptions, DuckStore, Reading, Store};
 use registry::{Decision, DecisionOp, DecisionRecord, Registry, Void};
 
 fn at(minute: i64) -> Timestamp {
@@ -173,6 +173,59 @@ async fn joined_and_parted_devices_are_the_same_after_a_restart_and_a_rebuild() 
     ingest::rebuild(config, registry, Arc::clone(&store)).unwrap();
     assert_eq!(all_readings(store.as_ref()), readings);
     assert_eq!(shown(store.as_ref(), &all), before);
+}
+
+#[tokio::test]
+async fn a_device_that_is_itself_again_counts_on_meter_by_meter_however_long_that_took() {
+    const YEAR: i64 = 365 * 1_440;
+    let folder = tempfile::tempdir().unwrap();
+    let mut door = Door::open(folder.path());
+    let agent = door.add_agent("meyer");
+    // Its count of 1,017 began anew at 7 once, so that the continuous value is not the value.
+    for (minute, value) in [(1, 1_000), (2, 1_017), (3, 7)] {
+        let device = metered(1, at(minute), value);
+        says(
+            &door,
+            &agent,
+            minute,
+            vec![device, metered(2, at(minute), 5)],
+        )
+        .await;
+    }
+    let (old, new) = (device_of(&door, "SN000001"), device_of(&door, "SN000002"));
+    let before = door.readings();
+    let merge = DecisionOp::Merge {
+        device: old,
+        into: new,
+    };
+    let merged = decides(&door, 4, merge).await.unwrap();
+    let undo = DecisionOp::Undo {
+        decision: merged.id,
+    };
+    decides(&door, YEAR, undo).await.unwrap();
+    // First one meter alone, then, after another start, both.
+    for (minute, read) in [(YEAR + 1, 1..2), (YEAR + 2, 0..2)] {
+        let mut device = metered(1, at(minute), 9);
+        let Section::Read(meters) = &mut device.meters else {
+            panic!("it has meters");
+        };
+        *meters = meters.drain(read).collect();
+        says(&door, &agent, minute, vec![device]).await;
+        drop(door);
+        door = Door::open(folder.path());
+    }
+    let last = |code: &str, readings: &[Reading]| {
+        let mut of_meter = readings
+            .iter()
+            .filter(|reading| reading.device == old && reading.code == code);
+        let last = of_meter.next_back().unwrap();
+        (last.value, last.continuous, last.meter_epoch)
+    };
+    let (mono, colour) = ("print.mono.impressions", "print.colour.impressions");
+    assert_eq!(last(mono, &before), (7, 1_024, 1));
+    let after = door.readings();
+    assert_eq!(last(mono, &after), (9, 1_026, 1));
+    assert_eq!(last(colour, &after), last(colour, &before));
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ pub struct Device {
     pub runs: Vec<Run>,
     /// Runs that ended lately, of all meters; [`super::history::Recents`] bounds them.
     pub recent: Vec<(MeterKey, Known)>,
-    /// Whether runs may have ended that no other run followed: it was another device for a while.
+    /// Whether runs may have ended that no other run followed: it was another device for a while, or came from the store, which does not say.
     pub has_ended: bool,
     /// Whether the batch at hand has runs of it.
     pub has_uncommitted: bool,
@@ -216,7 +216,7 @@ impl Device {
             .iter()
             .filter_map(|run| Run::load(run, keys))
             .collect();
-        device.has_ended = device.runs.is_empty();
+        device.has_ended = true;
         // When each part was last read is not stored: nothing older than the device's last report replaces it.
         for at in [
             &mut device.status_at,

@@ -364,7 +364,7 @@ impl Engine {
         Ok(reports)
     }
 
-    /// Of devices whose report is older than what is in memory: their runs in the store.
+    /// Of devices whose report is older than what is in memory, or of which a meter may have ended: their runs in the store.
     fn history(
         &mut self,
         reports: &[Option<Full<'_>>],
@@ -382,12 +382,14 @@ impl Engine {
                 if device.has_uncommitted {
                     return Err(ApplyError::CommitFirst);
                 }
-                late.push((device, observed.at));
+                late.push((device, meters, observed.at));
             }
         }
         let mut history = History::new();
-        for (device, at) in late {
-            history.insert(device.id, history::ask(store, device, at, &mut self.keys)?);
+        for (device, meters, at) in late {
+            let found = history::ask(store, device, meters, at, &mut self.keys)?;
+            let earlier: &mut Vec<Earlier> = history.entry(device.id).or_default();
+            earlier.extend(found);
         }
         Ok(history)
     }

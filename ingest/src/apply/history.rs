@@ -14,7 +14,7 @@ use olap::{Reading, Store, StoreError};
 use super::device::Device;
 use super::late::Known;
 use super::meter_key::{MeterKey, MeterKeys};
-use super::meters::Run;
+use super::meters::{Run, VALUE_MAX};
 
 /// Ended runs kept in memory, all devices together: some 20 MB, what 1,000 agents with 8 reports of 100 devices on their way may mix up.
 const RECENT_RUNS_MAX: usize = 200_000;
@@ -22,6 +22,8 @@ const RECENT_RUNS_MAX: usize = 200_000;
 const LOOK_BACK_MS: i64 = 100 * 86_400_000;
 /// Pages of runs that one late device may cost.
 const LOOK_BACK_PAGES_MAX: usize = 10;
+/// How far back the last run of a meter that ended is looked for first; then twice as far, and so on.
+const LAST_LOOK_BACK_MS: i64 = 86_400_000;
 
 /// A run as the store has it.
 #[derive(Clone, Debug)]
@@ -62,19 +64,33 @@ impl Recents {
     }
 }
 
-/// Whether more must be known than is in memory: it does not reach back to `at` for one of the meters that were read, or a run is to be
-/// split.
+/// Whether more must be known than is in memory: it does not reach back to `at` for one of the meters that were read, a run is to be
+/// split, or a meter may have ended that nothing followed.
 #[must_use]
 pub fn is_needed(device: &Device, meters: &[Meter], at: Timestamp, keys: &mut MeterKeys) -> bool {
-    if device.has_ended && device.runs.is_empty() && !meters.is_empty() {
-        return true;
-    }
-    let is_late = device.runs.iter().any(|run| at < run.confirmed_until);
-    is_late
+    is_late(device, meters, at, keys) || ended(device, meters, keys).next().is_some()
+}
+
+fn is_late(device: &Device, meters: &[Meter], at: Timestamp, keys: &mut MeterKeys) -> bool {
+    device.runs.iter().any(|run| at < run.confirmed_until)
         && meters.iter().any(|meter| {
             keys.key(meter)
                 .is_some_and(|key| is_beyond_memory(device, key, meter.value, at))
         })
+}
+
+/// Meters that were read and have no open run, of a device whose runs may have ended.
+fn ended<'a>(
+    device: &'a Device,
+    meters: &'a [Meter],
+    keys: &'a mut MeterKeys,
+) -> impl Iterator<Item = (MeterKey, &'a Meter)> {
+    let meters = if device.has_ended { meters } else { &[] };
+    meters
+        .iter()
+        .filter(|meter| meter.value <= VALUE_MAX)
+        .filter_map(|meter| Some((keys.key(meter)?, meter)))
+        .filter(|(key, _)| device.runs.iter().all(|run| run.key != *key))
 }
 
 /// The run of a meter that nothing followed, of a device that was another for a while: its count goes on from there.
@@ -110,32 +126,91 @@ fn is_beyond_memory(device: &Device, key: MeterKey, value: u64, at: Timestamp) -
         || recent.any(|(_, known)| splits(known))
 }
 
-/// The committed runs of a device around `at`.
+/// The committed runs of a device around `at`, where its report is late; and the last of meters that ended.
 ///
 /// # Errors
 /// When the store fails.
 pub fn ask(
     store: &dyn Store,
     device: &Device,
+    meters: &[Meter],
     at: Timestamp,
     keys: &mut MeterKeys,
 ) -> Result<Vec<Earlier>, StoreError> {
-    let newest = device.runs.iter().map(|run| run.observed_at).max();
-    let mut query = ReadingsQuery {
-        device: Some(device.id),
-        from: Some(at.plus_ms(-LOOK_BACK_MS)),
-        to: newest.map(|at| at.plus_ms(1)),
-        limit: PAGE_ITEMS_MAX,
-        ..ReadingsQuery::default()
-    };
+    let ended: Vec<(MeterKey, String)> = ended(device, meters, keys)
+        .map(|(key, meter)| (key, meter.code()))
+        .collect();
     let mut found = Vec::new();
-    for _ in 0..LOOK_BACK_PAGES_MAX {
-        let page = store.readings(&Scope::Everything, &query)?;
-        for reading in page.items {
-            let Some(key) = keys.parse(&reading.code) else {
-                continue;
-            };
-            let known = Known {
+    if !ended.is_empty() {
+        found = ask_last(store, device, ended, at, keys)?;
+    }
+    if is_late(device, meters, at, keys) {
+        let newest = device.runs.iter().map(|run| run.observed_at).max();
+        let mut query = ReadingsQuery {
+            device: Some(device.id),
+            from: Some(at.plus_ms(-LOOK_BACK_MS)),
+            to: newest.map(|at| at.plus_ms(1)),
+            limit: PAGE_ITEMS_MAX,
+            ..ReadingsQuery::default()
+        };
+        for _ in 0..LOOK_BACK_PAGES_MAX {
+            let page = store.readings(&Scope::Everything, &query)?;
+            found.extend(runs(page.items, keys));
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The last runs until `at` of meters of a device, however long ago they ended.
+fn ask_last(
+    store: &dyn Store,
+    device: &Device,
+    mut wanted: Vec<(MeterKey, String)>,
+    at: Timestamp,
+    keys: &mut MeterKeys,
+) -> Result<Vec<Earlier>, StoreError> {
+    let mut found: Vec<Earlier> = Vec::new();
+    let (mut to, mut look_back_ms) = (at.plus_ms(1), LAST_LOOK_BACK_MS);
+    while !wanted.is_empty() && to > device.first_seen_at {
+        let from = at.plus_ms(-look_back_ms);
+        let mut query = ReadingsQuery {
+            device: Some(device.id),
+            from: Some(from),
+            to: Some(to),
+            codes: wanted.iter().map(|(_, code)| code.clone()).collect(),
+            limit: PAGE_ITEMS_MAX,
+            ..ReadingsQuery::default()
+        };
+        loop {
+            let page = store.readings(&Scope::Everything, &query)?;
+            for run in runs(page.items, keys) {
+                let age = |run: &Earlier| (run.known.observed_at, run.known.place);
+                match found.iter_mut().find(|last| last.key == run.key) {
+                    Some(last) if age(last) >= age(&run) => {}
+                    Some(last) => *last = run,
+                    None => found.push(run),
+                }
+            }
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+        wanted.retain(|(key, _)| found.iter().all(|run| run.key != *key));
+        (to, look_back_ms) = (from, look_back_ms.saturating_mul(2));
+    }
+    Ok(found)
+}
+
+fn runs(readings: Vec<Reading>, keys: &mut MeterKeys) -> impl Iterator<Item = Earlier> {
+    readings.into_iter().filter_map(|reading| {
+        Some(Earlier {
+            key: keys.parse(&reading.code)?,
+            known: Known {
                 place: reading.place,
                 value: reading.value,
                 continuous: reading.continuous,
@@ -144,17 +219,8 @@ pub fn ask(
                 confirmed_until: reading.confirmed_until,
                 superseded_at: reading.superseded_at,
                 site: reading.site,
-            };
-            found.push(Earlier {
-                key,
-                known,
-                reading,
-            });
-        }
-        query.cursor = page.next;
-        if query.cursor.is_none() {
-            break;
-        }
-    }
-    Ok(found)
+            },
+            reading,
+        })
+    })
 }

@@ -22,7 +22,7 @@ use crate::metrics::IngestMetrics;
 /// The rest of a run that a report split has the ordinal of the device in that report and this: a report has at most 10,000 devices.
 const REST_ORDINAL: u32 = 1_000_000;
 /// The greatest value that a meter is believed to say; above that readers of signed numbers (ERP systems, spreadsheets) fail.
-const VALUE_MAX: u64 = i64::MAX.unsigned_abs();
+pub(super) const VALUE_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// A meter's open run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
