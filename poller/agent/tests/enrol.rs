@@ -145,6 +145,57 @@ fn a_configuration_of_ones_own_is_left_alone_and_told_what_it_lacks() {
 }
 
 #[test]
+fn the_key_of_another_agent_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let url = format!("http://{}", manager());
+    let enrol = |config: &str| {
+        let arguments = ["enrol", "--manager", &url, "--token", "plt_enrol_good"];
+        run(folder, &[&arguments[..], &["--config", config]].concat())
+    };
+    let (is_done, _, said) = enrol("a.toml");
+    assert!(is_done, "{said}");
+    let first = std::fs::read(folder.join("a.key")).unwrap();
+    // Another one in the same folder has a key file of its own.
+    let (is_done, _, said) = enrol("b.toml");
+    assert!(is_done, "{said}");
+    assert_eq!(std::fs::read(folder.join("a.key")).unwrap(), first);
+    let text = std::fs::read_to_string(folder.join("b.toml")).unwrap();
+    assert!(text.contains("key_file = \"b.key\""), "{text}");
+
+    // For another agent, or without a configuration, the file is refused before anything is sent.
+    std::fs::write(
+        folder.join("a.toml"),
+        text.replace("werk-2", "werk-3").replace("b.key", "a.key"),
+    )
+    .unwrap();
+    std::fs::write(folder.join("c.key"), &first).unwrap();
+    for (config, why) in [("a.toml", "is for werk-3"), ("c.toml", "no configuration")] {
+        let (is_done, _, said) = enrol(config);
+        assert!(
+            !is_done && said.contains("holds the key of the agent werk-2") && said.contains(why),
+            "{said}"
+        );
+    }
+    // A token that turns out to be another agent's leaves the key, and its own key is not lost.
+    let other = String::from_utf8(first.clone())
+        .unwrap()
+        .replace("werk-2", "werk-3");
+    std::fs::write(folder.join("a.key"), &other).unwrap();
+    let (is_done, _, said) = enrol("a.toml");
+    assert!(!is_done && said.contains("werk-2.enrolled.key"), "{said}");
+    let kept = std::fs::read_to_string(folder.join("werk-2.enrolled.key")).unwrap();
+    assert!(kept.contains("\"werk-2\""), "{kept}");
+    let now: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("a.key")).unwrap()).unwrap();
+    let before: serde_json::Value = serde_json::from_str(&other).unwrap();
+    assert_eq!(
+        (&now["agent"], &now["key"]),
+        (&before["agent"], &before["key"])
+    );
+}
+
+#[test]
 fn what_is_missing_or_insecure_is_said_before_anything_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

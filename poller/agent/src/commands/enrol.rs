@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use agent::AgentConfig;
 use agent::clock::Clock;
 use agent::config::{EXAMPLE, PLACEHOLDER, ProxyConfig, Secret, Way};
-use agent::upload::exchange;
+use agent::upload::exchange::{self, EnrolError};
+use agent::upload::keys::KeyFile;
 use codec::id::AgentId;
 
 use super::{Failure, Outcome};
 use crate::cli::EnrolArgs;
 
-/// The key file's name, unless the configuration names another.
-const KEY_FILE: &str = "agent.key";
+/// How the key file ends; before that it is called as the configuration is, unless that names another.
+const KEY_ENDING: &str = "key";
 
 /// Exchanges the token, and writes a configuration where there is none.
 pub fn enrol(args: &EnrolArgs) -> Outcome {
@@ -23,7 +24,8 @@ pub fn enrol(args: &EnrolArgs) -> Outcome {
     let key_file = way
         .key_file
         .clone()
-        .unwrap_or_else(|| folder.join(KEY_FILE));
+        .unwrap_or_else(|| args.config.with_extension(KEY_ENDING));
+    refuse_another_s_key(&way, &key_file, is_new)?;
     let nobody = AgentId::new("enrolling").expect("a valid id");
     let no_key = Secret::new(String::new());
     let mut config = AgentConfig::new(way.url.clone(), nobody, no_key, PathBuf::new());
@@ -35,7 +37,11 @@ pub fn enrol(args: &EnrolArgs) -> Outcome {
         key_file.display()
     );
     if is_new {
-        std::fs::write(&args.config, first_config(args, &way.url, &agent))?;
+        let key_name = shown_in(folder, &key_file);
+        std::fs::write(
+            &args.config,
+            first_config(args, &way.url, &agent, &key_name),
+        )?;
         eprintln!(
             "{} is written: say under [[range]] where the printers are, then run `platen-agent run --config {0}`.",
             args.config.display()
@@ -46,17 +52,40 @@ pub fn enrol(args: &EnrolArgs) -> Outcome {
         config.manager.agent_id == agent && config.manager.key_file.as_ref() == Some(&key_file)
     });
     if !knows {
-        let file = key_file.strip_prefix(folder).unwrap_or(&key_file);
         eprintln!(
             "{} is as it was. Put these lines into its table [manager], instead of `token` or `token_file`:",
             args.config.display()
         );
         println!(
             "agent_id = \"{agent}\"\nkey_file = {:?}",
-            file.display().to_string()
+            shown_in(folder, &key_file)
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A path as a configuration in this folder says it.
+fn shown_in(folder: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(folder).unwrap_or(path);
+    inside.display().to_string()
+}
+
+/// A key that is in use is not written over: it must be that of the agent whom the configuration is for.
+fn refuse_another_s_key(way: &Way, key_file: &Path, is_new: bool) -> Result<(), Failure> {
+    let file = KeyFile::read(key_file).map_err(EnrolError::from)?;
+    let Some(holder) = file.as_ref().and_then(KeyFile::holder) else {
+        return Ok(());
+    };
+    let why = match &way.agent_id {
+        Some(agent) if agent == holder => return Ok(()),
+        Some(agent) => format!("the configuration is for {agent}"),
+        None if is_new => "there is no configuration that says whose it is to be".to_owned(),
+        None => "the configuration is for nobody".to_owned(),
+    };
+    Err(Failure::new(format!(
+        "{} holds the key of the agent {holder}, and {why}: give another name with --config, or move that key away",
+        key_file.display()
+    )))
 }
 
 /// The way to the manager: what the configuration says, or what the command line does.
@@ -100,7 +129,7 @@ fn way(args: &EnrolArgs, is_new: bool) -> Result<Way, Failure> {
 }
 
 /// The example, with what is known filled in.
-fn first_config(args: &EnrolArgs, url: &str, agent: &AgentId) -> String {
+fn first_config(args: &EnrolArgs, url: &str, agent: &AgentId, key_name: &str) -> String {
     let absolute = |path: &PathBuf| {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         format!("{:?}", path.display().to_string())
@@ -118,7 +147,7 @@ fn first_config(args: &EnrolArgs, url: &str, agent: &AgentId) -> String {
         let written = match (in_manager, key) {
             (true, Some("url")) if !line.starts_with('#') => Some(format!("url = \"{url}\"")),
             (true, Some("agent_id")) => Some(format!("agent_id = \"{agent}\"")),
-            (true, Some("key_file")) => Some(format!("key_file = \"{KEY_FILE}\"")),
+            (true, Some("key_file")) => Some(format!("key_file = {key_name:?}")),
             (true, Some("token")) => Some(format!("#token = \"{PLACEHOLDER}\"")),
             (true, Some("ca_file")) => args
                 .ca_file

@@ -89,6 +89,8 @@ pub struct ManagerConfig {
 /// The way to the manager, for who is still without a key.
 #[derive(Clone, Debug)]
 pub struct Way {
+    /// Whom the configuration is for, if it says so in a form that is an agent's name.
+    pub agent_id: Option<AgentId>,
     /// As [`ManagerConfig::url`].
     pub url: String,
     /// Certificates.
@@ -127,6 +129,7 @@ impl Way {
     /// As [`AgentConfig::read`].
     pub fn to(url: &str) -> Result<Self, ConfigError> {
         Ok(Self {
+            agent_id: None,
             url: parse::url(url, false)?,
             tls: TlsConfig::default(),
             proxy: None,

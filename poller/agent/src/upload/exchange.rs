@@ -7,7 +7,7 @@
 //!
 //! What always holds: an answer counts only when it echoes the hash (a proxy's 200 does not), and both exchanges may be repeated.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use codec::id::AgentId;
 use codec::key::{ContentHash, Refusal};
@@ -19,6 +19,9 @@ use super::http::{HttpError, Line, quoted};
 use super::keys::{KeyFile, KeyFileError, Keys};
 use crate::clock::Clock;
 use crate::config::{ManagerConfig, Secret};
+
+/// How a key file ends that was written beside the one that was meant, which is another agent's.
+const TAKEN_ENDING: &str = "enrolled.key";
 
 /// What the manager answers when it knows a key.
 #[derive(Deserialize)]
@@ -42,9 +45,23 @@ pub enum EnrolError {
     /// The manager cannot be reached, or something else answers for it.
     #[error("{0}; the same command goes on where this one stopped")]
     Again(String),
+    /// The token was another agent's than the one whose key is in the file.
+    #[error(
+        "the token is one of the agent {agent}, and {path:?} holds the key of {holder}, which stays there: the key of {agent} is in {kept_in:?}"
+    )]
+    Other {
+        /// Whose token it was.
+        agent: AgentId,
+        /// Whose key the file holds.
+        holder: AgentId,
+        /// The file.
+        path: PathBuf,
+        /// Where the key is that came of the token.
+        kept_in: PathBuf,
+    },
 }
 
-/// Exchanges a token for a key, which stands in `key_file` from before it is told of.
+/// Exchanges a token for a key, which stands in `key_file` from before it is told of. A key of another agent that stands there stays.
 ///
 /// # Errors
 /// [`EnrolError`]; after [`EnrolError::Again`] the same call may be made again, whatever became of this one.
@@ -62,7 +79,20 @@ pub fn enrol(
     let wish = json!({ "token": token, "key_hash": key_hash });
     match exchange(&line, "/v1/enrol", None, &wish, key_hash) {
         Ok(agent) => {
-            file.enrolled(agent.clone(), key, clock.now());
+            let now = clock.now();
+            if let Some(holder) = file.holder().filter(|holder| **holder != agent) {
+                let kept_in = key_file.with_file_name(format!("{agent}.{TAKEN_ENDING}"));
+                let mut own = KeyFile::default();
+                own.enrolled(agent.clone(), key, now);
+                own.write(&kept_in)?;
+                return Err(EnrolError::Other {
+                    agent,
+                    holder: holder.clone(),
+                    path: key_file.to_owned(),
+                    kept_in,
+                });
+            }
+            file.enrolled(agent.clone(), key, now);
             file.write(key_file)?;
             Ok(agent)
         }

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A key is drawn here and told to the manager as its SHA-256. What always holds: a key is on disk before the manager hears of it, and it is
-//! used only after the manager has said that it knows it. So after a crash at any point either `key` is good, or `next` is, or (when the
+//! used only after the manager has said that it knows it; and what somebody else wrote into the file meanwhile (`platen-agent enrol` beside a
+//! running agent) is taken over, never undone. So after a crash at any point either `key` is good, or `next` is, or (when the
 //! manager was restored from a backup) `previous`; whoever is refused with one asks with the others.
 
 use std::io::{self, Write};
@@ -46,6 +47,14 @@ pub enum KeyFileError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// It holds the key of another agent, which is not to be lost.
+    #[error("{path:?} holds the key of the agent {holder}: it stays as it is")]
+    Taken {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        holder: AgentId,
     },
 }
 
@@ -126,6 +135,12 @@ impl KeyFile {
         self.key.as_ref()
     }
 
+    /// Whose key it is, if it holds one.
+    #[must_use]
+    pub fn holder(&self) -> Option<&AgentId> {
+        self.agent.as_ref().filter(|_| self.key.is_some())
+    }
+
     /// The key that this token is exchanged for: the same each time, so that an exchange whose answer was lost can be repeated.
     pub fn begin_enrolling(&mut self, token: &str) -> Secret {
         let token = ContentHash::of(token.as_bytes());
@@ -140,6 +155,28 @@ impl KeyFile {
                 key
             }
         }
+    }
+
+    /// Takes over what stands on disk now. Says whether that is another key than before.
+    fn take_over(&mut self, path: &Path) -> Result<bool, KeyFileError> {
+        let Some(on_disk) = Self::read(path)? else {
+            // Somebody removed it: what is known is written anew.
+            return Ok(false);
+        };
+        if let Some(holder) = on_disk.holder()
+            && self.agent.as_ref().is_some_and(|own| own != holder)
+        {
+            return Err(KeyFileError::Taken {
+                path: path.to_owned(),
+                holder: holder.clone(),
+            });
+        }
+        if on_disk.key.is_none() {
+            return Ok(false);
+        }
+        let is_other = on_disk.key != self.key;
+        *self = on_disk;
+        Ok(is_other)
     }
 
     /// The manager knows the key that the token was exchanged for: it is the only one now.
@@ -208,6 +245,10 @@ impl Keys {
             return Ok(None);
         };
         let mut file = self.file();
+        if file.take_over(path)? {
+            // Somebody has just given it another key: that one is not old.
+            return Ok(None);
+        }
         if file.next.is_none() {
             let with = KeyFile {
                 next: Some(draw()),
@@ -228,6 +269,9 @@ impl Keys {
             return Ok(());
         };
         let mut file = self.file();
+        if file.take_over(path)? {
+            return Ok(());
+        }
         let taken = KeyFile {
             previous: file.key.clone(),
             key: Some(next.clone()),
@@ -261,7 +305,10 @@ fn failed(operation: &'static str, path: &Path, source: io::Error) -> KeyFileErr
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
+    // Beside it under a name that no key file has, whatever its own ending.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
     // One that a crash left may have other rights.
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -82,6 +82,7 @@ impl Reader<'_> {
         let raw = manager.get_ref();
         let plain_http = raw.plain_http.as_ref().is_some_and(|f| *f.get_ref());
         Ok(Way {
+            agent_id: AgentId::new(raw.agent_id.get_ref()).ok(),
             url: self.manager_url(&raw.url, plain_http)?,
             tls: self.tls(&raw.tls)?,
             proxy: raw.proxy.as_ref().map(|p| self.proxy(p)).transpose()?,

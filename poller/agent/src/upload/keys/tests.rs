@@ -48,7 +48,7 @@ fn nobody_else_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.key");
-    std::fs::write(path.with_extension("new"), "left by a crash").unwrap();
+    std::fs::write(folder.path().join("agent.key.new"), "left by a crash").unwrap();
     enrolled(&path);
     let mode = path.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -75,6 +75,61 @@ fn a_next_key_is_on_disk_before_it_is_told_and_used_only_once_that_is_too() {
     let keys = opened(&path);
     assert!(keys.current() == next && keys.others() == [first]);
     assert!(keys.prepare().unwrap().unwrap() != next);
+}
+
+#[test]
+fn what_enrol_writes_beside_a_running_agent_is_used_and_never_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.key");
+    let first = enrolled(&path);
+    // While the manager is told of the next key, and before it is.
+    for is_prepared in [true, false] {
+        let keys = opened(&path);
+        let next = is_prepared.then(|| keys.prepare().unwrap().unwrap());
+        let second = enrolled(&path);
+        assert!(second != first);
+        match next {
+            Some(next) => keys.take(&next, NOW).unwrap(),
+            None => assert!(keys.prepare().unwrap().is_none(), "it is not old"),
+        }
+        assert!(keys.current() == second && keys.others().is_empty());
+        let on_disk = KeyFile::read(&path).unwrap().unwrap();
+        assert!(on_disk.key() == Some(&second) && on_disk.next.is_none());
+    }
+    // An exchange that has begun beside it goes on after the agent has changed its key.
+    let keys = opened(&path);
+    let next = keys.prepare().unwrap().unwrap();
+    let mut beside = KeyFile::read(&path).unwrap().unwrap();
+    let begun = beside.begin_enrolling("plt_enrol_y");
+    beside.write(&path).unwrap();
+    keys.take(&next, NOW).unwrap();
+    let mut on_disk = KeyFile::read(&path).unwrap().unwrap();
+    assert!(on_disk.key() == Some(&next));
+    assert!(on_disk.begin_enrolling("plt_enrol_y") == begun);
+
+    // Another agent's key is neither used nor lost.
+    let keys = opened(&path);
+    let mut other = KeyFile::default();
+    let key = other.begin_enrolling("plt_enrol_z");
+    other.enrolled(AgentId::new("other").unwrap(), key.clone(), NOW);
+    other.write(&path).unwrap();
+    let refused = keys.prepare().err().unwrap().to_string();
+    assert!(refused.contains("the agent other"), "{refused}");
+    assert!(keys.take(&next, NOW).is_err() && keys.current() == next);
+    assert!(KeyFile::read(&path).unwrap().unwrap().key() == Some(&key));
+}
+
+#[test]
+fn a_key_file_may_have_any_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one.new", "two", "three.key.new"] {
+        let path = folder.path().join(name);
+        let key = enrolled(&path);
+        let before = KeyFile::read(&path).unwrap().unwrap();
+        before.write(&path).unwrap();
+        assert!(KeyFile::read(&path).unwrap().unwrap().key() == Some(&key));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
 }
 
 #[test]
