@@ -10,7 +10,7 @@
 //! | [`meters`] | runs (Rule 4) |
 //! | [`step`] | resets, rollovers, continuous values |
 //! | [`meter_key`] | what a meter counts, as a number |
-//! | [`identity`] | who a device says it is |
+//! | [`identity`], [`who`] | who a device says it is |
 //! | [`late`], [`history`] | readings that arrive after later ones |
 //! | [`sections`] | status, supplies, trays, alerts |
 //! | [`progress`] | whether it gets on |
@@ -32,6 +32,7 @@ pub mod meters;
 pub mod progress;
 pub mod sections;
 pub mod step;
+pub mod who;
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,7 +111,7 @@ pub struct Applier {
     pub metrics: IngestMetrics,
     /// How far the batch at hand goes in each shard.
     pub covered: HashMap<u16, Position>,
-    /// Stamps of reports that this program cannot apply.
+    /// Stamps of reports and decisions that this program cannot apply.
     pub poison: BTreeSet<u64>,
 }
 
@@ -196,39 +197,22 @@ impl Applier {
 
     /// Adds a report to the batch, trying again while the registry fails.
     fn take(&mut self, next: &Next, batch: &mut Batch) -> Onward {
-        let mut retry = RETRY_MIN;
-        while !self.poison.contains(&next.stamp) {
-            let (engine, store) = (&mut self.engine, self.store.as_ref());
-            // What a panic leaves half done is dropped, with the whole batch.
-            let applied = catch_unwind(AssertUnwindSafe(|| engine.apply(next, store, batch)));
-            match applied {
-                Ok(Ok(())) => break,
-                Ok(Err(ApplyError::CommitFirst)) => match self.flush(batch) {
-                    Onward::On => {}
-                    other => return other,
-                },
-                Ok(Err(error)) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "a report cannot be applied yet; trying again"
-                    );
-                    self.metrics.store_errors.inc();
-                    if !self.pause(&mut retry) {
-                        return Onward::End;
-                    }
-                }
-                Err(_) => {
-                    let key = &next.meta.key;
-                    tracing::error!(
-                        agent = %key.agent, stream = key.stream.name(), sequence = key.sequence,
-                        shard = next.shard, position = %next.position,
-                        "a report cannot be applied by this program and is skipped; its bytes stay in the journal"
-                    );
-                    self.metrics.skip("applier-failed");
-                    self.poison.insert(next.stamp);
-                    return Onward::Anew;
-                }
-            }
+        let key = &next.meta.key;
+        let what = || {
+            format!(
+                "report {} of stream {} of agent {} at {} in shard {}",
+                key.sequence,
+                key.stream.name(),
+                key.agent,
+                next.position,
+                next.shard
+            )
+        };
+        let tried = self.attempt(next.stamp, what, batch, |engine, store, batch| {
+            engine.apply(next, store, batch)
+        });
+        if tried != Onward::On {
+            return tried;
         }
         batch.covers(next.shard, next.from.packed(), next.next.packed());
         self.covered.insert(next.shard, next.next);
@@ -238,18 +222,59 @@ impl Applier {
         Onward::On
     }
 
+    /// Adds a report or a decision to the batch, trying again while the registry or the store fails. Over what this program panics is
+    /// skipped.
+    fn attempt(
+        &mut self,
+        stamp: u64,
+        what: impl Fn() -> String,
+        batch: &mut Batch,
+        apply: impl Fn(&mut Engine, &dyn Store, &mut Batch) -> Result<(), ApplyError>,
+    ) -> Onward {
+        let mut retry = RETRY_MIN;
+        while !self.poison.contains(&stamp) {
+            let (engine, store) = (&mut self.engine, self.store.as_ref());
+            // What a panic leaves half done is dropped, with the whole batch.
+            let applied = catch_unwind(AssertUnwindSafe(|| apply(engine, store, batch)));
+            match applied {
+                Ok(Ok(())) => break,
+                Ok(Err(ApplyError::CommitFirst)) => match self.flush(batch) {
+                    Onward::On => {}
+                    other => return other,
+                },
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        what = what(),
+                        "this cannot be applied yet; trying again"
+                    );
+                    self.metrics.store_errors.inc();
+                    if !self.pause(&mut retry) {
+                        return Onward::End;
+                    }
+                }
+                Err(_) => {
+                    tracing::error!(
+                        what = what(),
+                        "this cannot be applied by this program and is skipped; its bytes stay in the journal"
+                    );
+                    self.metrics.skip("applier-failed");
+                    self.poison.insert(stamp);
+                    return Onward::Anew;
+                }
+            }
+        }
+        Onward::On
+    }
+
     /// Adds a decision to the batch, trying again while the registry or the store fails.
     fn decide(&mut self, decided: &Decided, batch: &mut Batch) -> Onward {
-        let mut retry = RETRY_MIN;
-        while let Err(error) = self.engine.decide(decided, batch) {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a decision cannot be applied yet; trying again"
-            );
-            self.metrics.store_errors.inc();
-            if !self.pause(&mut retry) {
-                return Onward::End;
-            }
+        let what = || format!("decision {}", decided.stamp);
+        let tried = self.attempt(decided.stamp, what, batch, |engine, _, batch| {
+            engine.decide(decided, batch)
+        });
+        if tried != Onward::On {
+            return tried;
         }
         batch.covers(
             decisions::SHARD,

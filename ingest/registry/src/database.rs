@@ -12,6 +12,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use crate::error::{During, Error};
 use crate::locked;
 
+/// What the writer keeps of the file in memory, in KiB: the rows of a batch of new devices go to pages all over the tables, and a page that
+/// was dropped is read and written again.
+const WRITER_CACHE_KIB: i64 = 24 << 10;
+/// The write-ahead log is worked into the file when it has so many pages (32 MB): each time writes every page that changed, and waits for
+/// the disk.
+const WAL_PAGES_MAX: i64 = 8_192;
 /// Connections kept for readers: pages and checks are short, and few run at once.
 const READERS_KEPT_MAX: usize = 4;
 /// How long one connection waits for another program's lock (a backup, the CLI beside a running manager).
@@ -56,6 +62,12 @@ impl Database {
         writer
             .pragma_update(None, "journal_mode", "WAL")
             .map_err(opened)?;
+        for (pragma, value) in [
+            ("cache_size", -WRITER_CACHE_KIB),
+            ("wal_autocheckpoint", WAL_PAGES_MAX),
+        ] {
+            writer.pragma_update(None, pragma, value).map_err(opened)?;
+        }
         migrate(&mut writer)?;
         Ok(Self {
             writer: Mutex::new(writer),

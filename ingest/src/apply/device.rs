@@ -3,9 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use codec::id::{AgentId, DeviceId, TenantId};
-use codec::model::{
-    Alert, AlertSeverity, Identity, Level, MeterSet, SourceKind, Status, Supply, Tray,
-};
+use codec::model::{Alert, AlertSeverity, Level, MeterSet, SourceKind, Status, Supply, Tray};
 use codec::time::Timestamp;
 use olap::ask::DeviceState;
 use olap::rows::SeenRow;
@@ -13,6 +11,7 @@ use olap::rows::SeenRow;
 use super::late::Known;
 use super::meter_key::{MeterKey, MeterKeys};
 use super::meters::Run;
+use super::who::Who;
 
 /// A device as the store and the batch at hand have it.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub struct Device {
     /// What it is read by.
     pub source: SourceKind,
     /// Who it is.
-    pub identity: Identity,
+    pub who: Who,
     /// The device that it turned out to be.
     pub superseded_by: Option<DeviceId>,
     /// When it was first heard of.
@@ -153,7 +152,7 @@ impl Device {
             agent: agent.clone(),
             agent_seen_at: seen.observed_at,
             source,
-            identity: Identity::default(),
+            who: Who::default(),
             superseded_by: None,
             first_seen_at: seen.observed_at,
             status: None,
@@ -187,7 +186,7 @@ impl Device {
             unchanged_since: None,
         });
         let mut device = Self::new(state.device, state.site, &state.agent, state.source, seen);
-        device.identity = state.identity;
+        device.who = Who::of(&state.identity);
         device.superseded_by = state.superseded_by;
         device.first_seen_at = state.first_seen_at;
         if let Some((status, since, meter_set)) = state.status {

@@ -102,7 +102,8 @@ pub struct Engine {
     pub(super) registry: Registry,
     pub(super) metrics: IngestMetrics,
     needs: Arc<Needs>,
-    pub(super) devices: HashMap<DeviceId, Device>,
+    /// Each in memory of its own: a table of 100,000 that grows would otherwise be there twice for a while.
+    pub(super) devices: HashMap<DeviceId, Box<Device>>,
     streams: HashMap<(AgentId, SpoolEpoch, Stream), Latest>,
     bases: Bases,
     keys: MeterKeys,
@@ -158,7 +159,7 @@ impl Engine {
         let mut keys = MeterKeys::default();
         let mut devices = HashMap::new();
         store.load(&mut |state| {
-            devices.insert(state.device, Device::load(state, &mut keys));
+            devices.insert(state.device, Box::new(Device::load(state, &mut keys)));
         })?;
         self.devices = devices;
         self.keys = keys;
@@ -294,7 +295,7 @@ impl Engine {
             let device = self
                 .devices
                 .entry(*id)
-                .or_insert_with(|| unknown(*id, *site, &context));
+                .or_insert_with(|| Box::new(unknown(*id, *site, &context)));
             let had_uncommitted = device.has_uncommitted;
             let earlier = history.get(id).map_or(&[][..], Vec::as_slice);
             apply_device(

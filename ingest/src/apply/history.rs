@@ -52,7 +52,7 @@ impl Recents {
     }
 
     /// Takes the oldest out while there are too many.
-    pub fn trim(&mut self, devices: &mut HashMap<DeviceId, Device>) {
+    pub fn trim(&mut self, devices: &mut HashMap<DeviceId, Box<Device>>) {
         while self.order.len() > RECENT_RUNS_MAX {
             let Some((device, place)) = self.order.pop_front() else {
                 return;

@@ -12,6 +12,7 @@ use olap::words::EventKind;
 
 use super::device::Device;
 use super::engine::{Context, Places};
+use super::who::Who;
 
 /// When another agent reports a device, it takes over (address, site, name as that agent sees them) after its own was silent for so long.
 const HANDOVER_MS: i64 = 2 * 3_600_000;
@@ -24,7 +25,7 @@ pub(crate) fn apply(
     context: &mut Context<'_>,
 ) {
     let at = context.observed.at;
-    let is_new = device.identity == Identity::default();
+    let is_new = device.who.is_empty();
     let is_late = !is_new && at < device.seen.observed_at;
     let is_other_agent = device.agent != *context.agent;
     let is_owned = !is_other_agent || at.ms_since(device.agent_seen_at) > HANDOVER_MS;
@@ -32,17 +33,19 @@ pub(crate) fn apply(
         return;
     }
     device.agent_seen_at = at;
-    let now = known_or(&report.identity, &device.identity);
-    let same = device.identity == now && device.site == site && !is_other_agent;
+    let same = device.who.says(&report.identity) && device.site == site && !is_other_agent;
     if same && device.source == context.source && !is_new {
         return;
     }
     if is_new {
         event(device, context, EventKind::New, None, None);
+        device.who = Who::of(&report.identity);
     } else {
-        changes(device, site, &now, context);
+        let before = device.who.identity();
+        let now = known_or(&report.identity, &before);
+        changes(device, site, &before, &now, context);
+        device.who = Who::of(&now);
     }
-    device.identity = now;
     device.site = site;
     device.source = context.source;
     if is_other_agent {
@@ -85,7 +88,7 @@ pub(crate) fn put(device: &Device, at: Timestamp, batch: &mut Batch) {
         site: device.site,
         agent: &device.agent,
         source: device.source,
-        identity: &device.identity,
+        identity: &device.who.identity(),
         superseded_by: device.superseded_by,
         first_seen_at: device.first_seen_at,
         changed_at: at,
@@ -136,8 +139,13 @@ fn known_or(now: &Identity, before: &Identity) -> Identity {
 }
 
 /// One event for each thing that became another.
-fn changes(device: &Device, site: TenantId, now: &Identity, context: &mut Context<'_>) {
-    let before = &device.identity;
+fn changes(
+    device: &Device,
+    site: TenantId,
+    before: &Identity,
+    now: &Identity,
+    context: &mut Context<'_>,
+) {
     let words = [
         (EventKind::AddressChanged, &before.address, &now.address),
         (EventKind::HostnameChanged, &before.hostname, &now.hostname),

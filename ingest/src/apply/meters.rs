@@ -260,7 +260,7 @@ fn push(
         agent_at: context.agent_at,
         received_at: context.received_at,
         oid: &meter.oid,
-        profile: device.identity.profile.as_deref(),
+        profile: device.who.profile(),
         parts: &parts,
         quality: reading.quality,
         clock_corrected: context.observed.is_corrected,
