@@ -2,6 +2,7 @@
 //!
 //! A decoder keeps its inflated buffer between reports, and what it reads goes into columns that were used before; how many there are bounds the memory that hostile bodies can take.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use codec::envelope::{Encoding, EnvelopeError, Inflater};
@@ -65,6 +66,20 @@ impl Undecodable {
     }
 }
 
+/// Reads with `read`; a fault of ours that panics over a report makes it one that cannot be read, so that it is kept aside and holds up
+/// nobody. What `read` changes must not be used again then.
+///
+/// # Errors
+/// Those of `read`, and one with the reason `decoder-failed`.
+pub fn guarded<T>(read: impl FnOnce() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(Undecodable {
+            reason: "decoder-failed",
+            detail: "this program fails over the report".to_owned(),
+        })
+    })
+}
+
 /// Inflates and parses one report at a time.
 pub struct Decoder {
     inflater: Inflater,
@@ -86,10 +101,17 @@ impl Decoder {
     /// # Errors
     /// [`Undecodable`] with the place and the reason.
     pub fn decode(&mut self, encoding: Encoding, sealed: &[u8]) -> Result<Decoded, Undecodable> {
-        let mut builder = ReportBuilder::new();
-        self.push(self.inflated_bytes_max, encoding, sealed, &mut builder)?;
-        let report = builder.finish().ok_or_else(headless)?;
-        Ok(Decoded { report })
+        let decoded = guarded(|| {
+            let mut builder = ReportBuilder::new();
+            self.push(self.inflated_bytes_max, encoding, sealed, &mut builder)?;
+            let report = builder.finish().ok_or_else(headless)?;
+            Ok(Decoded { report })
+        });
+        if decoded.is_err() {
+            // It may have stopped anywhere.
+            self.inflater = Inflater::new();
+        }
+        decoded
     }
 
     /// Reads a sealed report into columns, with their memory; returns also the bytes of its XML.
@@ -163,13 +185,18 @@ const fn malformed(detail: String) -> Undecodable {
     }
 }
 
-fn headless() -> Undecodable {
+pub(crate) fn headless() -> Undecodable {
     malformed("the report has no header".to_owned())
 }
+
+/// Large reports that are read at once: one inflates to 80 MB, and its columns take as much again for a moment. Two would take what a manager
+/// has beside its store.
+const LARGE_AT_ONCE: usize = 1;
 
 /// The decoders of the door, each lent to one report at a time.
 pub struct Decoders {
     free: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     idle: Mutex<Vec<Decoder>>,
     spare: Arc<Spare>,
     count: usize,
@@ -183,6 +210,7 @@ impl Decoders {
         let count = count.max(1);
         Self {
             free: Arc::new(Semaphore::new(count)),
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             idle: Mutex::new(Vec::new()),
             spare: Arc::new(Spare::new(kept_bytes_max)),
             count,
@@ -193,6 +221,14 @@ impl Decoders {
     /// Waits until a decoder is free. The permit goes with the work that calls [`with`](Self::with): who waits for the work may leave.
     pub async fn permit(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.free)
+            .acquire_owned()
+            .await
+            .expect("the decoders' semaphore is never closed")
+    }
+
+    /// As [`permit`](Self::permit), for a report that may inflate to as much as is taken at all.
+    pub async fn permit_large(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.large)
             .acquire_owned()
             .await
             .expect("the decoders' semaphore is never closed")
@@ -246,6 +282,15 @@ impl Decoders {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_of_ours_is_a_report_that_cannot_be_read() {
+        let failed = guarded::<()>(|| panic!("told to")).unwrap_err();
+        assert_eq!(failed.reason, "decoder-failed");
+        assert_eq!(failed.refusal().reason, "decoder-failed");
+        assert_eq!(guarded(|| Ok(7)), Ok(7));
+        assert_eq!(guarded::<()>(|| Err(headless())), Err(headless()));
+    }
 
     #[test]
     fn no_more_decoders_are_kept_than_were_asked_for() {

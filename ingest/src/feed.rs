@@ -15,7 +15,7 @@ use journal::{Disk, Item, Position, Reader};
 use registry::Decision;
 
 use crate::columns::Kept;
-use crate::decode::{Decoded, Decoder, Undecodable};
+use crate::decode::{Decoded, Decoder, Undecodable, guarded, headless};
 use crate::metrics::IngestMetrics;
 use crate::record::{KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
 use crate::shard::{DiskFactory, ShardError, ShardShared, reader};
@@ -219,9 +219,9 @@ impl Feed {
         let from = std::mem::replace(&mut shard.covered, head.next);
         let (meta, decoded) = match head.content {
             Content::Hot(meta, kept) => {
-                let report = kept.columns().report();
-                let report = report.expect("the door saw its header");
-                (meta, Ok(Box::new(Decoded { report })))
+                let report = || kept.columns().report().ok_or_else(headless);
+                let decoded = guarded(report).map(|report| Box::new(Decoded { report }));
+                (meta, decoded)
             }
             Content::Warm(meta, body) => {
                 self.metrics.decoded_again.inc();

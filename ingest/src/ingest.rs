@@ -1,6 +1,5 @@
 //! The door: takes deliveries, stops.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::apply::progress::Progress;
 use crate::config::IngestConfig;
 use crate::decode::{
-    Decoders, INLINE_INFLATED_BYTES_MAX, INLINE_SEALED_BYTES_MAX, Taken, Undecodable,
+    Decoders, INLINE_INFLATED_BYTES_MAX, INLINE_SEALED_BYTES_MAX, Taken, Undecodable, guarded,
 };
 use crate::delivery::{Delivery, Rejection};
 use crate::evidence::{self, Evidence, EvidenceError};
@@ -133,29 +132,28 @@ impl Ingest {
     }
 
     /// Inflates and parses; what is malformed goes into quarantine. Usual bodies are read here and now; only large ones are worth the way to
-    /// a blocking thread and back.
+    /// a blocking thread and back, one after the other.
     async fn decode(
         &self,
         delivery: &Delivery,
         permits: Permits,
     ) -> Result<(Taken, Permits), Rejection> {
-        let permit = self.decoders.permit().await;
         if delivery.body.len() <= INLINE_SEALED_BYTES_MAX {
+            let _permit = self.decoders.permit().await;
             let max = INLINE_INFLATED_BYTES_MAX;
-            match read(&self.decoders, max, delivery) {
-                Ok(Ok(taken)) => return Ok((taken, permits)),
-                // Too large to be read here, or malformed: read again there, which also writes it into quarantine.
-                Ok(Err(_)) => {}
-                Err(rejection) => return Err(rejection),
+            // Too large to be read here, or malformed: read again there, which also writes it into quarantine.
+            if let Ok(taken) = read(&self.decoders, max, delivery) {
+                return Ok((taken, permits));
             }
         }
+        let permit = self.decoders.permit_large().await;
         let decoders = Arc::clone(&self.decoders);
         let quarantine = Arc::clone(&self.quarantine);
         let metrics = self.metrics.clone();
         let delivery = delivery.clone();
         // The permits go with the work: it goes on when the sender hangs up.
         let work = tokio::task::spawn_blocking(move || {
-            let result = read(&decoders, usize::MAX, &delivery)?;
+            let result = read(&decoders, usize::MAX, &delivery);
             drop(permit);
             let taken = result.map_err(|error| {
                 keep_refused(&quarantine, &delivery, &error);
@@ -270,18 +268,14 @@ pub(crate) fn shard_of(agent: &AgentId, shards: usize) -> usize {
     usize::try_from(number % shards as u64).expect("below the number of shards")
 }
 
-/// Reads a body. A decoder that panicked is a fault of ours: the report is sent away for a while, and the manager goes on.
+/// Reads a body. One over which a decoder panics is refused and kept as what is malformed is: its agent would send it for ever.
 fn read(
     decoders: &Decoders,
     inflated_bytes_max: usize,
     delivery: &Delivery,
-) -> Result<Result<Taken, Undecodable>, Rejection> {
-    let take = || decoders.take(inflated_bytes_max, delivery.encoding, &delivery.body);
+) -> Result<Taken, Undecodable> {
     // Nothing that outlives a panic is half changed: decoder and columns go with it.
-    std::panic::catch_unwind(AssertUnwindSafe(take)).map_err(|_| {
-        tracing::error!(agent = %delivery.agent, "a decoder failed");
-        busy("decoder-failed")
-    })
+    guarded(|| decoders.take(inflated_bytes_max, delivery.encoding, &delivery.body))
 }
 
 fn keep_refused(quarantine: &Quarantine, delivery: &Delivery, error: &Undecodable) {
