@@ -216,15 +216,14 @@ impl Ledger {
             .note(key.sequence, short(key), received_at);
     }
 
-    /// Takes over from elsewhere (the store) that a stream was accepted up to `high`. What was skipped below it is not known, so
-    /// nothing below it is acknowledged any more.
+    /// Takes over from elsewhere (the store) that a stream was accepted up to `high`. What was skipped between what is known and that is not
+    /// known, so nothing below it is acknowledged any more; what is known to be missing still is, and is asked for.
     pub fn raise(&mut self, agent: &AgentId, id: StreamId, high: u64) {
         let streams = self.agents.entry(agent.clone()).or_default();
         let stream = streams.entry(id).or_default();
         if stream.high < high {
             stream.high = high;
             stream.forgotten_below = high + 1;
-            stream.gaps.clear();
         }
     }
 

@@ -122,4 +122,13 @@ fn what_is_asked_for_again_are_the_newest_missing_ranges_of_that_stream() {
     restored.raise(&key(1, 1, "a").agent, (SpoolEpoch(1), Stream::Meters), 10);
     restored.note(&key(1, 15, "a"), NOW);
     assert_eq!(missing(&restored, &key(1, 15, "a")), [(11, 14)]);
+    // One that is ahead of a torn journal: what was missing before the tear still is.
+    let mut torn = Ledger::default();
+    torn.note(&key(1, 1, "a"), NOW);
+    torn.note(&key(1, 4, "d"), NOW);
+    torn.raise(&key(1, 1, "a").agent, (SpoolEpoch(1), Stream::Meters), 10);
+    torn.note(&key(1, 11, "k"), NOW);
+    assert_eq!(missing(&torn, &key(1, 11, "k")), [(2, 3)]);
+    assert_eq!(torn.judge(&key(1, 3, "c"), NOW), Verdict::New);
+    assert_eq!(torn.judge(&key(1, 7, "g"), NOW), Verdict::TooOld);
 }
