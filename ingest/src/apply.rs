@@ -10,7 +10,7 @@
 //! | [`meters`] | runs (Rule 4) |
 //! | [`step`] | resets, rollovers, continuous values |
 //! | [`meter_key`] | what a meter counts, as a number |
-//! | [`identity`] | who a device says it is |
+//! | [`identity`], [`who`] | who a device says it is |
 //! | [`late`], [`history`] | readings that arrive after later ones |
 //! | [`sections`] | status, supplies, trays, alerts |
 //! | [`progress`] | whether it gets on |
@@ -32,6 +32,7 @@ pub mod meters;
 pub mod progress;
 pub mod sections;
 pub mod step;
+pub mod who;
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
