@@ -73,7 +73,7 @@ impl IngestConfig {
             // A sync of more takes visibly longer, and nobody waits for a group of more reports than that.
             group_bytes_max: 8 << 20,
             // Less than a sync takes: who has many reports on their way waits for their receipts half as long again at the most, and
-            // a sync is shared by all of them. A report that comes alone never waits.
+            // a sync is shared by all of them. Reports that come alone do not wait, but for the first few after a load has ended.
             group_linger_us: 2_000,
             segment_bytes: journal::config::SEGMENT_BYTES_DEFAULT,
             // A hundred reports of 100 devices: more than wait where the applier keeps up, and little enough to stay in the cache.

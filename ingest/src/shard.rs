@@ -2,7 +2,7 @@
 //!
 //! The thread takes what has queued, asks the ledger about each report, writes the new ones as one group, syncs once, and only then
 //! answers. While it syncs, the next group queues. Who got a receipt sends the next report at once, so under load a group waits a bounded
-//! moment until it is as large as the one before it; without load nobody waits.
+//! moment until it is as large as the one before it; where reports come one by one, nobody waits.
 //!
 //! What always holds: a report is noted in the ledger only together with being written, and when writing or syncing fails the ledger is
 //! read again from the journal, so that both always agree; a stamp's report is durable before the applier may pass that stamp.
