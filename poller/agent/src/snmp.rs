@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | `coverage` | which addresses belong to a range |
 //! | [`devices`] | what is known of each device, by its handle and its address |
 //! | [`schedule`] | when a device is read next, and how much of it |
 //! | `told` | traps: devices that tell when they want to be asked |
@@ -16,6 +17,7 @@
 //! What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
 //! `schedule.dead_retry_max` once it answers; one device under two addresses is one device.
 
+mod coverage;
 pub mod devices;
 mod kept;
 mod knock;
@@ -41,11 +43,13 @@ use poller::profile::ProfileSet;
 use poller::trap::Notification;
 
 use crate::clock::Clock;
+use crate::config::ranges::RangeFile;
 use crate::config::{AgentConfig, PollingConfig, RangeConfig};
 use crate::run::Control;
 use crate::source::{Sink, Source};
 use crate::status::StatusHandle;
 use crate::stop::StopHandle;
+use coverage::Names;
 use devices::Devices;
 use kept::SNAPSHOT_INTERVAL;
 use knock::{Found, Talk};
@@ -119,6 +123,10 @@ struct Range {
     /// For each attempt of a sweep.
     sweep: Vec<Arc<PollOptions>>,
     addresses: u64,
+    /// What its names stand for.
+    names: Names,
+    /// The range of whose list it is a part.
+    made_by: Option<usize>,
 }
 
 impl SnmpSource {
@@ -159,11 +167,21 @@ impl SnmpSource {
         })?;
         tracing::info!(driver = fleet.driver_name(), "the SNMP source runs");
         let told = Told::start(&config.traps, &events, &status, now)?;
-        let ranges = config
+        let mut ranges: Vec<Range> = config
             .ranges
             .iter()
             .map(|range| Range::new(range, &config.polling))
             .collect();
+        for number in 0..ranges.len() {
+            let made = ranges[number]
+                .config
+                .file
+                .as_ref()
+                .map_or(0, RangeFile::made);
+            for range in ranges.iter_mut().skip(number + 1).take(made) {
+                range.made_by = Some(number);
+            }
+        }
         let mut source = Self {
             ranges,
             polling: config.polling.clone(),
@@ -296,6 +314,8 @@ impl Range {
             sweep: sweeping::attempts_of(&poll),
             addresses: sweeping::addresses_of(config),
             poll: Arc::new(poll),
+            names: Names::default(),
+            made_by: None,
         }
     }
 }

@@ -303,18 +303,6 @@ pub struct RangeConfig {
 }
 
 impl RangeConfig {
-    /// Whether an address may be asked here. A host name may stand for any address, so a range with one covers what it does not
-    /// exclude.
-    #[must_use]
-    pub fn covers(&self, address: IpAddr) -> bool {
-        let has = |entries: &[RangeEntry]| entries.iter().any(|entry| entry.contains(address));
-        let has_names = || {
-            let mut hosts = self.include.iter().map(|entry| &entry.hosts);
-            hosts.any(|hosts| matches!(hosts, ranges::Hosts::Name(_)))
-        };
-        !has(&self.exclude) && (has(&self.include) || has_names())
-    }
-
     /// Where the devices at an address that is written in the range are asked: one place for each entry that covers it.
     pub fn places(&self, address: IpAddr) -> impl Iterator<Item = SocketAddr> {
         let has = |entries: &[RangeEntry]| entries.iter().any(|entry| entry.contains(address));

@@ -25,6 +25,8 @@ pub struct RangeFile {
     known: Arc<[Credential]>,
     /// As the file was when it was read last.
     stamp: Option<Stamp>,
+    /// How many ranges its lines made beside the range that it is part of.
+    made: usize,
 }
 
 /// What tells that a file was written to: when, and how long it is.
@@ -39,6 +41,7 @@ impl RangeFile {
             own: Arc::new(own),
             known: known.into(),
             stamp: None,
+            made: 0,
         }
     }
 
@@ -46,6 +49,12 @@ impl RangeFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How many ranges its lines made, when it was read, beside the range that it is part of: they follow that one.
+    #[must_use]
+    pub const fn made(&self) -> usize {
+        self.made
     }
 
     /// Whether it has been written to since it was read, as far as its time and length tell.
@@ -118,8 +127,10 @@ impl RangeFile {
         for range in &mut ranges[1..] {
             range.exclude.clone_from(&excluded);
         }
+        let made = ranges.len() - 1;
         ranges[0].file = Some(Self {
             stamp,
+            made,
             ..self.clone()
         });
         Ok(ranges)

@@ -342,12 +342,13 @@ impl Devices {
         Some(self.insert(device))
     }
 
-    /// All devices, to be kept over a restart. `now` and `moment` are the same; `range_name` names a range.
+    /// All devices, to be kept over a restart. `now` and `moment` are the same; `place` names a range, and the name in it that
+    /// stands for an address.
     pub fn to_save<'a>(
         &'a self,
         now: Instant,
         moment: Moment,
-        range_name: impl Fn(usize) -> &'a str,
+        place: impl Fn(usize, SocketAddr) -> (&'a str, Option<&'a str>),
     ) -> impl Iterator<Item = Saved> {
         self.slots.iter().flatten().map(move |device| {
             let age = now.saturating_duration_since(device.answered_at);
@@ -355,7 +356,7 @@ impl Devices {
             Saved::new(
                 (&device.handle, &device.who),
                 device.target,
-                range_name(device.range),
+                place(device.range, device.target),
                 moment.unix_ms.saturating_sub(age_ms),
                 device.plan.as_ref(),
                 &device.memory,

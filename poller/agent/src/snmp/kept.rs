@@ -21,8 +21,9 @@ impl SnmpSource {
             let Some(target) = device.target() else {
                 continue;
             };
-            let range = self.ranges.iter().position(|range| {
-                range.config.name == device.range && range.config.covers(target.ip())
+            let range = self.ranges.iter_mut().position(|range| {
+                range.config.name == device.range
+                    && range.takes_back(target, device.name.as_deref())
             });
             let silent_ms = moment.unix_ms.saturating_sub(device.answered_at_unix_ms);
             let silent = Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0));
@@ -49,8 +50,11 @@ impl SnmpSource {
     pub(super) fn save(&mut self, now: Instant) {
         self.snapshot_due = now + SNAPSHOT_INTERVAL;
         let ranges = &self.ranges;
-        let range_name = |range: usize| ranges[range].config.name.as_str();
-        let devices = self.devices.to_save(now, self.moment(), range_name);
+        let place = |range: usize, target| {
+            let range = &ranges[range];
+            (range.config.name.as_str(), range.name_to_save(target))
+        };
+        let devices = self.devices.to_save(now, self.moment(), place);
         if let Err(error) = snapshot::write(&self.snapshot, &self.digests, devices) {
             tracing::warn!(path = %self.snapshot.display(), %error, "what is known of the devices cannot be written down");
         }

@@ -173,8 +173,10 @@ impl SnmpSource {
                 self.found.waiting.push_front((kind, candidate, memory));
                 return;
             }
-            // Meanwhile a poll may have found it there.
-            if self.devices.is_answering(candidate.address) {
+            // Meanwhile a poll may have found it there, or its range may have been told to leave it alone.
+            if self.devices.is_answering(candidate.address)
+                || !self.may_ask(candidate.range, candidate.address)
+            {
                 self.discovery.ended(kind, &candidate, true);
                 continue;
             }

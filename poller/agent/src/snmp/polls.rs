@@ -20,6 +20,8 @@ use crate::status::{add, set};
 const TCP_AT_ONCE_MAX: usize = 64;
 /// A device whose turn came while there was no connection to be had waits for so long.
 const TCP_PAUSE: Duration = Duration::from_millis(250);
+/// A device of which it is not known whether a name excludes it waits for so long until that is looked at again.
+const NAMES_PAUSE: Duration = Duration::from_secs(1);
 
 impl SnmpSource {
     /// Polls the devices that are due; says when the next one is.
@@ -32,6 +34,10 @@ impl SnmpSource {
             let device = self.devices.get(id);
             if self.has_no_room(device.range) {
                 self.devices.put_off(id, now + TCP_PAUSE);
+                continue;
+            }
+            if !self.may_ask(device.range, device.target) {
+                self.devices.put_off(id, now + NAMES_PAUSE);
                 continue;
             }
             let (target, reading) = (device.target, self.schedule.reading(device, now));

@@ -27,7 +27,7 @@ use super::profiles::Digests;
 use super::who::Who;
 
 /// The format that is written: raised when [`Saved`] changes its meaning. (Plans have a format of their own inside.)
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Another layout in memory is another format, though nobody raised the number.
 const LAYOUT: u32 = (size_of::<ArchivedSaved>() + size_of::<rkyv::Archived<Plan>>()) as u32;
 const MAGIC: [u8; 8] = *b"PLATENDV";
@@ -43,6 +43,8 @@ pub struct Saved {
     port: u16,
     /// The name of the range it was found in.
     pub range: String,
+    /// The name in that range under which it was found; none: its address is written there.
+    pub name: Option<String>,
     /// When it last answered, in milliseconds since the Unix epoch.
     pub answered_at_unix_ms: i64,
     pub plan: Option<Plan>,
@@ -61,7 +63,7 @@ impl Saved {
     pub fn new(
         (handle, who): (&str, &Who),
         target: SocketAddr,
-        range: &str,
+        (range, name): (&str, Option<&str>),
         answered_at_unix_ms: i64,
         plan: Option<&Plan>,
         memory: &Memory,
@@ -76,6 +78,7 @@ impl Saved {
             },
             port: target.port(),
             range: range.to_owned(),
+            name: name.map(str::to_owned),
             answered_at_unix_ms,
             plan: plan.cloned(),
             memory: SavedMemory::new(memory, now.engine, now.unix_ms),
@@ -259,7 +262,7 @@ mod tests {
         Saved::new(
             (&format!("h{n}"), &who),
             target,
-            "office",
+            ("office", (n % 2 == 0).then_some("front-desk")),
             1,
             None,
             &memory,

@@ -3,6 +3,7 @@
 //! What always holds: sweeps leave a third of the request rate to the polls; a device that answers is not asked by them; and nothing is
 //! asked outside the configured ranges, whoever tells of it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use poller::device::{Depth, PollOutcome};
 use poller::discovery::{Candidate, Hints, Sweep, SweepRange, addresses, remaining};
 use poller::engine::{Memory, PollOptions, SNMP_PORT};
 
+use super::coverage::Cover;
 use super::devices::Found;
 use super::schedule::Reading;
 use super::search::Searches;
@@ -35,11 +37,13 @@ pub(super) const SWEEP_ATTEMPTS: u32 = 2;
 const SEARCH_ATTEMPTS: u32 = 1;
 /// How often a running sweep says how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(60);
+/// A range of which it was not known what a name excludes is swept after this, if it is known then.
+const LEFT_OUT_PAUSE: Duration = Duration::from_secs(60);
 /// Addresses that are named in the line about those that are alive and silent.
 const SILENT_SHOWN_MAX: usize = 20;
 
 /// Which sweep an address is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// Of all ranges.
     Sweep,
@@ -60,6 +64,11 @@ struct Running {
 pub(super) struct Discovery {
     sweep: Option<Running>,
     sweep_due: Instant,
+    /// Before the sweep of all ranges is due: those that were left out of the last one, because of a name that could not be looked up.
+    left_out: BTreeSet<usize>,
+    all_due: Instant,
+    /// The sweep that runs is of all ranges.
+    is_whole: bool,
     search: Option<Running>,
     pub(super) searches: Searches,
     /// Addresses that are being asked.
@@ -86,6 +95,9 @@ impl Discovery {
         Self {
             sweep: None,
             sweep_due: Instant::now(),
+            left_out: BTreeSet::new(),
+            all_due: Instant::now(),
+            is_whole: true,
             search: None,
             searches: Searches::default(),
             under_way: 0,
@@ -149,10 +161,20 @@ impl SnmpSource {
         if discovery.sweep.is_some() || now < discovery.sweep_due || self.ranges.is_empty() {
             return;
         }
+        let left_out = std::mem::take(&mut discovery.left_out);
+        let is_whole = now >= discovery.all_due || left_out.is_empty();
         self.read_lists_again();
-        let ranges = self.ranges.iter().map(|range| SweepRange {
-            include: &range.config.include,
-            exclude: &range.config.exclude,
+        let ranges = self.ranges.iter().enumerate().map(|(number, range)| {
+            match is_whole || left_out.contains(&number) {
+                true => SweepRange {
+                    include: &range.config.include,
+                    exclude: &range.config.exclude,
+                },
+                false => SweepRange {
+                    include: &[],
+                    exclude: &[],
+                },
+            }
         });
         let mut sweep = Sweep::new(ranges, SNMP_PORT, SWEEP_ATTEMPTS);
         for (_, device) in self.devices.iter() {
@@ -165,6 +187,7 @@ impl SnmpSource {
         set(&counters.discovery_asked, 0);
         set(&counters.discovery_total, addresses);
         tracing::info!(addresses, "discovery begins");
+        self.discovery.is_whole = is_whole;
         self.discovery.sweep = Some(Running::new(Kind::Sweep, sweep, now));
     }
 
@@ -195,19 +218,23 @@ impl SnmpSource {
         while self.discovery.under_way < self.sweep_at_once(running.sweep.attempt())
             && let Some(candidate) = running.sweep.take_next()
         {
+            self.take_resolved(kind, &mut running.sweep);
             if self.has_no_room(candidate.range) {
                 running.sweep.put_back(candidate);
                 break;
             }
-            let options = &self.ranges[candidate.range].sweep;
             // Known and answering ones are polled anyway.
             let is_known = self.devices.is_answering(candidate.address);
-            if is_known || options.get(candidate.attempt as usize).is_none() {
-                running.sweep.ended(&candidate, is_known);
+            // A list may have been read again since the sweep began, a name looked up.
+            let may_ask = self.may_ask(candidate.range, candidate.address);
+            let options = &self.ranges[candidate.range].sweep;
+            if is_known || !may_ask || options.get(candidate.attempt as usize).is_none() {
+                running.sweep.ended(&candidate, is_known || !may_ask);
             } else {
                 self.knock(kind, candidate);
             }
         }
+        self.take_resolved(kind, &mut running.sweep);
         let progress = running.sweep.progress();
         if kind == Kind::Sweep {
             let counters = self.status.counters();
@@ -243,7 +270,15 @@ impl SnmpSource {
             );
             return;
         }
-        self.discovery.sweep_due = now + self.schedule.discovery_pause();
+        let discovery = &mut self.discovery;
+        discovery.left_out.clone_from(running.sweep.barred());
+        if discovery.is_whole {
+            discovery.all_due = now + self.schedule.discovery_pause();
+        }
+        discovery.sweep_due = match discovery.left_out.is_empty() {
+            true => discovery.all_due,
+            false => discovery.all_due.min(now + LEFT_OUT_PAUSE),
+        };
         let silent = running.sweep.alive_and_silent();
         let counters = self.status.counters();
         set(&counters.discovery_alive_silent, silent.len() as u64);
@@ -322,6 +357,10 @@ impl SnmpSource {
     ) -> bool {
         let answered = outcome.report.is_some();
         self.discovery.ended(kind, &candidate, answered);
+        if !self.may_ask(candidate.range, candidate.address) {
+            // It was taken out of its range while it was being asked.
+            return true;
+        }
         let Some(report) = outcome.report else {
             return true;
         };
@@ -407,31 +446,42 @@ impl SnmpSource {
 
     /// Takes the ranges that a list makes now. Ranges keep their numbers: what is gone is left empty.
     fn take_list(&mut self, number: usize, read: Vec<crate::config::RangeConfig>) {
-        let own = format!("{} (", self.ranges[number].config.name);
         for range in &mut self.ranges {
-            if range.config.name.starts_with(&own) && range.config.file.is_none() {
+            if range.made_by == Some(number) {
                 range.config.include.clear();
                 range.addresses = 0;
             }
         }
-        for config in read {
-            let range = Range::new(&config, &self.polling);
-            let known = (self.ranges.iter()).position(|known| known.config.name == config.name);
+        for (place, config) in read.into_iter().enumerate() {
+            let mut range = Range::new(&config, &self.polling);
+            range.made_by = (place > 0).then_some(number);
+            let mut known = self.ranges.iter();
+            let known = match place {
+                0 => Some(number),
+                _ => known.position(|known| {
+                    known.made_by == Some(number) && known.config.name == config.name
+                }),
+            };
             match known {
-                Some(at) => self.ranges[at] = range,
+                Some(at) => {
+                    range
+                        .names
+                        .take_from(std::mem::take(&mut self.ranges[at].names));
+                    self.ranges[at] = range;
+                }
                 None => self.ranges.push(range),
             }
         }
     }
 
     /// Devices that no range has any more are not polled any more; those that another one has go there.
-    fn leave_what_is_not_covered(&mut self) {
+    pub(super) fn leave_what_is_not_covered(&mut self) {
         let covered_by = |target: SocketAddr, range: usize| {
-            let covers = |range: &Range| range.config.covers(target.ip());
-            if covers(&self.ranges[range]) {
+            if self.ranges[range].covers(target) != Cover::No {
                 return Some(range);
             }
-            self.ranges.iter().position(covers)
+            let mut ranges = self.ranges.iter();
+            ranges.position(|range| range.covers(target) == Cover::Yes)
         };
         let changes: Vec<_> = (self.devices.iter())
             .map(|(id, device)| (id, covered_by(device.target, device.range), device.range))
@@ -444,6 +494,9 @@ impl SnmpSource {
                 None => self.discovery.has_leavers |= !self.devices.leave(id),
             }
         }
+        let ranges = &self.ranges;
+        self.devices
+            .forget_sightings(|range, target| ranges[range].covers(target) != Cover::No);
         self.count_devices();
     }
 }

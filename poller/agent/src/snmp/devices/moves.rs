@@ -348,6 +348,13 @@ impl Devices {
         }
     }
 
+    /// Where devices were sighted counts no more where it is not to be asked.
+    pub fn forget_sightings(&mut self, may_ask: impl Fn(usize, SocketAddr) -> bool) {
+        for device in self.slots.iter_mut().flatten() {
+            device.sighted = device.sighted.filter(|it| may_ask(it.range, it.target));
+        }
+    }
+
     /// No range has this device any more. Says whether it is gone: not while it is being polled.
     pub fn leave(&mut self, id: Id) -> bool {
         if self.get(id).polling {

@@ -165,3 +165,134 @@ fn a_device_that_is_being_polled_when_the_agent_ends_is_still_asked_by_snmpv3_af
     assert_eq!(known(&again), [(place.address, "secure".to_owned())]);
     assert!(again.devices.has_proved(place.address));
 }
+
+/// What the sweep of these ranges says it looked up.
+fn look_up(source: &mut SnmpSource) {
+    let ranges = source.ranges.iter().map(|range| SweepRange {
+        include: &range.config.include,
+        exclude: &range.config.exclude,
+    });
+    let mut sweep = Sweep::new(ranges, SNMP_PORT, 1);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !sweep.is_over() {
+        assert!(Instant::now() < deadline);
+        match sweep.take_next() {
+            Some(candidate) => sweep.ended(&candidate, true),
+            None => std::thread::yield_now(),
+        }
+    }
+    source.take_resolved(Kind::Sweep, &mut sweep);
+}
+
+/// The number of devices that are being polled once all that are due were looked at.
+fn polled(source: &mut SnmpSource) -> usize {
+    let now = Instant::now();
+    let ids: Vec<_> = source.devices.waiting().map(|(id, _)| id).collect();
+    for id in ids {
+        source.devices.put_off(id, now);
+    }
+    source.poll_due(now);
+    source.polling_now
+}
+
+#[test]
+fn a_device_that_a_name_excludes_is_not_polled_before_that_is_known_and_forgotten_once_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = source_in(folder.path(), &[("\"127.0.0.1-2:9\"", "")]);
+    let places = candidates(&before);
+    learned(&mut before, places[0], "SERIAL-A", &by_user());
+    learned(&mut before, places[1], "SERIAL-B", &by_user());
+    before.end();
+    drop(before);
+
+    let mut source = source_in(folder.path(), &[("\"127.0.0.1-2:9\"", "\"localhost:9\"")]);
+    assert_eq!(known(&source).len(), 2);
+    assert_eq!(polled(&mut source), 0, "nobody knows which one it is");
+    look_up(&mut source);
+    let left = [("127.0.0.2:9".parse().unwrap(), "secure".to_owned())];
+    assert_eq!(known(&source), left);
+    assert_eq!(polled(&mut source), 1);
+    // It is not learned again, however it was found.
+    let excluded = candidate_at("127.0.0.1:9");
+    assert_eq!(learned(&mut source, excluded, "SERIAL-A", &by_user()), 0);
+    assert_eq!(known(&source), left);
+}
+
+fn candidate_at(entry: &str) -> Candidate {
+    let include = [crate::config::RangeEntry::parse(entry).unwrap()];
+    let range = SweepRange {
+        include: &include,
+        exclude: &[],
+    };
+    Sweep::new([range], SNMP_PORT, 1).take_next().unwrap()
+}
+
+#[test]
+fn a_name_that_nobody_can_look_up_holds_the_polls_of_its_range_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let ranges = [("\"127.0.0.1:9\"", ""), ("\"127.0.1.1:9\"", "")];
+    let mut before = source_in(folder.path(), &ranges);
+    let places = candidates(&before);
+    learned(&mut before, places[0], "SERIAL-A", &by_user());
+    learned(&mut before, places[1], "SERIAL-B", &by_user());
+    before.end();
+    drop(before);
+    let ranges = [
+        ("\"127.0.0.1:9\"", "\"no-such-host.invalid\""),
+        ("\"127.0.1.1:9\"", ""),
+    ];
+    let mut source = source_in(folder.path(), &ranges);
+    look_up(&mut source);
+    assert_eq!(known(&source).len(), 2);
+    assert_eq!(polled(&mut source), 1);
+}
+
+#[test]
+fn after_a_change_of_the_configuration_only_what_its_ranges_have_is_polled() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = source_in(
+        folder.path(),
+        &[("\"127.0.0.1-2:9\", \"localhost:1161\"", "")],
+    );
+    look_up(&mut before);
+    let by_name = candidate_at("127.0.0.1:1161");
+    learned(
+        &mut before,
+        candidate_at("127.0.0.1:9"),
+        "SERIAL-A",
+        &by_user(),
+    );
+    learned(
+        &mut before,
+        candidate_at("127.0.0.2:9"),
+        "SERIAL-B",
+        &by_user(),
+    );
+    learned(&mut before, by_name, "SERIAL-C", &by_user());
+    assert_eq!(known(&before).len(), 3);
+    before.end();
+    drop(before);
+    let places = |include: &str| -> Vec<String> {
+        let source = source_in(folder.path(), &[(include, "")]);
+        let known = known(&source).into_iter();
+        known.map(|(target, _)| target.to_string()).collect()
+    };
+    // A name in a range is no reason to ask what the range does not have any more.
+    assert_eq!(
+        places("\"127.0.0.2:9\", \"localhost:1161\""),
+        ["127.0.0.1:1161", "127.0.0.2:9"]
+    );
+    assert_eq!(places("\"127.0.0.2:9\", \"other\""), ["127.0.0.2:9"]);
+    assert_eq!(places("\"127.0.0.2\", \"other\""), [""; 0], "another port");
+
+    // A name that leads elsewhere now, as the next lookup finds.
+    let mut source = source_in(folder.path(), &[("\"localhost:1161\"", "")]);
+    source.ranges[0]
+        .names
+        .was("localhost", "127.0.0.9:1161".parse().unwrap());
+    let elsewhere = candidate_at("127.0.0.9:1161");
+    learned(&mut source, elsewhere, "SERIAL-D", &by_user());
+    assert_eq!(known(&source).len(), 2);
+    look_up(&mut source);
+    assert_eq!(known(&source), [(by_name.address, "secure".to_owned())]);
+}
