@@ -180,9 +180,7 @@ impl Spool<StdDisk> {
             now,
         )?;
         for (epoch, stream, sequence) in dead.refused()? {
-            spool
-                .lane_mut(stream)
-                .remember_refused(epoch, sequence);
+            spool.lane_mut(stream).remember_refused(epoch, sequence);
         }
         spool.identity_path = Some(identity_path);
         spool.dead = Some(dead);
