@@ -96,11 +96,11 @@ CREATE VIEW run_all AS
 CREATE VIEW alert_all AS FROM alert_open UNION ALL FROM alert_over;
 ";
 
-/// What a device turned out to be, and the mark of supplies that say only that some is left. A table cannot be altered under its index.
+/// What a device turned out to be, and the mark of supplies that say only that some is left. A table cannot be altered under its index:
+/// [`migrate`] takes that away before and makes it anew behind.
 const STEP_2: &str = "
-DROP INDEX device_by_no;
+DROP INDEX IF EXISTS device_by_no;
 ALTER TABLE device ADD COLUMN superseded_by VARCHAR;
-CREATE INDEX device_by_no ON device (device_no);
 ALTER TABLE device_level ADD COLUMN some_class VARCHAR;
 ALTER TABLE device_level ADD COLUMN some_kind VARCHAR;
 UPDATE device_level SET some_class = s.class, some_kind = s.kind FROM (
@@ -170,11 +170,19 @@ pub(super) fn find(connection: &Connection) -> duckdb::Result<Found> {
         .map_or(Found::Foreign, Found::Version))
 }
 
-/// Takes a file from the version `from` to the newest, in one transaction.
+/// The index of `device`. DuckDB aborts the whole program when an index of a file is dropped, its table altered, and both committed in one
+/// transaction: so this is no part of any step. A program that dies in between leaves a file without it, which has it after the next start.
+const INDEX: &str = "CREATE INDEX IF NOT EXISTS device_by_no ON device (device_no)";
+
+/// Takes a file from the version `from` to the newest, in one transaction, and writes it into the file itself: what follows, and every later
+/// start, begins without altered tables in the log beside it.
 pub(super) fn migrate(connection: &Connection, from: u32) -> duckdb::Result<()> {
     let newest = STEPS.len();
     if from as usize == newest {
-        return Ok(());
+        return connection.execute_batch(INDEX);
+    }
+    if from > 0 {
+        connection.execute_batch("DROP INDEX IF EXISTS device_by_no; CHECKPOINT")?;
     }
     connection.execute_batch("BEGIN")?;
     let migrated = (|| {
@@ -195,7 +203,9 @@ pub(super) fn migrate(connection: &Connection, from: u32) -> duckdb::Result<()> 
         // The first error says more than one of the rollback would.
         let _ = connection.execute_batch("ROLLBACK");
     }
-    migrated
+    migrated?;
+    connection.execute_batch(INDEX)?;
+    connection.execute_batch("CHECKPOINT")
 }
 
 #[cfg(test)]

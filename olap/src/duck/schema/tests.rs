@@ -1,5 +1,7 @@
 //! A file of every earlier version becomes one of the newest, with what it held.
 
+use std::path::{Path, PathBuf};
+
 use super::*;
 
 /// A file as the first version left it, with one device that says only that some toner is left.
@@ -25,8 +27,64 @@ fn a_file_of_the_first_version_keeps_what_it_held() {
 
     migrate(&connection, 1).unwrap();
 
+    keeps_what_it_held(&connection);
+}
+
+#[test]
+fn a_file_on_disk_keeps_what_it_held_after_it_was_closed_and_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its last rows in the file itself, or in the log beside it, as after a kill.
+    for (name, is_closed_well) in [("closed", true), ("killed", false)] {
+        let path = folder.path().join(name);
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(STEP_1).unwrap();
+        connection.execute_batch("CHECKPOINT").unwrap();
+        connection.execute_batch(FIRST_VERSION).unwrap();
+        let left = folder.path().join(format!("{name}.left"));
+        if is_closed_well {
+            drop(connection);
+            std::fs::rename(&path, &left).unwrap();
+        } else {
+            copy(&path, &left);
+        }
+
+        let connection = Connection::open(&left).unwrap();
+        assert_eq!(find(&connection).unwrap(), Found::Version(1), "{name}");
+        migrate(&connection, 1).unwrap();
+        keeps_what_it_held(&connection);
+        // As the disk has it while it is open, which is all that a kill leaves …
+        let killed = folder.path().join(format!("{name}.again"));
+        copy(&left, &killed);
+        drop(connection);
+        // … and as closing leaves it.
+        for path in [&left, &killed] {
+            keeps_what_it_held(&Connection::open(path).unwrap());
+            // It is written to like any other.
+            let connection = Connection::open(path).unwrap();
+            let row = "UPDATE device SET serial = 'SN2' WHERE device_no = 0";
+            assert_eq!(connection.execute(row, []).unwrap(), 1);
+        }
+    }
+}
+
+/// A file and the log beside it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::copy(from, to).unwrap();
+    let log = |path: &Path| PathBuf::from(format!("{}.wal", path.display()));
+    if log(from).exists() {
+        std::fs::copy(log(from), log(to)).unwrap();
+    }
+}
+
+fn keeps_what_it_held(connection: &Connection) {
     let newest = u32::try_from(STEPS.len()).unwrap();
-    assert_eq!(find(&connection).unwrap(), Found::Version(newest));
+    assert_eq!(find(connection).unwrap(), Found::Version(newest));
+    let indexes: u32 = connection
+        .query_row("SELECT count(*) FROM duckdb_indexes()", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(indexes, 1);
     let device: (String, Option<String>) = connection
         .query_row(
             "SELECT serial, superseded_by FROM device WHERE device_no = 0",
