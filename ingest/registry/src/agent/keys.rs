@@ -27,7 +27,7 @@ impl Registry {
         });
         match held {
             Some(held) if held.agent.disabled => Err(AgentRefused::Disabled),
-            Some(held) if held.is_next => Ok(self.take_next(&held.agent, &hash)),
+            Some(held) if held.is_next => self.take_next(&held.agent, &hash),
             Some(held) => Ok(held.agent),
             None => Err(AgentRefused::Unknown),
         }
@@ -120,8 +120,9 @@ impl Registry {
         read(&self.inner.agents).by_hash.get(hash).cloned()
     }
 
-    /// The registered key is in use: it is the agent's key now. When that cannot be written, both keys stay good.
-    fn take_next(&self, agent: &Arc<Agent>, hash: &[u8; 32]) -> Arc<Agent> {
+    /// The registered key is in use: it is the agent's key now. When that cannot be written, both keys stay good; when it was revoked or
+    /// replaced a moment ago, it lets nobody in.
+    fn take_next(&self, agent: &Arc<Agent>, hash: &[u8; 32]) -> Result<Arc<Agent>, AgentRefused> {
         let taken = self.change_agent(&Scope::Everything, &agent.id, |transaction| {
             transaction
                 .execute(
@@ -133,8 +134,13 @@ impl Registry {
         });
         if let Err(error) = taken {
             tracing::warn!(agent = %agent.id, %error, "the key before the agent's present one is still good: the change could not be written");
+            return Ok(Arc::clone(agent));
         }
-        self.agent_of_key(hash).unwrap_or_else(|| Arc::clone(agent))
+        match self.held(hash) {
+            Some(held) if held.agent.disabled => Err(AgentRefused::Disabled),
+            Some(held) => Ok(held.agent),
+            None => Err(AgentRefused::Unknown),
+        }
     }
 }
 

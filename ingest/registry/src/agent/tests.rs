@@ -107,3 +107,28 @@ fn an_agent_moves_within_its_customer_and_is_seen_only_in_scope() {
         Err(Error::NotFound { .. })
     ));
 }
+
+#[test]
+fn a_registered_key_that_was_revoked_a_moment_ago_lets_nobody_in() {
+    let registry = Registry::in_memory().unwrap();
+    let site = registry.default_site().unwrap();
+    let id = registry.add_agent("werk", site, NOW).unwrap().agent.id;
+    let next = token::draw(token::AGENT_PREFIX).unwrap();
+    let hash = token::hash(&next).unwrap();
+    registry.register_agent_key(&id, hash, NOW).unwrap();
+    // Revoked in the file, and not yet noticed here.
+    let revoke = "UPDATE agent SET token_hash = NULL, next_hash = NULL, next_since = NULL";
+    registry
+        .inner
+        .database
+        .change(|transaction| transaction.execute(revoke, []).during("revoke"))
+        .unwrap();
+    assert!(
+        registry.agent_of_key(&hash).is_some(),
+        "it is not noticed yet"
+    );
+    assert_eq!(
+        registry.agent_by_token(&next).map(|agent| agent.id.clone()),
+        Err(AgentRefused::Unknown)
+    );
+}
