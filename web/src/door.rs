@@ -20,7 +20,7 @@ use codec::id::AgentId;
 use codec::key::{ContentHash, Refusal};
 use codec::time::Timestamp;
 use registry::agent::AgentRefused;
-use registry::{Agent, EnrolError};
+use registry::{Agent, EnrolError, Entry};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, chain};
@@ -122,16 +122,17 @@ pub(crate) async fn enrol(state: &State, bodies: &Room, request: Request) -> Res
     let address = client::address(&state.config, &head.headers, &head.extensions);
     let exchanged = state
         .blocking(move |parts| {
-            // A certificate is looked at before the token is used up.
-            if let Some(agent) = parts.registry.agent_to_enrol(&wish.token)?
-                && let Some(response) = uncertified(&head, &agent)
-            {
-                return Ok(response);
-            }
-            let (key_hash, now) = (wish.key_hash, Timestamp::now());
-            let enrolled = parts.registry.enrol(&wish.token, key_hash.0, address, now);
+            let key_hash = wish.key_hash;
+            // A certificate is looked at before the token is used up, and after the attempt was counted.
+            let enrolled = parts.registry.enrol_if(
+                &wish.token,
+                key_hash.0,
+                (address, Timestamp::now()),
+                |agent| uncertified(&head, agent).map_or(Ok(()), |no| Err(Box::new(no))),
+            );
             Ok(match enrolled {
-                Ok(agent) => {
+                Ok(Err(response)) => *response,
+                Ok(Ok(agent)) => {
                     tracing::info!(agent = %agent.id, %address, "an agent enrolled");
                     Exchanged::answer(&agent, key_hash)
                 }
@@ -173,13 +174,23 @@ pub(crate) async fn next_key(state: &State, bodies: &Room, request: Request) -> 
         Ok(wish) => wish,
         Err(response) => return response,
     };
+    let address = client::address(&state.config, &head.headers, &head.extensions);
     let registered = state
         .blocking(move |parts| {
             let now = Timestamp::now();
-            parts
+            let is_new = parts
                 .registry
                 .register_agent_key(&agent.id, wish.key_hash.0, now)?;
-            tracing::info!(agent = %agent.id, "an agent registered its next key");
+            if is_new {
+                tracing::info!(agent = %agent.id, "an agent registered its next key");
+                let entry = Entry {
+                    who: "agent",
+                    action: "agent.key",
+                    subject: agent.id.as_str(),
+                    detail: &format!("from {address}"),
+                };
+                parts.registry.note(&entry, now)?;
+            }
             Ok(Exchanged::answer(&agent, wish.key_hash))
         })
         .await;

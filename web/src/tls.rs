@@ -37,7 +37,7 @@ pub struct TlsFiles {
 }
 
 /// Whether clients are asked for a certificate, and by whom it must be signed. At the level of TLS it is always optional, so that people's
-/// browsers come in without; who must show one is decided at the agents' door (see `reports.rs`).
+/// browsers come in without; who must show one is decided at the agents' door (see `door.rs`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificates {
     /// Nobody is asked.

@@ -143,6 +143,10 @@ fn a_key_follows_another_in_two_steps_and_each_crash_leaves_a_good_one() {
     assert_eq!(next_key(&house, &first, "second").status, 200);
     let again = next_key(&house, &first, "second");
     assert_eq!(again.json()["key_hash"], hash("second"));
+    let audit = house.registry.audit_log(None, 10).expect("the audit log");
+    let registered = audit.iter().filter(|entry| entry.action == "agent.key");
+    let subjects: Vec<_> = registered.map(|entry| entry.subject.as_str()).collect();
+    assert_eq!(subjects, [id.as_str()], "once");
     assert_eq!(deliver(&first, 3).status, 200);
     // First used: the one before is void.
     let used = deliver("second", 4);

@@ -29,8 +29,13 @@ fn an_agents_silence_opens_is_shown_to_its_people_and_closes_by_itself() {
     assert_eq!(silence["devices"], 5);
     look(2);
     assert_eq!(ask(&house, "fremd", "/api/v1/silences").json()["total"], 0);
-    let wrong = ask(&house, "chef", "/api/v1/silences?ever=true");
-    assert_eq!(wrong.status, 400);
+    for wrong in ["ever=true", "limit=0", "limit=1001", "cursor=x"] {
+        let wrong = ask(&house, "chef", &format!("/api/v1/silences?{wrong}"));
+        assert_eq!(wrong.status, 400);
+    }
+    let past = ask(&house, "chef", "/api/v1/silences?cursor=1&limit=1").json();
+    assert_eq!((&past["total"], &past["next"]), (&1.into(), &().into()));
+    assert!(past["items"].as_array().is_some_and(Vec::is_empty));
 
     let mut browser = Browser::logged_in(&house, "chef");
     look(2);
@@ -39,7 +44,7 @@ fn an_agents_silence_opens_is_shown_to_its_people_and_closes_by_itself() {
         page.contains("the agent does not run, or its line is down"),
         "{page}"
     );
-    assert!(page.contains("5 devices are not heard for it"));
+    assert!(page.contains("5 devices are silent because of it"));
     let csrf = browser.csrf.clone();
     browser.post(
         "/language",

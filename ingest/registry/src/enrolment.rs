@@ -5,6 +5,7 @@
 //! effect. With any other key the token is used up. What always holds: of token and key only hashes are stored; a token is good for one
 //! agent, once, until it expires; the newest token of an agent voids those before it.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -160,6 +161,29 @@ impl Registry {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Arc<Agent>, EnrolError> {
+        match self.enrol_if(
+            token,
+            key_hash,
+            (address, now),
+            |_| Ok::<(), Infallible>(()),
+        )? {
+            Ok(agent) => Ok(agent),
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`Registry::enrol`], unless `admits` says why not to the agent that the token was made for: then the token is not used up. It is
+    /// asked after the attempt was counted, so that it costs a guesser as much as any other.
+    ///
+    /// # Errors
+    /// [`EnrolError`].
+    pub fn enrol_if<Why>(
+        &self,
+        token: &str,
+        key_hash: [u8; 32],
+        (address, now): (IpAddr, Timestamp),
+        admits: impl FnOnce(&AgentId) -> Result<(), Why>,
+    ) -> Result<Result<Arc<Agent>, Why>, EnrolError> {
         let hash = token::hash(token)
             .filter(|_| token.starts_with(ENROL_PREFIX))
             .unwrap_or_default();
@@ -170,6 +194,9 @@ impl Registry {
             });
         }
         let stored = self.stored_enrolment(&hash)?.ok_or(EnrolError::Unknown)?;
+        if let Err(why) = admits(&stored.agent) {
+            return Ok(Err(why));
+        }
         let result = self.exchange(&stored, &hash, key_hash, now);
         let detail = match &result {
             Ok(_) => format!("from {address}"),
@@ -189,29 +216,18 @@ impl Registry {
             // The same again: it stands there already.
             Ok((agent, false)) => {
                 locked(&self.inner.throttle).succeeded(&login, address);
-                Ok(agent)
+                Ok(Ok(agent))
             }
             Ok((agent, true)) => {
                 locked(&self.inner.throttle).succeeded(&login, address);
                 self.note(&entry, now)?;
-                Ok(agent)
+                Ok(Ok(agent))
             }
             Err(error) => {
                 self.note(&entry, now)?;
                 Err(error)
             }
         }
-    }
-
-    /// The agent that a token was made for, whether or not it is still good. Changes nothing.
-    ///
-    /// # Errors
-    /// When SQLite fails.
-    pub fn agent_to_enrol(&self, token: &str) -> Result<Option<AgentId>, Error> {
-        let Some(hash) = token::hash(token) else {
-            return Ok(None);
-        };
-        Ok(self.stored_enrolment(&hash)?.map(|stored| stored.agent))
     }
 
     fn stored_enrolment(&self, hash: &[u8; 32]) -> Result<Option<Stored>, Error> {

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State as Held};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use codec::id::DeviceId;
 use codec::time::Timestamp;
 use olap::ask::FleetRules;
@@ -16,7 +17,7 @@ use super::body;
 use super::caller::Caller;
 use super::devices::device_id;
 use crate::failure::Failure;
-use crate::pages::device::decide;
+use crate::pages::device::{Relatives, decide};
 use crate::state::State;
 use crate::visit::guard::Member;
 
@@ -54,6 +55,13 @@ pub(crate) struct DecisionWords {
     at: Timestamp,
     /// The decision that took this one back; null while it stands.
     undone_by: Option<u64>,
+}
+
+/// A decision that is durable and not applied yet: the manager is behind.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NotedWords {
+    /// What became of it, as a sentence.
+    detail: &'static str,
 }
 
 /// Who a device is with whom.
@@ -112,12 +120,12 @@ pub(crate) async fn list(
                 .store
                 .device(&scope, id, &rules)?
                 .ok_or(Failure::NotFound)?;
-            let (former, superseded_by) = parts.registry.kin(id)?;
-            let decisions = parts.registry.decisions_of(id)?;
+            let relatives = Relatives::of(parts, &scope, id, member.visit.now)?;
+            let decisions = relatives.decisions.into_iter();
             Ok(Json(KinWords {
-                superseded_by,
-                former,
-                decisions: decisions.into_iter().map(DecisionWords::of).collect(),
+                superseded_by: relatives.now,
+                former: relatives.former,
+                decisions: decisions.map(DecisionWords::of).collect(),
             }))
         })
         .await
@@ -128,6 +136,7 @@ pub(crate) async fn list(
     params(("id" = String, Path, description = "The device's id")),
     responses(
         (status = 201, body = DecisionWords),
+        (status = 202, description = "It is noted for good and takes effect in a moment", body = NotedWords),
         (status = 400, body = super::Problem, content_type = "application/problem+json"),
         (status = 401, body = super::Problem, content_type = "application/problem+json"),
         (status = 403, body = super::Problem, content_type = "application/problem+json"),
@@ -140,7 +149,7 @@ pub(crate) async fn create(
     Path(id): Path<String>,
     _: NothingAsked,
     bytes: Bytes,
-) -> Result<(StatusCode, Json<DecisionWords>), Failure> {
+) -> Result<Response, Failure> {
     member.operates()?;
     let device = device_id(&id)?;
     let wish: DecisionWish = body(&bytes)?;
@@ -156,8 +165,7 @@ pub(crate) async fn create(
             ));
         }
     };
-    let record = taken(&state, &member, op).await?;
-    Ok((StatusCode::CREATED, Json(record)))
+    taken(&state, &member, op, StatusCode::CREATED).await
 }
 
 /// Takes a decision back: all that it changed and nobody changed since is as it was.
@@ -165,6 +173,7 @@ pub(crate) async fn create(
     params(("id" = String, Path, description = "The decision's number")),
     responses(
         (status = 200, body = DecisionWords),
+        (status = 202, description = "It is noted for good and takes effect in a moment", body = NotedWords),
         (status = 401, body = super::Problem, content_type = "application/problem+json"),
         (status = 403, body = super::Problem, content_type = "application/problem+json"),
         (status = 404, body = super::Problem, content_type = "application/problem+json"),
@@ -175,18 +184,29 @@ pub(crate) async fn undo(
     Caller(member): Caller,
     Path(id): Path<String>,
     _: NothingAsked,
-) -> Result<Json<DecisionWords>, Failure> {
+) -> Result<Response, Failure> {
     member.operates()?;
     let decision = id.parse().map_err(|_| Failure::NotFound)?;
-    let record = taken(&state, &member, DecisionOp::Undo { decision }).await?;
-    Ok(Json(record))
+    let op = DecisionOp::Undo { decision };
+    taken(&state, &member, op, StatusCode::OK).await
 }
 
-async fn taken(state: &State, member: &Member, op: DecisionOp) -> Result<DecisionWords, Failure> {
+/// Takes a decision; `applied` is the status when it was applied at once.
+async fn taken(
+    state: &State,
+    member: &Member,
+    op: DecisionOp,
+    applied: StatusCode,
+) -> Result<Response, Failure> {
     let sentence = match decide(state, member, op).await? {
-        Ok(record) => return Ok(DecisionWords::of(record)),
+        Ok(record) => return Ok((applied, Json(DecisionWords::of(record))).into_response()),
         Err("unknown-device" | "unknown-decision") => return Err(Failure::NotFound),
-        Err("late") => return Err(Failure::busy()),
+        // It is in the journal and will be applied: asking again would decide twice.
+        Err("late") => {
+            let detail =
+                "It is noted for good and takes effect in a moment; see the device's decisions.";
+            return Ok((StatusCode::ACCEPTED, Json(NotedWords { detail })).into_response());
+        }
         Err("same-device") => "Both are the same device.",
         Err("other-customer") => "The devices belong to different customers.",
         Err("superseded") => {

@@ -10,7 +10,7 @@
 //! | [`words`] | the JSON that goes out and comes in |
 //! | [`devices`], [`readings`], [`tenants`], [`agents`] | the questions |
 //! | [`decisions`] | who is who, as people decide |
-//! | [`silences`] | who is not heard of |
+//! | [`silences`] | who is not heard from |
 
 pub(crate) mod agents;
 pub(crate) mod asked;

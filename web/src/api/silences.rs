@@ -12,7 +12,7 @@ use ingest::{Silence, Subject};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::asked::query;
+use super::asked::{limit, query};
 use super::caller::Caller;
 use super::words::Page;
 use crate::failure::Failure;
@@ -25,6 +25,10 @@ use crate::state::State;
 pub(crate) struct SilencesParams {
     /// true for those that are over, the latest first; those of the last hours are kept. Those that last when not given.
     over: Option<bool>,
+    /// How many to answer with; 50 when not given, 1000 at most.
+    limit: Option<u32>,
+    /// Where to go on: `next` of the page before. What opened or closed meanwhile shifts the list.
+    cursor: Option<String>,
 }
 
 /// A silence.
@@ -44,14 +48,14 @@ pub(crate) struct SilenceWords {
     /// When it was last heard.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
-    /// When it was heard of again; null while it lasts.
+    /// When it was heard from again; null while it lasts.
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
     /// The likely cause: manager (nobody gets through to it, or it was down), agent (it does not run), line (its line is down), network (of
     /// the agent's devices), moved (another device answers at its address), no-answer (off, unplugged or closed to SNMP; its agent is fine),
     /// no-meters (it answers and never told a meter).
     cause: &'static str,
-    /// How many devices are not heard for it.
+    /// How many devices are silent because of it.
     devices: u64,
 }
 
@@ -87,6 +91,13 @@ pub(crate) async fn list(
     parts: Parts,
 ) -> Result<Json<Page<SilenceWords>>, Failure> {
     let params: SilencesParams = query(&parts.uri)?;
+    let shown = limit(params.limit)? as usize;
+    let skipped: usize = match params.cursor.as_deref() {
+        None | Some("") => 0,
+        Some(cursor) => cursor
+            .parse()
+            .map_err(|_| Failure::Invalid("cursor: `next` of the page before.".to_owned()))?,
+    };
     state
         .blocking(move |parts| {
             let report = parts.ingest.silences(&member.scope(parts));
@@ -95,10 +106,17 @@ pub(crate) async fn list(
             } else {
                 report.open
             };
+            let total = silences.len();
+            let end = skipped.saturating_add(shown);
             Ok(Json(Page {
-                next: None,
-                total: silences.len() as u64,
-                items: silences.into_iter().map(SilenceWords::of).collect(),
+                next: (end < total).then(|| end.to_string()),
+                total: total as u64,
+                items: silences
+                    .into_iter()
+                    .skip(skipped)
+                    .take(shown)
+                    .map(SilenceWords::of)
+                    .collect(),
             }))
         })
         .await

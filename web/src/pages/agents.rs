@@ -230,36 +230,42 @@ pub(crate) fn revoke(parts: &Inner, member: &Member, id: &AgentId) -> Result<Age
 
 /// `POST /agents/{id}/enrol`.
 pub(crate) async fn enrol(
-    Held(state): Held<State>,
+    state: Held<State>,
     member: Member,
-    Path(id): Path<String>,
+    id: Path<String>,
     _: Fields,
 ) -> Result<Response, Failure> {
-    member.operates()?;
-    let id = AgentId::new(&id).map_err(|_| Failure::NotFound)?;
-    state
-        .blocking(move |parts| {
-            let made = invite_again(parts, &member, &id, VALID_MS_DEFAULT)?;
-            render(parts, &member, Some(made))
-        })
-        .await
+    on_agent(state, member, id, |parts, member, id| {
+        let made = invite_again(parts, member, id, VALID_MS_DEFAULT)?;
+        render(parts, member, Some(made))
+    })
+    .await
 }
 
 /// `POST /agents/{id}/revoke`.
 pub(crate) async fn end_key(
+    state: Held<State>,
+    member: Member,
+    id: Path<String>,
+    _: Fields,
+) -> Result<Response, Failure> {
+    on_agent(state, member, id, |parts, member, id| {
+        revoke(parts, member, id)?;
+        Ok(Redirect::to("/agents").into_response())
+    })
+    .await
+}
+
+/// Does something to the agent in the address, for one who may.
+async fn on_agent(
     Held(state): Held<State>,
     member: Member,
     Path(id): Path<String>,
-    _: Fields,
+    act: impl FnOnce(&Inner, &Member, &AgentId) -> Result<Response, Failure> + Send + 'static,
 ) -> Result<Response, Failure> {
     member.operates()?;
     let id = AgentId::new(&id).map_err(|_| Failure::NotFound)?;
-    state
-        .blocking(move |parts| {
-            revoke(parts, &member, &id)?;
-            Ok(Redirect::to("/agents").into_response())
-        })
-        .await
+    state.blocking(move |parts| act(parts, &member, &id)).await
 }
 
 fn note_invited(parts: &Inner, member: &Member, made: &NewEnrolment) -> Result<(), Failure> {

@@ -100,6 +100,7 @@ fn action(lang: Lang, word: &str) -> &str {
         "agent.invite" => texts.audit_agent_invite,
         "agent.enrol" => texts.audit_agent_enrol,
         "agent.enrol-refused" => texts.audit_agent_enrol_refused,
+        "agent.key" => texts.audit_agent_key,
         "agent.revoke" => texts.audit_agent_revoke,
         "token.create" => texts.audit_token_create,
         "token.revoke" => texts.audit_token_revoke,

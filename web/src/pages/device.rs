@@ -25,7 +25,7 @@ use crate::visit::guard::Member;
 
 use history::Span;
 use kin::Kin;
-pub(crate) use kin::{decide, same, split, undo};
+pub(crate) use kin::{Relatives, decide, same, split, undo};
 use parts::{AlertRow, MeterRow, SupplyRow, TrayRow};
 pub(crate) use parts::{AlertWords, severity_class};
 

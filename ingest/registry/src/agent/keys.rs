@@ -34,7 +34,7 @@ impl Registry {
     }
 
     /// Registers the SHA-256 of the key that an agent will use next. The key that it has stays good until then. The same again, or the key
-    /// that it has, changes nothing; another one replaces the one registered before.
+    /// that it has, changes nothing; another one replaces the one registered before. Says whether it changed anything.
     ///
     /// # Errors
     /// [`Error::NotFound`] for an unknown agent, [`Error::Taken`] when another agent has that key.
@@ -43,12 +43,12 @@ impl Registry {
         id: &AgentId,
         key_hash: [u8; 32],
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let is_known = self
             .held(&key_hash)
             .is_some_and(|held| held.agent.id == *id);
         if is_known {
-            return Ok(());
+            return Ok(false);
         }
         self.change_agent(&Scope::Everything, id, |transaction| {
             refuse_taken_key(transaction, id, &key_hash)?;
@@ -58,7 +58,8 @@ impl Registry {
                     params![id.as_str(), key_hash, now.unix_ms],
                 )
                 .during("register an agent's next key")
-        })
+        })?;
+        Ok(true)
     }
 
     /// Draws another key for an agent; the one before is worth nothing from now on.

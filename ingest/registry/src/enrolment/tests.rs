@@ -128,8 +128,8 @@ fn a_next_key_takes_over_when_it_is_first_used_and_not_before() {
         .clone();
     let later = NOW.plus_ms(1000);
     let register = |key: &str| registry.register_agent_key(&id, hash(key), later);
-    register("second").unwrap();
-    register("second").unwrap();
+    assert!(register("second").unwrap());
+    assert!(!register("second").unwrap(), "nothing changed");
     assert_eq!(
         lets_in(&registry, KEY).as_deref(),
         Ok("werk-2"),

@@ -1,6 +1,8 @@
 //! Who is silent, above the alerts that devices tell themselves.
 
-use codec::id::Scope;
+use std::collections::HashMap;
+
+use codec::id::{AgentId, Scope};
 use ingest::{Cause, Silence, Subject};
 use olap::ask::FleetRules;
 
@@ -9,7 +11,7 @@ use crate::format;
 use crate::pages::Ago;
 use crate::pages::people::{self, Tenants};
 use crate::state::Inner;
-use crate::text::{Lang, fill};
+use crate::text::{Texts, fill};
 use crate::visit::guard::Member;
 
 /// Lines shown: of a fleet that is switched off at night, the first say as much as all.
@@ -47,7 +49,19 @@ impl Silent {
     ) -> Result<Self, Failure> {
         let lang = member.visit.lang;
         let report = parts.ingest.silences(scope);
-        let row = |silence: &Silence| row(parts, member, scope, tenants, silence);
+        let agents = parts.registry.agents(scope)?;
+        let names = agents
+            .into_iter()
+            .map(|agent| (agent.id, agent.name))
+            .collect();
+        let known = Known {
+            parts,
+            member,
+            scope,
+            tenants,
+            agents: names,
+        };
+        let row = |silence: &Silence| row(&known, silence);
         let hidden = report.open.len().saturating_sub(SHOWN_MAX);
         let shown = report.open.iter().take(SHOWN_MAX).map(row);
         let over = report.over.iter().take(OVER_MAX).map(row);
@@ -64,13 +78,24 @@ impl Silent {
     }
 }
 
-fn row(
-    parts: &Inner,
-    member: &Member,
-    scope: &Scope,
-    tenants: &Tenants,
-    silence: &Silence,
-) -> Result<Row, Failure> {
+/// What the lines are made with: the same for all of them.
+struct Known<'a> {
+    parts: &'a Inner,
+    member: &'a Member,
+    scope: &'a Scope,
+    tenants: &'a Tenants,
+    /// The names of the agents in scope.
+    agents: HashMap<AgentId, String>,
+}
+
+fn row(known: &Known<'_>, silence: &Silence) -> Result<Row, Failure> {
+    let Known {
+        parts,
+        member,
+        scope,
+        tenants,
+        agents,
+    } = known;
     let (lang, now) = (member.visit.lang, member.visit.now);
     let texts = lang.texts();
     let zone = silence
@@ -83,9 +108,8 @@ fn row(
             "/health".to_owned(),
         ),
         Subject::Agent(agent) => {
-            let known = parts.registry.agents(scope)?;
-            let known = known.into_iter().find(|known| known.id == *agent);
-            let name = known.map_or_else(|| agent.to_string(), |known| known.name);
+            let known = agents.get(agent).cloned();
+            let name = known.unwrap_or_else(|| agent.to_string());
             (texts.silence_agent, name, format!("/devices?agent={agent}"))
         }
         Subject::Device(device) => {
@@ -112,7 +136,7 @@ fn row(
             (None, _) => "fault",
         },
         kind,
-        cause: cause(lang, silence.cause),
+        cause: cause(texts, silence.cause),
         hint,
         name,
         address,
@@ -129,35 +153,14 @@ fn row(
 }
 
 /// The likely cause, as a sentence.
-const fn cause(lang: Lang, cause: Cause) -> &'static str {
+const fn cause(texts: &Texts, cause: Cause) -> &'static str {
     match cause {
-        Cause::Manager => lang.pick(
-            "this manager was down, or nobody gets through to it",
-            "dieser Manager lief nicht oder ist für niemanden erreichbar",
-        ),
-        Cause::Agent => lang.pick(
-            "the agent does not run, or its line is down",
-            "der Agent läuft nicht, oder seine Leitung steht",
-        ),
-        Cause::Line => lang.pick(
-            "the line is down: the agent ran meanwhile, or its neighbours are silent too",
-            "Leitung gestört: Der Agent lief weiter, oder seine Nachbarn schweigen auch",
-        ),
-        Cause::Network => lang.pick(
-            "the network at the site: many devices of this agent fell silent together",
-            "Netz am Standort: Viele Geräte dieses Agenten verstummten zugleich",
-        ),
-        Cause::Moved => lang.pick(
-            "moved or replaced: another device answers at its address",
-            "umgezogen oder ersetzt: An seiner Adresse antwortet ein anderes Gerät",
-        ),
-        Cause::NoAnswer => lang.pick(
-            "off, unplugged, or closed to SNMP; its agent is fine",
-            "aus, ausgesteckt oder für SNMP gesperrt; sein Agent arbeitet",
-        ),
-        Cause::NoMeters => lang.pick(
-            "it answers, but never told a meter",
-            "antwortet, hat aber nie einen Zählerstand gemeldet",
-        ),
+        Cause::Manager => texts.silence_cause_manager,
+        Cause::Agent => texts.silence_cause_agent,
+        Cause::Line => texts.silence_cause_line,
+        Cause::Network => texts.silence_cause_network,
+        Cause::Moved => texts.silence_cause_moved,
+        Cause::NoAnswer => texts.silence_cause_no_answer,
+        Cause::NoMeters => texts.silence_cause_no_meters,
     }
 }

@@ -110,7 +110,7 @@ const fn kind(lang: Lang, kind: EventKind) -> &'static str {
         EventKind::Merged => lang.pick("Joined with another record", "Zusammengeführt"),
         EventKind::Split => lang.pick("Found to be two devices", "In zwei Geräte getrennt"),
         EventKind::Silent => lang.pick("Fell silent", "Verstummt"),
-        EventKind::Heard => lang.pick("Heard of again", "Wieder gehört"),
+        EventKind::Heard => lang.pick("Heard from again", "Wieder gehört"),
     }
 }
 

@@ -42,6 +42,59 @@ pub(super) struct Kin {
     pub(super) told_good: bool,
 }
 
+/// What the registry knows of a device's relatives, as far as an asker may see them.
+pub(crate) struct Relatives {
+    /// The devices that turned out to be this one.
+    pub(crate) former: Vec<DeviceId>,
+    /// The device that this one turned out to be.
+    pub(crate) now: Option<DeviceId>,
+    /// What was decided, newest first.
+    pub(crate) decisions: Vec<DecisionRecord>,
+}
+
+impl Relatives {
+    /// Those of `device`, which the asker may see. What names a device beyond his scope is left out: sites of one customer may have
+    /// people of their own.
+    pub(crate) fn of(
+        parts: &Inner,
+        scope: &Scope,
+        device: DeviceId,
+        at: Timestamp,
+    ) -> Result<Self, Failure> {
+        let rules = FleetRules::at(at);
+        let sees = |id: DeviceId| -> Result<bool, Failure> {
+            Ok(id == device || parts.store.device(scope, id, &rules)?.is_some())
+        };
+        let (all, superseded_by) = parts.registry.kin(device)?;
+        let mut former = Vec::new();
+        for id in all {
+            if sees(id)? {
+                former.push(id);
+            }
+        }
+        let now = match superseded_by {
+            Some(id) if sees(id)? => Some(id),
+            _ => None,
+        };
+        let mut decisions = Vec::new();
+        for record in parts.registry.decisions_of(device)? {
+            let is_seen = match record.op {
+                DecisionOp::Merge { device, into } => sees(device)? && sees(into)?,
+                DecisionOp::Split { device } => sees(device)?,
+                DecisionOp::Undo { .. } => true,
+            };
+            if is_seen {
+                decisions.push(record);
+            }
+        }
+        Ok(Self {
+            former,
+            now,
+            decisions,
+        })
+    }
+}
+
 impl Kin {
     pub(super) fn of(
         parts: &Inner,
@@ -52,11 +105,15 @@ impl Kin {
         told: &str,
     ) -> Result<Self, Failure> {
         let (lang, at) = (member.visit.lang, member.visit.now);
-        let (former, now) = parts.registry.kin(device)?;
+        let Relatives {
+            former,
+            now,
+            decisions: records,
+        } = Relatives::of(parts, scope, device, at)?;
         let relative = |id| relative(parts, scope, id, at);
         let name = |id: DeviceId| relative(id).map(|relative| relative.name);
         let mut decisions = Vec::new();
-        for record in parts.registry.decisions_of(device)? {
+        for record in records {
             let texts = lang.texts();
             let what = match record.op {
                 DecisionOp::Merge { device, into } => fill(
