@@ -191,6 +191,12 @@ impl Devices {
             .is_some_and(|id| self.get(*id).failures == 0)
     }
 
+    /// The device at this place.
+    #[must_use]
+    pub fn at(&self, target: SocketAddr) -> Option<Id> {
+        self.by_target.get(&target).copied()
+    }
+
     /// Whether the device at this address has proved itself by SNMPv3.
     #[must_use]
     pub fn has_proved(&self, target: SocketAddr) -> bool {

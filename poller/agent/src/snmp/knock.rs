@@ -11,6 +11,7 @@ use poller::device::{Depth, DevicePoll, PollOutcome};
 use poller::discovery::Candidate;
 use poller::engine::Memory;
 use poller::oid::Oid;
+use poller::profile::ProfileSet;
 use poller::value::ValueRef;
 
 use super::schedule::Reading;
@@ -31,8 +32,8 @@ const LEARNED_AT_ONCE_MAX: u32 = 256;
 pub(super) enum Talk {
     /// Whether somebody is there.
     Knock(Knock),
-    /// All that a poll asks.
-    Poll(Box<DevicePoll>),
+    /// All that a poll asks, by these profiles.
+    Poll(Box<DevicePoll>, Arc<ProfileSet>),
     /// What a bug in the poller would do.
     #[cfg(test)]
     Broken,
@@ -65,7 +66,7 @@ impl Conversation for Talk {
     fn next_ask(&mut self) -> Option<Ask> {
         match self {
             Self::Knock(knock) => knock.next_ask(),
-            Self::Poll(poll) => poll.next_ask(),
+            Self::Poll(poll, _) => poll.next_ask(),
             #[cfg(test)]
             Self::Broken => panic!("this test's conversation panics"),
         }
@@ -74,7 +75,7 @@ impl Conversation for Talk {
     fn variable(&mut self, ask_index: usize, oid: &Oid, value: ValueRef<'_>) {
         match self {
             Self::Knock(knock) => knock.variable(ask_index, oid, value),
-            Self::Poll(poll) => poll.variable(ask_index, oid, value),
+            Self::Poll(poll, _) => poll.variable(ask_index, oid, value),
             #[cfg(test)]
             Self::Broken => {}
         }
@@ -83,7 +84,7 @@ impl Conversation for Talk {
     fn answered(&mut self, failure: Option<Failure>) {
         match self {
             Self::Knock(knock) => knock.answered(failure),
-            Self::Poll(poll) => poll.answered(failure),
+            Self::Poll(poll, _) => poll.answered(failure),
             #[cfg(test)]
             Self::Broken => {}
         }
@@ -92,7 +93,7 @@ impl Conversation for Talk {
     fn take_back(&mut self, oids: Vec<Oid>) {
         match self {
             Self::Knock(knock) => knock.take_back(oids),
-            Self::Poll(poll) => poll.take_back(oids),
+            Self::Poll(poll, _) => poll.take_back(oids),
             #[cfg(test)]
             Self::Broken => {}
         }
@@ -101,7 +102,7 @@ impl Conversation for Talk {
     fn bulk_allowed(&self) -> bool {
         match self {
             Self::Knock(knock) => knock.bulk_allowed(),
-            Self::Poll(poll) => poll.bulk_allowed(),
+            Self::Poll(poll, _) => poll.bulk_allowed(),
             #[cfg(test)]
             Self::Broken => true,
         }
@@ -109,10 +110,15 @@ impl Conversation for Talk {
 }
 
 impl Talk {
+    /// Whether it is a poll by other profiles than these, which are in force now.
+    pub fn is_outdated(&self, now: &Arc<ProfileSet>) -> bool {
+        matches!(self, Self::Poll(_, by) if !Arc::ptr_eq(by, now))
+    }
+
     /// What a poll came to, or whether somebody answered.
     pub fn end(self) -> Result<PollOutcome, bool> {
         match self {
-            Self::Poll(poll) => Ok(poll.into_outcome()),
+            Self::Poll(poll, _) => Ok(poll.into_outcome()),
             Self::Knock(knock) => Err(knock.answered),
             #[cfg(test)]
             Self::Broken => Err(false),

@@ -78,7 +78,7 @@ impl SnmpSource {
         context.sections = reading.sections;
         context.collect_contact = self.polling.contact;
         let poll = DevicePoll::new(Arc::clone(&self.profiles), plan, context);
-        Talk::Poll(Box::new(poll))
+        Talk::Poll(Box::new(poll), Arc::clone(&self.profiles))
     }
 
     /// Hands to the engine what is to be asked.
@@ -115,13 +115,17 @@ impl SnmpSource {
     /// Takes in what ended; `false` when the agent takes no more reports.
     pub(super) fn finish(&mut self, done: Done, now: Instant, sink: &mut dyn Sink) -> bool {
         self.tcp_now -= usize::from(done.target.transport == Transport::Tcp);
+        let (address, is_outdated) = (
+            done.target.address,
+            done.conversation.is_outdated(&self.profiles),
+        );
         let outcome = done.conversation.end();
         if let Ok(outcome) = &outcome
             && (outcome.report.is_some() || outcome.changed)
         {
             self.status.counters().polled(outcome.depth, &done.stats);
         }
-        match (done.token, outcome) {
+        let goes_on = match (done.token, outcome) {
             (Token::Device(id), Ok(outcome)) => {
                 self.polling_now -= 1;
                 self.finish_device(id, outcome, done.memory, done.error, now, sink)
@@ -141,7 +145,13 @@ impl SnmpSource {
             (Token::Device(_) | Token::Learn(..), Err(_)) => {
                 unreachable!("devices are polled, addresses are knocked at")
             }
+        };
+        if is_outdated && let Some(id) = self.devices.at(address) {
+            // The profiles were read anew while it was being asked: what was learned is by the ones before.
+            let soon = self.schedule.own_moment(self.devices.get(id), now);
+            self.devices.want_learn(id, soon);
         }
+        goes_on
     }
 
     fn finish_device(

@@ -166,6 +166,35 @@ fn a_device_that_is_being_polled_when_the_agent_ends_is_still_asked_by_snmpv3_af
     assert!(again.devices.has_proved(place.address));
 }
 
+#[test]
+fn a_device_that_was_asked_by_profiles_of_before_is_learned_by_those_in_force() {
+    let (mut source, _folder) = source(&[("\"127.0.0.1:9\"", "")]);
+    let place = candidates(&source)[0];
+    learned(&mut source, place, "SERIAL-A", &by_user());
+    let (id, _) = source.devices.iter().next().unwrap();
+    for is_reloaded in [false, true] {
+        let now = Instant::now();
+        let reading = Reading::all(Depth::Learn);
+        let talk = source.poll_of(place.address, None, reading);
+        source.devices.begin(id, reading, now);
+        source.polling_now = 1;
+        if is_reloaded {
+            source.profiles = Arc::new(ProfileSet::embedded());
+        }
+        let done = crate::snmp::Done {
+            token: crate::snmp::Token::Device(id),
+            target: source.ranges[0].config.target(place.address),
+            conversation: talk,
+            memory: by_user(),
+            stats: poller::engine::PollStats::default(),
+            error: Some(poller::engine::PollError::NoAnswer { requests: 3 }),
+        };
+        source.devices.get_mut(id).reading.depth = Depth::Steady;
+        source.finish(done, now, &mut Reports::default());
+        assert_eq!(source.devices.get(id).wants.learn, is_reloaded);
+    }
+}
+
 /// What the sweep of these ranges says it looked up.
 fn look_up(source: &mut SnmpSource) {
     let ranges = source.ranges.iter().map(|range| SweepRange {
