@@ -1,12 +1,18 @@
 //! `platen-agent run`: the agent until it is told to stop.
 
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::time::{Duration, Instant};
 
 use agent::{AgentConfig, Control};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{Failure, LOG_RUN, Outcome, start_log};
 use crate::cli::RunArgs;
+
+/// A signal to end that follows the first one so soon is the same one, which came to the process and to its group.
+#[cfg(unix)]
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Runs.
 pub fn run(args: &RunArgs, log: Option<&str>) -> Outcome {
@@ -37,7 +43,7 @@ pub fn run(args: &RunArgs, log: Option<&str>) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first signal to end stops in order; a second one ends at once. SIGHUP has the device profiles read anew.
+/// The first signal to end stops in order; another one, a second later or more, ends at once. SIGHUP has the device profiles read anew.
 #[cfg(unix)]
 fn heed_signals(control: &Control) -> Result<(), Failure> {
     use signal_hook::consts::SIGHUP;
@@ -47,19 +53,22 @@ fn heed_signals(control: &Control) -> Result<(), Failure> {
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            let mut is_second = false;
+            let mut first: Option<Instant> = None;
             for signal in signals.forever() {
                 if signal == SIGHUP {
                     reload.ask();
                     continue;
                 }
-                if is_second {
+                match first {
+                    None => {
+                        first = Some(Instant::now());
+                        tracing::info!(signal, "stopping");
+                        stop.stop();
+                    }
+                    Some(at) if at.elapsed() < SAME_SIGNAL => {}
                     // 128 and the signal's number, as shells say it.
-                    std::process::exit(128 + signal);
+                    Some(_) => std::process::exit(128 + signal),
                 }
-                is_second = true;
-                tracing::info!(signal, "stopping");
-                stop.stop();
             }
         })?;
     Ok(())
