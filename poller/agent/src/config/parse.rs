@@ -4,6 +4,7 @@ mod access;
 mod manager;
 mod values;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
     let reader = Reader { text, base };
     let placeholders = reader.placeholders(&file);
     let (credentials, users) = reader.credentials(&file.credentials)?;
+    reader.unique_names(&file.range)?;
     let ranges = file
         .range
         .iter()
@@ -82,6 +84,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// What is known of a device names the range it is of.
+    fn unique_names(&self, ranges: &[Spanned<raw::Range>]) -> Result<()> {
+        let mut names = BTreeSet::new();
+        for name in ranges.iter().map(|range| &range.get_ref().name) {
+            if !names.insert(name.get_ref()) {
+                return Err(self.text.error(
+                    &name.span(),
+                    "another range has this name",
+                    "a name that is used once",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The secrets that nobody has filled in yet.
     fn placeholders(&self, file: &raw::File) -> Vec<KeyError> {
         let manager = file.manager.get_ref();

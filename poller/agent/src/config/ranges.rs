@@ -15,6 +15,9 @@ use super::RangeConfig;
 use super::secret::Secret;
 pub use list::{ListError, Row, RowAccess};
 
+/// The longest community that a message is made with, as in the configuration.
+const COMMUNITY_BYTES_MAX: usize = 255;
+
 /// A list of devices in a file that is part of a range, and what is needed to read it again.
 #[derive(Clone, Debug)]
 pub struct RangeFile {
@@ -95,6 +98,15 @@ impl RangeFile {
                         )
                     })?;
                     self.range_for(&mut ranges, &name, || vec![credential.clone()])
+                }
+                Some(RowAccess::Community(community))
+                    if community.reveal().len() > COMMUNITY_BYTES_MAX =>
+                {
+                    return Err(ListError::line(
+                        &self.path,
+                        row.line,
+                        format!("the community has more than {COMMUNITY_BYTES_MAX} bytes"),
+                    ));
                 }
                 Some(RowAccess::Community(community)) => {
                     let known = communities.iter().position(|one| *one == community);

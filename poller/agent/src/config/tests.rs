@@ -372,6 +372,25 @@ fn credentials_are_checked_as_a_whole() {
 }
 
 #[test]
+fn names_of_ranges_are_used_once_and_no_name_is_too_long_for_a_message() {
+    let range = |name: &str| format!("[[range]]\nname = \"{name}\"\ninclude = [\"192.0.2.1\"]\n");
+    assert!(parse(&format!("{MINIMAL}{}{}", range("HQ"), range("HQ (old)"))).is_ok());
+    let error = error_of(&format!("{MINIMAL}{}{}", range("HQ"), range("HQ")));
+    assert_eq!(error.problem, "another range has this name");
+    let long = "x".repeat(256);
+    for lines in [
+        format!("version = \"2c\"\ncommunity = \"{long}\""),
+        format!("version = \"3\"\nuser = \"{long}\""),
+        format!("version = \"3\"\nuser = \"u\"\ncontext = \"{long}\""),
+    ] {
+        let with = |lines: &str| format!("{MINIMAL}[[credentials]]\nname = \"c\"\n{lines}\n");
+        let error = error_of(&with(&lines));
+        assert_eq!(error.problem, "too long for a message of SNMP");
+        assert!(parse(&with(&lines.replace(&long, &long[1..]))).is_ok());
+    }
+}
+
+#[test]
 fn credentials_are_tried_in_the_order_of_the_file_whatever_its_comments_and_names_say() {
     let text = format!(
         "# \"public\" is tried last, \"secure\" first\n{MINIMAL}\n\
@@ -502,6 +521,10 @@ fn lines_of_a_list_may_have_an_access_of_their_own_and_be_excluded() {
             "line 2: there are no credentials of the name \"nobody\"",
         ),
         ("ip\n10.0.0.0/8\n", "line 2: the range has more than"),
+        (
+            &format!("ip,community\n10.0.0.1,{}\n", "x".repeat(256)),
+            "line 2: the community has more than 255 bytes",
+        ),
     ] {
         std::fs::write(file.path(), text).unwrap();
         let error = file.read().unwrap_err().to_string();

@@ -16,6 +16,8 @@ use crate::upload::Chain;
 
 /// Two threads listen on each address.
 const LISTEN_MAX: usize = 8;
+/// The longest community, user or context name that a message is made with: that of an SnmpAdminString (RFC 3411).
+const NAME_BYTES_MAX: usize = 255;
 /// The shortest password that SNMPv3 takes (RFC 3414, 11.2).
 const PASSWORD_BYTES_MIN: usize = 8;
 
@@ -68,7 +70,9 @@ impl Reader<'_> {
                         "`community = \"…\"`",
                     )
                 })?;
+                let place = community.span();
                 let community = community.get_ref().reveal().as_bytes();
+                self.no_longer_than(community, place)?;
                 Ok(if version == "1" {
                     Credential::v1(name, community)
                 } else {
@@ -89,6 +93,9 @@ impl Reader<'_> {
             self.text
                 .error(span, "SNMP version 3 needs a user", "`user = \"…\"`")
         })?;
+        for name in [Some(user), raw.context.as_ref()].into_iter().flatten() {
+            self.no_longer_than(name.get_ref().as_bytes(), name.span())?;
+        }
         if let Some(community) = &raw.community {
             return Err(self.text.error(
                 &community.span(),
@@ -139,6 +146,16 @@ impl Reader<'_> {
                 .map(|context| context.get_ref().clone())
                 .collect(),
         })
+    }
+
+    fn no_longer_than(&self, name: &[u8], span: Range<usize>) -> Result<()> {
+        if name.len() <= NAME_BYTES_MAX {
+            return Ok(());
+        }
+        let accepted = format!("at most {NAME_BYTES_MAX} bytes");
+        Err(self
+            .text
+            .error(&span, "too long for a message of SNMP", accepted))
     }
 
     /// A protocol with its password: both or neither, and at least the eight characters that RFC 3414 asks for.
