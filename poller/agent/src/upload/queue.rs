@@ -117,7 +117,8 @@ impl Queue {
     /// Reports from `sequence` on wait in the spool again: they come before what is newer.
     pub fn rewind(&mut self, sequence: u64) {
         self.loaded_until = self.loaded_until.min(sequence.saturating_sub(1));
-        self.ready.clear();
+        // What is older than that was loaded already, and would not be loaded again.
+        self.ready.retain(|held, _| *held < sequence);
         self.spool_empty = false;
     }
 
@@ -234,7 +235,7 @@ impl Queue {
         }
     }
 
-    /// The dead letter of a report could not be written: the report comes again after a pause, which grows, Says how often it was
+    /// The dead letter of a report could not be written: the report comes again after a pause, which grows. Says how often it was
     /// tried; `None` when that was too often, and the report is to be given up without a letter.
     pub fn letter_failed(&mut self, report: Waiting, now: Instant, jitter: f64) -> Option<u32> {
         let sequence = report.key.sequence;

@@ -254,3 +254,14 @@ fn a_refused_report_without_a_letter_comes_again_and_is_given_up_in_the_end() {
     assert_eq!(tries, LETTER_ATTEMPTS_MAX);
     assert_eq!(deliver(&mut queue, now).unwrap().key.sequence, 2);
 }
+
+#[test]
+fn what_is_older_than_the_reports_that_come_again_is_not_dropped() {
+    let now = Instant::now();
+    let mut queue = loaded(4, 3..=6);
+    queue.rewind(5);
+    for expected in [3, 4] {
+        assert_eq!(deliver(&mut queue, now).unwrap().key.sequence, expected);
+    }
+    assert!(matches!(queue.next(now), Next::Load { after: 4, .. }));
+}
