@@ -85,10 +85,10 @@ impl Listener {
         })
     }
 
-    /// Takes the address of a printer that announced itself.
-    pub fn announced(&mut self, now: Instant) -> Option<IpAddr> {
+    /// Takes the address of a printer that announced itself, and `is_ours`. Others' count for nothing.
+    pub fn announced(&mut self, is_ours: impl Fn(IpAddr) -> bool, now: Instant) -> Option<IpAddr> {
         while let Ok(address) = self.announced.try_recv() {
-            if self.sieve.passes(address, now) {
+            if is_ours(address) && self.sieve.passes(address, now) {
                 return Some(address);
             }
         }

@@ -322,7 +322,12 @@ impl SnmpSource {
         let Some(mdns) = &mut self.discovery.mdns else {
             return;
         };
-        while let Some(address) = mdns.announced(now) {
+        let ranges = &self.ranges;
+        let is_ours = |address| {
+            let mut ranges = ranges.iter();
+            ranges.any(|range| range.config.places(address).next().is_some())
+        };
+        while let Some(address) = mdns.announced(is_ours, now) {
             for (number, range) in self.ranges.iter().enumerate() {
                 for place in range.config.places(address) {
                     if !self.devices.is_answering(place) {
