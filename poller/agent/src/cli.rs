@@ -331,7 +331,7 @@ pub enum Version {
 
 /// Authentication protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names of the protocols say it")]
 pub enum Auth {
     Md5,
     Sha1,
@@ -343,7 +343,7 @@ pub enum Auth {
 
 /// Privacy protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names of the protocols say it")]
 pub enum Privacy {
     Des,
     Aes128,

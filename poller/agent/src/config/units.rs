@@ -66,7 +66,11 @@ pub fn size_bytes(text: &str) -> Option<u64> {
     };
     let bytes = (number * unit_bytes).round();
     // 2^53: up to here every whole number of bytes is exact.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number from 0 to 2^53, as is checked before"
+    )]
     (0.0..=9_007_199_254_740_992.0)
         .contains(&bytes)
         .then_some(bytes as u64)

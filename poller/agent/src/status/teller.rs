@@ -52,7 +52,7 @@ impl Teller {
                 match file.write(&spool) {
                     Ok(()) => is_refused = false,
                     Err(error) => {
-                        // Once: what fails now fails again in five seconds.
+                        // Once: what fails now fails again in two seconds.
                         if !std::mem::replace(&mut is_refused, true) {
                             tracing::warn!(folder = %spool.display(), %error, "the status file cannot be written");
                         }
