@@ -184,8 +184,9 @@ impl Ledger {
         stream.map_or(0, |stream| stream.high)
     }
 
-    /// What never came of the stream that `key` belongs to: the newest ranges, so many as a receipt carries, ascending. What an agent
-    /// cannot give any more is old, and must not hide what it can.
+    /// What never came of the stream that `key` belongs to: so many ranges as a receipt carries, ascending. Of more, each number has its
+    /// part of them: the newest ones first, and with the next number those before, so that what an agent cannot give any more hides
+    /// nothing that it can.
     #[must_use]
     pub fn missing(&self, key: &ReportKey) -> Vec<Missing> {
         let streams = self.agents.get(&key.agent);
@@ -193,9 +194,11 @@ impl Ledger {
         let Some(stream) = stream else {
             return Vec::new();
         };
-        let skipped = stream.gaps.len().saturating_sub(ASKED_AGAIN_MAX);
-        let newest = stream.gaps.range(skipped..);
-        newest
+        let parts = stream.gaps.len().div_ceil(ASKED_AGAIN_MAX).max(1);
+        let part = usize::try_from(key.sequence % parts as u64).unwrap_or(0);
+        let end = stream.gaps.len() - part * ASKED_AGAIN_MAX;
+        let asked = stream.gaps.range(end.saturating_sub(ASKED_AGAIN_MAX)..end);
+        asked
             .map(|gap| Missing {
                 from: gap.from,
                 to: gap.to,

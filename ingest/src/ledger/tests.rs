@@ -103,7 +103,7 @@ fn a_checkpoint_reads_back_with_everything_but_the_older_hashes() {
 }
 
 #[test]
-fn what_is_asked_for_again_are_the_newest_missing_ranges_of_that_stream() {
+fn what_is_asked_for_again_are_the_missing_ranges_of_that_stream_in_turn() {
     let missing = |ledger: &Ledger, key: &ReportKey| -> Vec<(u64, u64)> {
         let missing = ledger.missing(key);
         missing.iter().map(|range| (range.from, range.to)).collect()
@@ -117,6 +117,16 @@ fn what_is_asked_for_again_are_the_newest_missing_ranges_of_that_stream() {
     assert_eq!(asked.len(), ASKED_AGAIN_MAX);
     let newest = 2 * (holes + 1) - 1;
     assert_eq!(asked.last(), Some(&(newest, newest)));
+    let before = missing(&ledger, &key(1, 3, "a"));
+    assert_eq!(
+        before,
+        [(1, 1), (3, 3), (5, 5), (7, 7)],
+        "the next one asks"
+    );
+    assert_eq!(
+        before.len() + asked.len(),
+        usize::try_from(holes + 1).unwrap()
+    );
     // A store that is ahead of a lost journal: what lies below is not taken any more, so it is not asked for; what came after is.
     let mut restored = Ledger::default();
     restored.raise(&key(1, 1, "a").agent, (SpoolEpoch(1), Stream::Meters), 10);
