@@ -57,6 +57,17 @@ pub fn find(
         .find(|shard| shard.number == reading.journal.shard);
     let Some(shard) = shard else { return Ok(None) };
     let position = Position::unpacked(reading.journal.position);
+    // A segment may become an archive between being listed and being opened; it is there the second time.
+    let found = read_at(shard, disks, position).or_else(|_| read_at(shard, disks, position))?;
+    Ok(found)
+}
+
+/// The report at `position` of a shard's journal.
+fn read_at(
+    shard: &ShardShared,
+    disks: &DiskFactory,
+    position: Position,
+) -> Result<Option<Evidence>, ShardError> {
     let until = shard.tail().synced;
     let mut reader = reader(shard, disks, position, until)?;
     let item = reader.next().map_err(|source| ShardError::Journal {
