@@ -262,7 +262,7 @@ mod tests {
         Saved::new(
             (&format!("h{n}"), &who),
             target,
-            ("office", (n % 2 == 0).then_some("front-desk")),
+            ("office", n.is_multiple_of(2).then_some("front-desk")),
             1,
             None,
             &memory,
