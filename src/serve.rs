@@ -20,6 +20,9 @@ const LOCAL_AGENT: &str = "local";
 /// How long a stopping agent may take to finish what it is doing.
 const AGENT_STOP_MAX: Duration = Duration::from_secs(15);
 
+/// How long an agent that ended by itself rests.
+const AGENT_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
 /// What of the house runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parts {
@@ -132,11 +135,7 @@ impl LocalAgent {
             .name("agent".to_owned())
             .spawn({
                 let (stop, status) = (stop.clone(), status.clone());
-                move || {
-                    if let Err(error) = agent::run_observed(config, stop, status) {
-                        error!(error = %Failure::from(error), "the agent ended");
-                    }
-                }
+                move || keep_running(&config, &stop, &status)
             })
             .doing(|| "start the agent's thread".to_owned())?;
         Ok(Self {
@@ -161,6 +160,25 @@ impl LocalAgent {
         );
         if joined.await.is_err() {
             warn!("the agent did not end in time; its spool keeps what was not delivered");
+        }
+    }
+}
+
+/// Runs the agent until it is asked to end; one that ended by itself begins anew after a while, since the manager beside it goes on.
+fn keep_running(config: &AgentConfig, stop: &StopHandle, status: &StatusHandle) {
+    loop {
+        let life = StopHandle::new();
+        stop.on_stop({
+            let life = life.clone();
+            move || life.stop()
+        });
+        let Err(error) = agent::run_observed(config.clone(), life, status.clone()) else {
+            return;
+        };
+        let again_after = AGENT_AGAIN_AFTER.as_secs();
+        error!(error = %Failure::from(error), again_after, "the agent ended; it begins anew after so many seconds");
+        if stop.wait_for(AGENT_AGAIN_AFTER) {
+            return;
         }
     }
 }
