@@ -121,9 +121,12 @@ pub fn run_controlled(config: AgentConfig, control: Control) -> Result<(), RunEr
         .collect();
 
     let wanted_full = Wanted::default();
-    let noted_full = wanted_full.clone();
+    // Without deltas nobody takes them out again.
+    let noted_full = config.report.deltas.then(|| wanted_full.clone());
     let need_full: Arc<NeedFull> = Arc::new(move |handles| {
-        noted_full.note(&handles);
+        if let Some(noted_full) = &noted_full {
+            noted_full.note(&handles);
+        }
         for source in &wanted {
             let mut wanted = source.lock().unwrap_or_else(PoisonError::into_inner);
             wanted.extend(handles.iter().cloned());

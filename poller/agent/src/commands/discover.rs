@@ -96,10 +96,14 @@ fn areas(args: &DiscoverArgs) -> Result<Vec<Area>, Failure> {
     let mut ranges = if args.ranges.is_empty() && args.file.is_none() {
         config.map_or_else(Vec::new, |config| config.ranges)
     } else {
+        // What the configuration says is never asked is not asked here either.
+        let excluded = config.iter().flat_map(|config| &config.ranges);
         let own = RangeConfig {
             name: "the list".to_owned(),
             include: access::ranges(&args.ranges, RangeEntry::parse)?,
-            exclude: Vec::new(),
+            exclude: excluded
+                .flat_map(|range| range.exclude.iter().cloned())
+                .collect(),
             transport: Transport::Udp,
             credentials: poll.credentials.clone(),
             file: None,
