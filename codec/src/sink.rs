@@ -16,8 +16,10 @@
 //! comes must throw away everything since the header: a report is taken whole or not at all.
 
 mod build;
+mod identity;
 
 pub use build::ReportBuilder;
+pub use identity::IDENTITY_TEXTS;
 
 use crate::key::{SpoolEpoch, Stream};
 use crate::model::{

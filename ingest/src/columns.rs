@@ -21,8 +21,8 @@ use codec::model::{
     PrinterStatus, Report, Sides, SourceKind, SupplyClass, SupplyType, TrayType, Work,
 };
 use codec::sink::{
-    AlertRow, DeviceRow, ErrorSet, HeaderRow, IdentityRow, MeterRow, PartRow, ReportBuilder,
-    RowSink, SectionKind, SectionState, StatusRow, SupplyRow, TrayRow,
+    AlertRow, DeviceRow, ErrorSet, HeaderRow, IDENTITY_TEXTS, IdentityRow, MeterRow, PartRow,
+    ReportBuilder, RowSink, SectionKind, SectionState, StatusRow, SupplyRow, TrayRow,
 };
 use codec::time::Timestamp;
 
@@ -55,7 +55,7 @@ struct Device {
     observed_uptime_ms: u64,
     source: Option<SourceKind>,
     meter_set: Option<MeterSet>,
-    identity: [Text; IDENTITY_WORDS],
+    identity: [Text; IDENTITY_TEXTS],
     sections: [Option<SectionState>; SectionKind::ALL.len()],
     status: Option<Status>,
     meters_end: usize,
@@ -63,9 +63,6 @@ struct Device {
     trays_end: usize,
     alerts_end: usize,
 }
-
-/// Words of an identity, in the order of [`identity_words`].
-const IDENTITY_WORDS: usize = 14;
 
 #[derive(Clone, Copy, Debug)]
 struct Status {
@@ -206,7 +203,7 @@ impl Columns {
                 source: device.source,
                 meter_set: device.meter_set,
             });
-            sink.identity(&identity_row(
+            sink.identity(&IdentityRow::from_texts(
                 device.identity.map(|word| self.word_opt(word)),
             ));
             for (kind, state) in SectionKind::ALL.into_iter().zip(device.sections) {
@@ -346,60 +343,6 @@ impl Columns {
 /// A place in the text: a report inflates to far fewer than 2^32 bytes, and its text is part of it.
 fn place(at: usize) -> u32 {
     u32::try_from(at).expect("a report has fewer than 2^32 bytes")
-}
-
-const fn identity_words<'a>(row: &IdentityRow<'a>) -> [Option<&'a str>; IDENTITY_WORDS] {
-    [
-        row.serial,
-        row.manufacturer,
-        row.model,
-        row.hostname,
-        row.dns_name,
-        row.address,
-        row.mac,
-        row.location,
-        row.contact,
-        row.firmware,
-        row.description,
-        row.object_id,
-        row.asset,
-        row.profile,
-    ]
-}
-
-const fn identity_row(words: [Option<&str>; IDENTITY_WORDS]) -> IdentityRow<'_> {
-    let [
-        serial,
-        manufacturer,
-        model,
-        hostname,
-        dns_name,
-        address,
-        mac,
-        location,
-        contact,
-        firmware,
-        description,
-        object_id,
-        asset,
-        profile,
-    ] = words;
-    IdentityRow {
-        serial,
-        manufacturer,
-        model,
-        hostname,
-        dns_name,
-        address,
-        mac,
-        location,
-        contact,
-        firmware,
-        description,
-        object_id,
-        asset,
-        profile,
-    }
 }
 
 /// The memory of reports that were forgotten, for those to come; and how much those take that wait.

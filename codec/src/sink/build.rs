@@ -6,7 +6,7 @@ use super::{
 };
 use crate::id::AgentId;
 use crate::model::{
-    Alert, DeviceReport, Header, Identity, Meter, MeterPart, Report, Section, Status, Supply, Tray,
+    Alert, DeviceReport, Header, Meter, MeterPart, Report, Section, Status, Supply, Tray,
 };
 
 /// Builds a [`Report`] from rows.
@@ -88,22 +88,7 @@ impl RowSink for ReportBuilder {
     }
 
     fn identity(&mut self, identity: &IdentityRow<'_>) {
-        self.device_mut().identity = Identity {
-            serial: owned(identity.serial),
-            manufacturer: owned(identity.manufacturer),
-            model: owned(identity.model),
-            hostname: owned(identity.hostname),
-            dns_name: owned(identity.dns_name),
-            address: owned(identity.address),
-            mac: owned(identity.mac),
-            location: owned(identity.location),
-            contact: owned(identity.contact),
-            firmware: owned(identity.firmware),
-            description: owned(identity.description),
-            object_id: owned(identity.object_id),
-            asset: owned(identity.asset),
-            profile: owned(identity.profile),
-        };
+        self.device_mut().identity = identity.into();
     }
 
     fn section(&mut self, kind: SectionKind, state: SectionState) {

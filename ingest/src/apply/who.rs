@@ -1,18 +1,17 @@
 //! Who a device says it is, as it is kept of each device: all words in one piece of memory, a fifth of what they take apart.
 
 use codec::model::Identity;
+use codec::sink::{IDENTITY_TEXTS, IdentityRow};
 
-/// Words of an identity.
-const WORDS: usize = 14;
 /// Where the profile is among them.
-const PROFILE: usize = WORDS - 1;
+const PROFILE: usize = IDENTITY_TEXTS - 1;
 
 /// The words of an [`Identity`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Who {
     text: Box<str>,
     /// Where each word ends in the text.
-    ends: [u32; WORDS],
+    ends: [u32; IDENTITY_TEXTS],
     /// One bit for each word that is there, the first the lowest.
     has: u16,
 }
@@ -21,7 +20,7 @@ impl Who {
     /// The words of an identity.
     #[must_use]
     pub fn of(identity: &Identity) -> Self {
-        let words = words(identity);
+        let words = IdentityRow::from(identity).texts();
         let mut who = Self::default();
         let length = words.iter().flatten().map(|word| word.len()).sum();
         let mut text = String::with_capacity(length);
@@ -45,7 +44,7 @@ impl Who {
     /// Whether it has every word that `identity` has.
     #[must_use]
     pub fn says(&self, identity: &Identity) -> bool {
-        let said = words(identity).into_iter().enumerate();
+        let said = IdentityRow::from(identity).texts().into_iter().enumerate();
         said.into_iter()
             .all(|(at, word)| word.is_none() || self.word(at) == word)
     }
@@ -59,23 +58,8 @@ impl Who {
     /// The identity.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        let word = |at| self.word(at).map(str::to_owned);
-        Identity {
-            serial: word(0),
-            manufacturer: word(1),
-            model: word(2),
-            hostname: word(3),
-            dns_name: word(4),
-            address: word(5),
-            mac: word(6),
-            location: word(7),
-            contact: word(8),
-            firmware: word(9),
-            description: word(10),
-            object_id: word(11),
-            asset: word(12),
-            profile: word(PROFILE),
-        }
+        let row = IdentityRow::from_texts(std::array::from_fn(|at| self.word(at)));
+        Identity::from(&row)
     }
 
     fn word(&self, at: usize) -> Option<&str> {
@@ -85,43 +69,6 @@ impl Who {
         let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
         Some(&self.text[begin as usize..self.ends[at] as usize])
     }
-}
-
-/// The words in order; the pattern names every field, so that none is forgotten.
-fn words(identity: &Identity) -> [Option<&str>; WORDS] {
-    let Identity {
-        serial,
-        manufacturer,
-        model,
-        hostname,
-        dns_name,
-        address,
-        mac,
-        location,
-        contact,
-        firmware,
-        description,
-        object_id,
-        asset,
-        profile,
-    } = identity;
-    [
-        serial,
-        manufacturer,
-        model,
-        hostname,
-        dns_name,
-        address,
-        mac,
-        location,
-        contact,
-        firmware,
-        description,
-        object_id,
-        asset,
-        profile,
-    ]
-    .map(Option::as_deref)
 }
 
 #[cfg(test)]

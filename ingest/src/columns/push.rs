@@ -5,10 +5,7 @@ use codec::sink::{
     SectionState, StatusRow, SupplyRow, TrayRow,
 };
 
-use super::{
-    Alert, Columns, Device, Header, IDENTITY_WORDS, Meter, Status, Supply, Text, Tray,
-    identity_words,
-};
+use super::{Alert, Columns, Device, Header, IDENTITY_TEXTS, Meter, Status, Supply, Text, Tray};
 
 impl RowSink for Columns {
     fn header(&mut self, header: &HeaderRow<'_>) {
@@ -33,7 +30,7 @@ impl RowSink for Columns {
             observed_uptime_ms: device.observed_uptime_ms,
             source: device.source,
             meter_set: device.meter_set,
-            identity: [Text(None); IDENTITY_WORDS],
+            identity: [Text(None); IDENTITY_TEXTS],
             sections: [None; SectionKind::ALL.len()],
             status: None,
             meters_end: self.meters.len(),
@@ -44,7 +41,7 @@ impl RowSink for Columns {
     }
 
     fn identity(&mut self, identity: &IdentityRow<'_>) {
-        let words = identity_words(identity).map(|word| self.put_opt(word));
+        let words = identity.texts().map(|word| self.put_opt(word));
         self.device_mut().identity = words;
     }
 
