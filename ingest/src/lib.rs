@@ -24,6 +24,7 @@
 //! | [`feed`] | durable reports in their one order, hot or read again |
 //! | [`apply`] | reports become rows |
 //! | [`archive`] | applied segments, compressed and kept for as long as configured |
+//! | [`keys`] | what archives are encrypted under, a key for each customer |
 //! | [`evidence`] | the way from a reading to its bytes |
 //! | [`silence`] | who was last heard when, and whose silence is worth an alert |
 //! | [`quarantine`] | refused reports, kept for inspection |
@@ -46,6 +47,7 @@ pub mod delivery;
 pub mod evidence;
 pub mod feed;
 pub mod ingest;
+pub mod keys;
 pub mod ledger;
 pub mod metrics;
 pub mod quarantine;
@@ -60,6 +62,7 @@ pub use decide::DecideError;
 pub use delivery::{Delivery, Rejection};
 pub use evidence::{Evidence, EvidenceError};
 pub use ingest::Ingest;
+pub use keys::CustomerKeys;
 pub use metrics::IngestMetrics;
 pub use silence::watch::SilenceReport;
 pub use silence::{Cause, Silence, SilenceRules, Subject};
