@@ -10,7 +10,7 @@ use loadtest::fleet::printer::Behaviour;
 use loadtest::fleet::{Fleet, FleetConfig};
 use poller::credentials::Credential;
 use poller::discovery::{Area, DiscoveryOptions, Event, Progress, RangeEntry, discover};
-use poller::engine::{Pace, PollOptions};
+use poller::engine::{Pace, PollOptions, Transport};
 
 /// As many as a /16 holds in this fleet …
 const DEVICES: u32 = 254 * 256;
@@ -40,6 +40,7 @@ fn a_sixteen_with_a_few_hundred_printers_is_swept_under_a_cap_and_just_they_are_
     let area = Area {
         include: vec![RangeEntry::parse(&format!("127.99.0.0/16:{port}")).unwrap()],
         exclude: Vec::new(),
+        transport: Transport::Udp,
         poll: PollOptions {
             credentials: vec![Credential::v2c("public", b"public")],
             timeouts: [500, 1000].map(Duration::from_millis).to_vec(),

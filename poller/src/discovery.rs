@@ -30,7 +30,9 @@ use probe::Probe;
 pub use sweep::{Candidate, Sweep, SweepProgress, SweepRange, addresses};
 
 use crate::driver::{DriverChoice, Loop};
-use crate::engine::{Engine, Ids, Job, Memory, Pace, PollError, PollOptions, SNMP_PORT, Target};
+use crate::engine::{
+    Engine, Ids, Job, Memory, Pace, PollError, PollOptions, SNMP_PORT, Target, Transport,
+};
 
 /// How often progress is told, at most.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
@@ -45,6 +47,9 @@ const HINTS_INTERVAL: Duration = Duration::from_millis(20);
 const INFLIGHT_MIN: usize = 64;
 const INFLIGHT_MAX: usize = 32_768;
 
+/// Addresses under way at once where some are asked by TCP: each has a connection, which an address where nobody is holds for seconds.
+const INFLIGHT_TCP_MAX: usize = 32;
+
 /// Addresses to ask, and how.
 #[derive(Clone, Debug)]
 pub struct Area {
@@ -52,6 +57,8 @@ pub struct Area {
     pub include: Vec<RangeEntry>,
     /// What never to ask.
     pub exclude: Vec<RangeEntry>,
+    /// What carries the messages.
+    pub transport: Transport,
     /// How: an attempt for each of its timeouts; the second when the first is through everywhere.
     pub poll: PollOptions,
 }
@@ -140,7 +147,11 @@ pub fn discover(
     let attempts = areas.iter().map(|area| attempts_of(&area.poll)).collect();
     let plan = Plan { attempts };
     let mut sweep = plan.sweep(areas);
-    let inflight_max = plan.inflight_max(options.pace);
+    let has_tcp = areas.iter().any(|area| area.transport == Transport::Tcp);
+    let inflight_max = match has_tcp {
+        true => INFLIGHT_TCP_MAX,
+        false => plan.inflight_max(options.pace),
+    };
     let mut meter = Meter::default();
     let mut refused = Vec::new();
     loop {
@@ -150,7 +161,10 @@ pub fn discover(
             match plan.options(&candidate) {
                 Some(options) => driver.submit(Job {
                     token: candidate,
-                    target: Target::udp(candidate.address),
+                    target: Target {
+                        address: candidate.address,
+                        transport: areas[candidate.range].transport,
+                    },
                     options: Arc::clone(options),
                     memory: Memory::default(),
                     conversation: Probe::default(),

@@ -32,6 +32,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  platen-agent poll 10.1.0.17\n  platen-agent poll printer.example.com --community secret --version 1\n  \
                             platen-agent poll 10.1.0.17:1161 --format xml\n  \
+                            platen-agent poll 10.1.0.17 --config agent.toml\n  \
                             platen-agent poll 10.1.0.17 --user platen --auth sha256 --auth-password … --privacy aes128 --privacy-password …\n  \
                             platen-agent poll --recording printer.snmprec"
     )]
@@ -160,15 +161,20 @@ pub struct AccessArgs {
     /// The SNMPv3 context.
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
-    /// Take the credentials from this agent's configuration instead.
+    /// Ask as this agent's configuration says: credentials, transport and port of the range that has the address, timeouts, profiles.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["community", "version", "user"])]
     pub config: Option<PathBuf>,
+    /// Ask as this range of the configuration is asked, also what lies outside it.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub range: Option<String>,
     /// How long the first attempt waits for an answer; each further one waits twice as long.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
-    pub timeout: std::time::Duration,
+    ///
+    /// Without it as the configuration says, else 1 s.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<std::time::Duration>,
     /// Attempts after the first.
     ///
-    /// Without it 2, in a discovery 1.
+    /// Without it as the configuration says, else 2; in a discovery 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10))]
     pub retries: Option<u32>,
     /// A folder with device profiles that replace or extend those in the program.
@@ -392,6 +398,9 @@ mod tests {
                 true,
             ),
             ("poll h --version 4", false),
+            ("poll h --config a.toml --range north", true),
+            ("poll h --range north", false),
+            ("poll h --config a.toml --community c", false),
             ("discover", false),
             ("spool dump d --sequence 3", false),
         ] {

@@ -301,12 +301,9 @@ impl Source for SnmpSource {
 
 impl Range {
     fn new(config: &RangeConfig, polling: &PollingConfig) -> Self {
-        let attempts = 0..=polling.retries;
         let poll = PollOptions {
             credentials: config.credentials.clone(),
-            timeouts: attempts
-                .map(|attempt| polling.timeout * 2_u32.pow(attempt))
-                .collect(),
+            timeouts: PollOptions::attempts(polling.timeout, polling.retries),
             ..PollOptions::default()
         };
         Self {

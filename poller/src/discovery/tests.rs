@@ -38,6 +38,7 @@ fn area(include: &str, exclude: &[&str], timeouts_ms: &[u64]) -> Area {
     Area {
         include: vec![RangeEntry::parse(include).expect("a range")],
         exclude: excluded.collect::<Result<_, _>>().expect("ranges"),
+        transport: Transport::Udp,
         poll: PollOptions {
             timeouts: timeouts_ms
                 .iter()

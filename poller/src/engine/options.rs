@@ -86,3 +86,13 @@ impl Default for PollOptions {
         }
     }
 }
+
+impl PollOptions {
+    /// The waits of a first attempt and so many retries: each waits twice as long as the one before.
+    #[must_use]
+    pub fn attempts(timeout: Duration, retries: u32) -> Vec<Duration> {
+        (0..=retries)
+            .map(|attempt| timeout.saturating_mul(2_u32.saturating_pow(attempt)))
+            .collect()
+    }
+}

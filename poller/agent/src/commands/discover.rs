@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use agent::AgentConfig;
 use agent::config::RangeConfig;
 use agent::config::ranges::{RangeEntry, RangeFile};
 use agent::hints::{Hint, HintThreads};
 use poller::credentials::Credential;
 use poller::discovery::{Area, DiscoveryOptions, Event, Hints, Progress, shown};
-use poller::engine::{Pace, PollOptions, Transport};
+use poller::engine::Pace;
 
-use super::{Failure, Outcome, access};
+use super::access::{self, Access};
+use super::{Failure, Outcome};
 use crate::cli::{DiscoverArgs, HintArg};
 
 /// Attempts after the first: the second comes when the first is through everywhere.
@@ -82,57 +82,42 @@ pub fn discover(args: &DiscoverArgs) -> Outcome {
 
 /// What is asked, and how: the ranges of the command line and of the list, else those of the configuration.
 fn areas(args: &DiscoverArgs) -> Result<Vec<Area>, Failure> {
+    let access = Access::read(&args.access)?;
     let exclude = access::ranges(&args.exclude, RangeEntry::parse_excluded)?;
-    let mut poll = access::poll_options(&args.access, None)?;
-    poll.timeouts = (0..=args.access.retries.unwrap_or(RETRIES))
-        .map(|attempt| args.access.timeout * 2_u32.pow(attempt))
-        .collect();
-    let config = args
-        .access
-        .config
-        .as_deref()
-        .map(AgentConfig::read)
-        .transpose()?;
-    let mut ranges = if args.ranges.is_empty() && args.file.is_none() {
-        config.map_or_else(Vec::new, |config| config.ranges)
+    let configured = access.config().map_or(&[][..], |config| &config.ranges);
+    let ranges = if args.ranges.is_empty() && args.file.is_none() {
+        configured.to_vec()
     } else {
-        // What the configuration says is never asked is not asked here either.
-        let excluded = config.iter().flat_map(|config| &config.ranges);
+        let (transport, credentials) = access.common()?;
         let own = RangeConfig {
             name: "the list".to_owned(),
             include: access::ranges(&args.ranges, RangeEntry::parse)?,
-            exclude: excluded
+            // What the configuration says is never asked is not asked here either.
+            exclude: (configured.iter())
                 .flat_map(|range| range.exclude.iter().cloned())
                 .collect(),
-            transport: Transport::Udp,
-            credentials: poll.credentials.clone(),
+            transport,
+            credentials,
             file: None,
         };
         match &args.file {
-            Some(file) => RangeFile::new(file.clone(), own, known(config)).read()?,
+            Some(file) => RangeFile::new(file.clone(), own, known(configured)).read()?,
             None => vec![own],
         }
     };
-    Ok(ranges
-        .drain(..)
-        .map(|range| Area {
-            include: range.include,
-            exclude: [range.exclude, exclude.clone()].concat(),
-            poll: PollOptions {
-                credentials: range.credentials,
-                ..poll.clone()
-            },
-        })
-        .collect())
+    let areas = ranges.into_iter().map(|range| Area {
+        include: range.include,
+        exclude: [range.exclude, exclude.clone()].concat(),
+        transport: range.transport,
+        poll: access.options(range.credentials, RETRIES),
+    });
+    Ok(areas.collect())
 }
 
 /// The credentials that lines of a list may name.
-fn known(config: Option<AgentConfig>) -> Vec<Credential> {
-    let ranges = config.map_or_else(Vec::new, |config| config.ranges);
-    ranges
-        .into_iter()
-        .flat_map(|range| range.credentials)
-        .collect()
+fn known(ranges: &[RangeConfig]) -> Vec<Credential> {
+    let credentials = ranges.iter().flat_map(|range| &range.credentials);
+    credentials.cloned().collect()
 }
 
 const fn hint(arg: HintArg) -> Hint {

@@ -1,7 +1,6 @@
 //! `platen-agent poll`: one printer, now.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,11 +14,12 @@ use codec::time::Timestamp;
 use poller::conversation::Failure as PollFailure;
 use poller::device::{Depth, DevicePoll, PollContext, PollOutcome};
 use poller::driver::poll_once;
-use poller::engine::{Memory, PollError, PollOptions, Target};
+use poller::engine::{Memory, PollError, PollOptions, Target, Transport};
 use poller::recording::{Recording, replay};
 
+use super::access::{Access, Device};
 use super::output::results;
-use super::{Failure, Outcome, access};
+use super::{Failure, Outcome};
 use crate::cli::{Format, PollArgs};
 
 /// The agent that stands in an XML report which was never sealed.
@@ -64,30 +64,26 @@ fn replay_recording(path: &std::path::Path, args: &PollArgs) -> Result<DeviceRep
     for skipped in recording.skipped() {
         eprintln!("platen-agent: {}: {skipped}; left out", path.display());
     }
-    let profiles = access::profiles(args.access.profiles.as_deref())?;
+    let profiles = Access::read(&args.access)?.profiles()?;
     let outcome = replay(&recording, profiles, Timestamp::now());
     said_about(outcome, None, &path.display().to_string())
         .ok_or_else(|| Failure::new(format!("{} records no device that answers", path.display())))
 }
 
 fn poll_host(host: &str, args: &PollArgs) -> Result<DeviceReport, Failure> {
-    let target = access::target(host)?;
-    let options = access::poll_options(&args.access, Some(target))?;
-    let profiles = access::profiles(args.access.profiles.as_deref())?;
-    let names = access::names(&args.access, args.no_dns, NAME_WAIT_MAX)?;
+    let access = Access::read(&args.access)?;
+    let Device { target, options } = access.device(host)?;
+    let address = target.address;
+    let profiles = access.profiles()?;
+    let names = (!args.no_dns).then(|| access.names(NAME_WAIT_MAX));
     // Asked while the device is polled: the name is mostly there when the report is.
-    let name = names.and_then(|names| PendingName::ask(names, target.ip()));
+    let name = names.and_then(|names| PendingName::ask(names, address.ip()));
     let clock = Clock::new();
-    let mut context = PollContext::new(&shown(target), clock.now(), clock.uptime_ms());
+    let mut context = PollContext::new(&shown(address), clock.now(), clock.uptime_ms());
     context.depth = Depth::Learn;
     let mut device = DevicePoll::new(profiles, None, context);
     let began = std::time::Instant::now();
-    let polled = poll_once(
-        Target::udp(target),
-        &options,
-        Memory::default(),
-        &mut device,
-    );
+    let polled = poll_once(target, &options, Memory::default(), &mut device);
     if args.stats
         && let Ok(polled) = &polled
     {
@@ -104,7 +100,7 @@ fn poll_host(host: &str, args: &PollArgs) -> Result<DeviceReport, Failure> {
     }
     let error = polled.err();
     let outcome = device.into_outcome();
-    match said_about(outcome, error.as_ref(), &target.to_string()) {
+    match said_about(outcome, error.as_ref(), &address.to_string()) {
         Some(mut report) => {
             report.identity.dns_name = name.and_then(PendingName::take);
             Ok(report)
@@ -166,7 +162,7 @@ fn incomplete(
 /// What was tried, and what to check.
 fn no_answer(
     host: &str,
-    target: SocketAddr,
+    target: Target,
     options: &PollOptions,
     error: Option<PollError>,
     elapsed: Duration,
@@ -177,10 +173,16 @@ fn no_answer(
         .map(|credential| &*credential.label)
         .collect();
     let tried = tried.join("; ");
-    let place = if host == target.to_string() || host == target.ip().to_string() {
-        format!("{} UDP port {}", target.ip(), target.port())
+    let address = target.address;
+    let transport = match target.transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+    };
+    let (ip, port) = (address.ip(), address.port());
+    let place = if host == address.to_string() || host == ip.to_string() {
+        format!("{ip} {transport} port {port}")
     } else {
-        format!("{host} ({} UDP port {})", target.ip(), target.port())
+        format!("{host} ({ip} {transport} port {port})")
     };
     match error {
         Some(PollError::Refused { reason }) => Failure::new(format!(
@@ -191,7 +193,7 @@ fn no_answer(
         )),
         Some(PollError::NoAnswer { requests }) => Failure::new(format!(
             "{place} does not answer: {requests} requests in {:.1} s, with {tried}. Check that the printer is on, that SNMP is enabled \
-             in its settings, that the community (or user) is right, that its access list has this machine, and that no firewall drops UDP.",
+             in its settings, that the community (or user) is right, that its access list has this machine, and that no firewall drops {transport}.",
             elapsed.as_secs_f64()
         )),
         Some(error) => Failure::new(format!(

@@ -1,15 +1,16 @@
 //! `platen-agent privacy`: everything that can ever be asked for.
 
+use poller::profile::ProfileSet;
 use std::io::Write;
 use std::process::ExitCode;
 
+use super::Outcome;
 use super::output::results;
-use super::{Outcome, access};
 use crate::cli::PrivacyArgs;
 
 /// Prints the allow-list.
 pub fn privacy(args: &PrivacyArgs) -> Outcome {
-    let profiles = access::profiles(args.profiles.as_deref())?;
+    let profiles = ProfileSet::load(args.profiles.as_deref())?;
     let list = poller::privacy::list(&profiles);
     let mut out = results();
     for allowed in &list {

@@ -4,31 +4,27 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use poller::driver::poll_once;
-use poller::engine::{Memory, Target};
+use poller::engine::Memory;
 use poller::recording::Recorder;
 
+use super::access::{Access, Device};
 use super::output::results;
-use super::{Failure, Outcome, access};
+use super::{Failure, Outcome};
 use crate::cli::RecordArgs;
 
 /// Walks what is allowed and prints it.
 pub fn record(args: &RecordArgs) -> Outcome {
-    let target = access::target(&args.host)?;
-    let options = access::poll_options(&args.access, Some(target))?;
-    let profiles = access::profiles(args.access.profiles.as_deref())?;
+    let access = Access::read(&args.access)?;
+    let Device { target, options } = access.device(&args.host)?;
+    let profiles = access.profiles()?;
     let mut recorder = Recorder::new(&profiles);
-    let polled = poll_once(
-        Target::udp(target),
-        &options,
-        Memory::default(),
-        &mut recorder,
-    );
+    let polled = poll_once(target, &options, Memory::default(), &mut recorder);
     let text = recorder.into_text();
     if let Err(error) = polled {
         if text.is_empty() {
             return Err(Failure::new(format!(
-                "{target} could not be recorded: {error}. `platen-agent poll {}` says what to check.",
-                args.host
+                "{} could not be recorded: {error}. `platen-agent poll {}` says what to check.",
+                target.address, args.host
             )));
         }
         eprintln!("platen-agent: the recording is incomplete: {error}");
