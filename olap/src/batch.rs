@@ -7,7 +7,7 @@
 mod intern;
 mod runs;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use codec::id::{AgentId, DeviceId, TenantId};
 use codec::key::{SpoolEpoch, Stream};
@@ -55,6 +55,14 @@ pub struct Batch {
     pub(crate) events: Vec<EventCells>,
     pub(crate) levels: Vec<LevelCells>,
     pub(crate) heard: BTreeMap<AgentId, AgentCells>,
+    pub(crate) forgotten: Forgotten,
+}
+
+/// Sites and agents of which the store keeps nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Forgotten {
+    pub sites: BTreeSet<TenantId>,
+    pub agents: BTreeSet<AgentId>,
 }
 
 impl Batch {
@@ -86,6 +94,8 @@ impl Batch {
         self.events.clear();
         self.levels.clear();
         self.heard.clear();
+        self.forgotten.sites.clear();
+        self.forgotten.agents.clear();
     }
 
     /// Says which stretch of a journal shard the batch covers. Several calls for one shard must join: each begins where
@@ -266,6 +276,17 @@ impl Batch {
                 clock_ahead_ms: row.clock_ahead_ms,
             },
         );
+    }
+
+    /// Says that a customer is forgotten (Rule 8): before any other row of the batch is written, all that stands under his `sites` goes, and
+    /// what is kept of his `agents`. A device that stood elsewhere too stays with what it counted there; one that did not goes whole.
+    pub fn forget(
+        &mut self,
+        sites: impl IntoIterator<Item = TenantId>,
+        agents: impl IntoIterator<Item = AgentId>,
+    ) {
+        self.forgotten.sites.extend(sites);
+        self.forgotten.agents.extend(agents);
     }
 
     /// How many rows would be written: what an applier bounds a batch by.

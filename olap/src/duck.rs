@@ -7,6 +7,7 @@ mod alerts;
 mod apply;
 mod columns;
 mod device;
+mod erase;
 mod fleet;
 mod freshness;
 mod history;
@@ -85,6 +86,7 @@ pub struct DuckStore {
     path: Option<PathBuf>,
     writer: Mutex<Writer>,
     readers: Readers,
+    options: DuckOptions,
     /// Dropped last: see there.
     hold: Option<Hold>,
 }
@@ -113,7 +115,7 @@ impl DuckStore {
             path: path.to_owned(),
             source: source.into(),
         };
-        let Some(mut hold) = Hold::take(path).map_err(system)? else {
+        let Some(hold) = Hold::take(path).map_err(system)? else {
             return Err(StoreError::Locked {
                 path: path.to_owned(),
                 source: "it is open in this process already".into(),
@@ -163,6 +165,7 @@ impl DuckStore {
             path: hold.is_some().then(|| path.to_owned()),
             writer: Mutex::new(writer),
             readers,
+            options: options.clone(),
             hold,
         })
     }
@@ -188,6 +191,10 @@ impl DuckStore {
 impl Store for DuckStore {
     fn apply(&self, batch: &Batch) -> Result<Applied, StoreError> {
         self.writer().apply(batch)
+    }
+
+    fn erase_deleted(&self) -> Result<(), StoreError> {
+        self.write_file_anew()
     }
 
     fn positions(&self) -> Result<Positions, StoreError> {

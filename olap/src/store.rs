@@ -66,6 +66,13 @@ pub trait Store: Send + Sync {
     /// others when the engine refused it. Nothing of the batch is kept then.
     fn apply(&self, batch: &Batch) -> Result<Applied, StoreError>;
 
+    /// Makes the store's files hold nothing any more that was deleted from it (see [`Batch::forget`]), and removes what it put aside of its
+    /// own. It may take long, and batches wait for it; questions wait for a moment.
+    ///
+    /// # Errors
+    /// When the engine or the disk fails. Nothing is lost; the call can be repeated.
+    fn erase_deleted(&self) -> Result<(), StoreError>;
+
     /// How far the store is.
     ///
     /// # Errors

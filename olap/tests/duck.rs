@@ -235,3 +235,56 @@ fn questions_see_whole_batches_while_others_are_applied() {
         }
     });
 }
+
+#[test]
+fn what_was_deleted_is_in_no_file_once_it_is_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.duckdb");
+    let store = DuckStore::open(&path, &DuckOptions::default()).unwrap();
+    // Rows that are replaced leave earlier versions of themselves behind.
+    for from in 0..3 {
+        contract::grow(&store, from);
+        store.checkpoint().unwrap();
+    }
+    std::fs::copy(&path, dir.path().join("store.duckdb.before-17")).unwrap();
+    let found = |text: &str| {
+        let files = std::fs::read_dir(dir.path()).unwrap();
+        let found = files.filter(|file| {
+            let bytes = std::fs::read(file.as_ref().unwrap().path()).unwrap();
+            bytes
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        });
+        found.count()
+    };
+    assert!(found("SN00001") > 1, "serials can be found in a store");
+    let mut forget = olap::Batch::new();
+    forget.covers(0, 3, 4);
+    forget.next_place(4_000_000);
+    forget.forget([codec::id::TenantId(1)], []);
+    store.apply(&forget).unwrap();
+    let before = store.readings(&Scope::Everything, &olap::ask::ReadingsQuery::default());
+    store.erase_deleted().unwrap();
+    let after = store.readings(&Scope::Everything, &olap::ask::ReadingsQuery::default());
+    assert_eq!(before.unwrap(), after.unwrap());
+    assert!(store.check().unwrap().is_sound());
+    store.backup(&dir.path().join("copy.duckdb")).unwrap();
+    DuckStore::open(&path, &DuckOptions::default()).unwrap_err();
+    drop(store);
+    for n in (1..40).step_by(3) {
+        assert_eq!(found(&format!("SN{n:05}")), 0);
+        assert_eq!(found(&format!("printer-{n}\0")), 0);
+    }
+    assert_eq!(
+        found("SN00002"),
+        2,
+        "another's is in the store and its copy"
+    );
+    assert!(
+        DuckStore::open(&path, &DuckOptions::default())
+            .unwrap()
+            .check()
+            .unwrap()
+            .is_sound()
+    );
+}

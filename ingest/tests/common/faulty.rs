@@ -20,6 +20,8 @@ pub struct Faulty {
     pub fails: AtomicU32,
     /// How many batches are refused.
     pub refuses: AtomicU32,
+    /// How often erasing what was deleted fails.
+    pub fails_to_erase: AtomicU32,
     /// How often all devices were loaded.
     pub loads: AtomicU32,
 }
@@ -31,6 +33,7 @@ impl Faulty {
             panics: AtomicBool::new(false),
             fails: AtomicU32::new(0),
             refuses: AtomicU32::new(0),
+            fails_to_erase: AtomicU32::new(0),
             loads: AtomicU32::new(0),
         })
     }
@@ -44,6 +47,15 @@ impl Store for Faulty {
             return Err(StoreError::TooManyMeters);
         }
         self.inner.apply(batch)
+    }
+
+    fn erase_deleted(&self) -> Result<(), StoreError> {
+        let left = self.fails_to_erase.load(SeqCst);
+        if left > 0 {
+            self.fails_to_erase.store(left - 1, SeqCst);
+            return Err(StoreError::TooManyMeters);
+        }
+        self.inner.erase_deleted()
     }
 
     fn positions(&self) -> Result<Positions, StoreError> {

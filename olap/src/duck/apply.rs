@@ -4,6 +4,7 @@
 //! speaks of what the store does not have (a device, an open run, an alert) is refused as a whole.
 
 mod fold;
+mod forget;
 mod marks;
 mod runs;
 mod state;
@@ -19,6 +20,7 @@ use super::columns::Columns;
 use super::write::Known;
 use crate::batch::Batch;
 use crate::error::StoreError;
+pub(super) use forget::device_next;
 pub(super) use runs::fold;
 
 /// Why a step failed.
@@ -55,6 +57,8 @@ pub(super) fn commit(
     let mut at = "begin";
     let done = (|| -> Step {
         connection.execute_batch("BEGIN")?;
+        at = "forget a customer";
+        forget::apply(connection, known, &batch.forgotten)?;
         at = "number new devices";
         let new_from = number_devices(known, batch);
         let work = Work {
@@ -112,8 +116,7 @@ pub(super) fn commit(
 }
 
 fn number_devices(known: &mut Known, batch: &Batch) -> u32 {
-    let new_from = u32::try_from(known.devices.len()).expect("fewer than 2^32 devices");
-    let mut next = new_from;
+    let new_from = known.device_next;
     // In the order of their ids: a rebuild numbers them alike.
     let mut new: Vec<_> = batch
         .devices
@@ -122,8 +125,8 @@ fn number_devices(known: &mut Known, batch: &Batch) -> u32 {
         .collect();
     new.sort_unstable();
     for device in new {
-        known.devices.insert(*device, next);
-        next = next.checked_add(1).expect("fewer than 2^32 devices");
+        known.devices.insert(*device, known.device_next);
+        known.device_next = (known.device_next.checked_add(1)).expect("fewer than 2^32 devices");
     }
     new_from
 }

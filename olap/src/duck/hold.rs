@@ -16,7 +16,7 @@ static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 #[derive(Debug)]
 pub(super) struct Hold {
     path: PathBuf,
-    file: Option<File>,
+    file: Mutex<Option<File>>,
 }
 
 impl Hold {
@@ -24,24 +24,34 @@ impl Hold {
     pub fn take(path: &Path) -> io::Result<Option<Self>> {
         let path = real(path)?;
         let is_new = open().insert(path.clone());
-        Ok(is_new.then_some(Self { path, file: None }))
+        Ok(is_new.then_some(Self {
+            path,
+            file: Mutex::default(),
+        }))
     }
 
     /// Opens the handle for backups, once DuckDB has opened the file.
-    pub fn open_file(&mut self) -> io::Result<()> {
-        self.file = Some(File::open(&self.path)?);
+    pub fn open_file(&self) -> io::Result<()> {
+        *self.file() = Some(File::open(&self.path)?);
         Ok(())
+    }
+
+    /// Closes the handle for backups, once DuckDB has closed the file.
+    pub fn close_file(&self) {
+        *self.file() = None;
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<File>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Copies the file as it is now, and its write-ahead log if there is one, to `target`; an existing one is never written over.
     pub fn copy_to(&self, target: &Path) -> io::Result<()> {
-        let mut source = self
-            .file
-            .as_ref()
-            .expect("it was opened when the store was");
+        let mut file = self.file();
+        let source = (file.as_mut()).ok_or_else(|| io::Error::other("the store is not open"))?;
         let mut copy = File::create_new(target)?;
         source.seek(SeekFrom::Start(0))?;
-        io::copy(&mut source, &mut copy)?;
+        io::copy(source, &mut copy)?;
         copy.sync_all()?;
         match File::open(beside(&self.path)) {
             Ok(mut log) => {

@@ -46,6 +46,7 @@ pub(super) type Answer<T> = Result<T, AskError>;
 pub(super) struct Readers {
     free: Mutex<Vec<Connection>>,
     came_free: Condvar,
+    count: u32,
 }
 
 impl Readers {
@@ -56,6 +57,7 @@ impl Readers {
         Ok(Self {
             free: Mutex::new(free),
             came_free: Condvar::new(),
+            count,
         })
     }
 
@@ -83,6 +85,28 @@ impl Readers {
             .map_err(failed)?;
         reader.in_snapshot = false;
         Ok(answer)
+    }
+
+    /// Takes every reader out, as they come free: questions wait until others are put in.
+    pub fn take_all(&self) -> Result<Vec<Connection>, StoreError> {
+        let mut all = Vec::new();
+        for _ in 0..self.count {
+            match self.take() {
+                Ok(mut taken) => all.extend(taken.connection.take()),
+                Err(error) => {
+                    self.put_all(all);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Puts readers in that were taken out, or others in their place.
+    pub fn put_all(&self, readers: Vec<Connection>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.extend(readers);
+        self.came_free.notify_all();
     }
 
     fn take(&self) -> Result<Taken<'_>, StoreError> {

@@ -18,6 +18,8 @@ use crate::store::Applied;
 pub(super) struct Known {
     pub positions: BTreeMap<u16, u64>,
     pub devices: HashMap<DeviceId, u32>,
+    /// The number of the next new device: above all, since forgotten ones leave gaps.
+    pub device_next: u32,
     pub agents: HashMap<String, u32>,
     pub meters: HashMap<String, u16>,
     pub origins: HashMap<Origin, u32>,
@@ -32,6 +34,8 @@ pub(super) struct Writer {
     known: Option<Known>,
     /// See [`super::DuckOptions::ends_max`].
     ends_max: usize,
+    /// Whether the connection is to nothing: the file is being written anew.
+    is_detached: bool,
 }
 
 impl Writer {
@@ -41,12 +45,25 @@ impl Writer {
             connection,
             known: None,
             ends_max,
+            is_detached: false,
         })
     }
 
     /// The connection, for upkeep between batches.
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Gives its connection away for one to nothing, until another writer takes its place.
+    pub fn detach(&mut self, nothing: Connection) -> Connection {
+        self.known = None;
+        self.is_detached = true;
+        std::mem::replace(&mut self.connection, nothing)
+    }
+
+    /// Whether it was detached.
+    pub const fn is_detached(&self) -> bool {
+        self.is_detached
     }
 
     /// Forgets what it knows after something went wrong, and ends the transaction that may stand open.
@@ -130,7 +147,7 @@ fn continues(positions: &BTreeMap<u16, u64>, batch: &Batch) -> Result<bool, Stor
     }
 }
 
-fn load(connection: &Connection) -> duckdb::Result<Known> {
+pub(super) fn load(connection: &Connection) -> duckdb::Result<Known> {
     let mut known = Known::default();
     let mut statement = connection.prepare("SELECT shard, position FROM applied")?;
     for row in statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
@@ -144,7 +161,9 @@ fn load(connection: &Connection) -> duckdb::Result<Known> {
     for row in rows {
         let (device, number) = row?;
         known.devices.insert(device, number);
+        known.device_next = known.device_next.max(number + 1);
     }
+    known.device_next = (known.device_next).max(apply::device_next(connection)?);
     let mut statement = connection.prepare("SELECT agent, agent_no FROM agent_name")?;
     for row in statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
         let (agent, number) = row?;

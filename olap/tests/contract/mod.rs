@@ -3,6 +3,7 @@
 //! Each test gets an [`Open`]: every call opens the same store, which is empty at first; the one before was dropped.
 
 mod fleet;
+mod forget;
 mod lists;
 mod make;
 mod scope;
@@ -95,6 +96,10 @@ pub const SUITE: &[(&str, Test)] = &[
         lists::alerts_that_moved,
     ),
     ("a reading is found by its id", lists::by_id),
+    (
+        "what stood under a forgotten customer's sites is gone, and the others' is as it was",
+        forget::forgotten,
+    ),
 ];
 
 /// Applies one batch with one device.

@@ -21,6 +21,14 @@ pub(super) struct Numbers {
     origins: Vec<(u32, u16)>,
 }
 
+/// The next number of an agent; those of agents that are forgotten are not given again.
+fn agent_next(agents: &HashMap<String, u32>) -> u32 {
+    let last = agents.values().max();
+    last.map_or(0, |last| {
+        last.checked_add(1).expect("fewer than 2^32 agents")
+    })
+}
+
 /// Gives numbers to agents, meters and origins that appear for the first time.
 pub(super) fn number(
     work: &Work<'_>,
@@ -31,11 +39,16 @@ pub(super) fn number(
     let mut new_agents = Vec::new();
     let mut agent_numbers = Vec::new();
     for agent in &work.batch.agents.texts {
-        let next = u32::try_from(agents.len()).expect("fewer than 2^32 agents");
-        agent_numbers.push(*agents.entry(agent.clone()).or_insert_with(|| {
-            new_agents.push((next, agent));
-            next
-        }));
+        let number = match agents.get(agent) {
+            Some(number) => *number,
+            None => {
+                let next = agent_next(agents);
+                agents.insert(agent.clone(), next);
+                new_agents.push((next, agent));
+                next
+            }
+        };
+        agent_numbers.push(number);
     }
     let mut new_origins = Vec::new();
     let mut origin_numbers = Vec::new();
