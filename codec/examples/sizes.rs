@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use codec::delta;
+use codec::delta::{self, Digest};
 use codec::envelope::{Encoding, compress};
 use codec::key::Stream;
 use codec::model::Report;
@@ -68,9 +68,8 @@ fn reports(devices: usize, seed: u64) -> Vec<(Stream, &'static str, Report)> {
         fleet.pass(POLL_MINUTES);
         let mut new = fleet.report(stream, 1042);
         for (device, base) in new.devices.iter_mut().zip(&base.devices) {
-            if let Some(delta) = delta::diff(base, 1041, device) {
-                *device = delta;
-            }
+            let base = Digest::of(base).expect("a full report");
+            *device = delta::diff(&base, 1041, device).expect("the fleet can be said in deltas");
         }
         reports.push((stream, "full", base));
         reports.push((stream, "delta", new));

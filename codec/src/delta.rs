@@ -8,11 +8,21 @@
 //!
 //! Every delta builds on the full report, never on another delta, so that a lost delta costs nothing. What a delta does not name was read as the base
 //! says it: that confirms the values (Rule 4).
+//!
+//! Who makes deltas keeps of the base a [`Digest`] alone; who resolves them ([`apply`]) needs the base itself.
 
+mod digest;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Alert, DeviceReport, Identity, Meter, Section, Supply, Tray};
+use std::hash::Hash;
+
+pub use digest::{Digest, diff};
+
+use crate::model::{
+    Alert, Basis, Colour, DeviceReport, Identity, Meter, MeterUnit, Section, Sides, Supply, Tray,
+    Work,
+};
 
 /// Why a delta cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,34 +41,6 @@ pub enum DeltaError {
         /// What does not fit.
         reason: &'static str,
     },
-}
-
-/// The delta that says `new` on top of `base`, a full report with the number `base_sequence` of the same stream.
-///
-/// `None` when it cannot be said as a delta (another handle, `base` or `new` is itself a delta, …): send `new` in full.
-#[must_use]
-pub fn diff(base: &DeviceReport, base_sequence: u64, new: &DeviceReport) -> Option<DeviceReport> {
-    if base.handle != new.handle || !is_full(base) || !is_full(new) {
-        return None;
-    }
-    Some(DeviceReport {
-        observed_at: new.observed_at,
-        observed_uptime_ms: new.observed_uptime_ms,
-        source: new.source,
-        handle: new.handle.clone(),
-        base: Some(base_sequence),
-        identity: identity_diff(&base.identity, &new.identity)?,
-        status: if !new.status.is_not_read() && base.status == new.status {
-            Section::Unchanged
-        } else {
-            new.status.clone()
-        },
-        meter_set: new.meter_set,
-        meters: section_diff(&base.meters, &new.meters),
-        supplies: section_diff(&base.supplies, &new.supplies),
-        trays: section_diff(&base.trays, &new.trays),
-        alerts: section_diff(&base.alerts, &new.alerts),
-    })
 }
 
 /// What `delta` says on top of `base`: a full report.
@@ -116,64 +98,53 @@ fn is_full(device: &DeviceReport) -> bool {
 }
 
 /// A row of a section, matched between a base and a delta by its key.
-trait Row: Clone + PartialEq {
-    /// Whether both rows are about the same thing.
-    fn same_key(&self, other: &Self) -> bool;
+trait Row: Clone + Hash {
+    /// What the row is about.
+    type Key<'a>: Eq + Hash
+    where
+        Self: 'a;
+
+    /// What the row is about.
+    fn key(&self) -> Self::Key<'_>;
 }
 
 impl Row for Meter {
-    fn same_key(&self, other: &Self) -> bool {
-        (self.work, self.colour, self.unit, self.sides, self.basis)
-            == (
-                other.work,
-                other.colour,
-                other.unit,
-                other.sides,
-                other.basis,
-            )
-            && self.size == other.size
+    type Key<'a> = (
+        Work,
+        Colour,
+        MeterUnit,
+        Option<Sides>,
+        Basis,
+        Option<&'a str>,
+    );
+
+    fn key(&self) -> Self::Key<'_> {
+        let size = self.size.as_deref();
+        (
+            self.work,
+            self.colour,
+            self.unit,
+            self.sides,
+            self.basis,
+            size,
+        )
     }
 }
 
-impl Row for Supply {
-    fn same_key(&self, other: &Self) -> bool {
-        self.index == other.index
-    }
-}
+/// Rows of tables are about what stands at their index.
+macro_rules! keyed_by_index {
+    ($($row:ident),+) => {
+        $(impl Row for $row {
+            type Key<'a> = u32;
 
-impl Row for Tray {
-    fn same_key(&self, other: &Self) -> bool {
-        self.index == other.index
-    }
-}
-
-impl Row for Alert {
-    fn same_key(&self, other: &Self) -> bool {
-        self.index == other.index
-    }
-}
-
-fn section_diff<T: Row>(base: &Section<Vec<T>>, new: &Section<Vec<T>>) -> Section<Vec<T>> {
-    let (Section::Read(old_rows), Section::Read(new_rows)) = (base, new) else {
-        return new.clone();
+            fn key(&self) -> u32 {
+                self.index
+            }
+        })+
     };
-    if old_rows == new_rows {
-        return Section::Unchanged;
-    }
-    // Rows that changed in place, and rows that were added at the end: that can be said by naming them. All else is said in full.
-    let changed: Vec<T> = new_rows
-        .iter()
-        .enumerate()
-        .filter(|(at, row)| old_rows.get(*at) != Some(row))
-        .map(|(_, row)| row.clone())
-        .collect();
-    let short = changed.len() < new_rows.len();
-    if short && rows_apply(old_rows, &changed) == *new_rows {
-        Section::Changed(changed)
-    } else {
-        new.clone()
-    }
 }
+
+keyed_by_index!(Supply, Tray, Alert);
 
 fn section_apply<T: Row>(
     base: &Section<Vec<T>>,
@@ -194,61 +165,12 @@ fn section_apply<T: Row>(
 fn rows_apply<T: Row>(base: &[T], changed: &[T]) -> Vec<T> {
     let mut rows = base.to_vec();
     for row in changed {
-        match rows.iter_mut().find(|old| old.same_key(row)) {
+        match rows.iter_mut().find(|old| old.key() == row.key()) {
             Some(old) => *old = row.clone(),
             None => rows.push(row.clone()),
         }
     }
     rows
-}
-
-/// Every text of an identity but the serial.
-macro_rules! identity_texts {
-    ($each:ident) => {
-        $each!(
-            manufacturer,
-            model,
-            hostname,
-            dns_name,
-            address,
-            mac,
-            location,
-            contact,
-            firmware,
-            description,
-            object_id,
-            asset,
-            profile
-        )
-    };
-}
-
-fn identity_diff(base: &Identity, new: &Identity) -> Option<Identity> {
-    /// Nothing where nothing changed, an empty text where the text went away.
-    fn text(base: Option<&String>, new: Option<&String>) -> Option<Option<String>> {
-        match (base, new) {
-            (old, now) if old == now => Some(None),
-            (_, None) => Some(Some(String::new())),
-            // An empty text that is really there cannot be told from one that went away.
-            (_, Some(now)) if now.is_empty() => None,
-            (_, Some(now)) => Some(Some(now.clone())),
-        }
-    }
-    macro_rules! diff {
-        ($($field:ident),+) => {
-            Identity {
-                serial: match (&base.serial, &new.serial) {
-                    // The serial proves whose values these are, so it is said again.
-                    (old, Some(serial)) if old.as_ref() == Some(serial) => Some(serial.clone()),
-                    (old, now) => text(old.as_ref(), now.as_ref())?,
-                },
-                $($field: text(base.$field.as_ref(), new.$field.as_ref())?,)+
-            }
-        };
-    }
-    let delta = identity_texts!(diff);
-    // A serial that is the empty text would be said again, and mean that it went away.
-    (delta.serial.as_deref() != Some("") || new.serial.is_none()).then_some(delta)
 }
 
 fn identity_apply(base: &Identity, delta: &Identity) -> Identity {
@@ -261,10 +183,24 @@ fn identity_apply(base: &Identity, delta: &Identity) -> Identity {
     macro_rules! apply {
         ($($field:ident),+) => {
             Identity {
-                serial: text(base.serial.as_ref(), delta.serial.as_ref()),
                 $($field: text(base.$field.as_ref(), delta.$field.as_ref()),)+
             }
         };
     }
-    identity_texts!(apply)
+    apply!(
+        serial,
+        manufacturer,
+        model,
+        hostname,
+        dns_name,
+        address,
+        mac,
+        location,
+        contact,
+        firmware,
+        description,
+        object_id,
+        asset,
+        profile
+    )
 }

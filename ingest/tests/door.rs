@@ -3,6 +3,7 @@
 mod common;
 
 use bytes::Bytes;
+use codec::delta::{Digest, diff};
 use codec::envelope::{Encoding, compress};
 use codec::id::{AgentId, Scope};
 use codec::key::Stream;
@@ -426,7 +427,7 @@ async fn deltas_build_on_their_base_also_after_a_restart() {
         let mut report = report(&agent, Stream::Meters, sequence, after_hours(hours));
         report
             .devices
-            .push(codec::delta::diff(&base, 1, &now).unwrap());
+            .push(diff(&Digest::of(&base).unwrap(), 1, &now).unwrap());
         delivery(&report)
     };
     deliver(&door, delta(2, 1, 100)).await;
@@ -456,7 +457,7 @@ async fn a_delta_without_its_base_is_asked_for_in_full() {
     let mut lost = report(&agent, Stream::Meters, 5, after_hours(1));
     let now = metered(1, after_hours(1), 110);
     lost.devices
-        .push(codec::delta::diff(&base, 4, &now).unwrap());
+        .push(diff(&Digest::of(&base).unwrap(), 4, &now).unwrap());
     deliver(&door, delivery(&lost)).await;
     door.settle();
     assert_eq!(runs(&door), []);

@@ -1,6 +1,8 @@
 //! Deltas against what a manager would make of them.
 
-use codec::model::{Basis, Colour, DeviceStatus, Identity, Meter, MeterUnit, Status, Work};
+use codec::model::{
+    Basis, Colour, DeviceStatus, Identity, Meter, MeterUnit, Section, Status, Work,
+};
 
 use super::*;
 
@@ -125,4 +127,78 @@ fn a_device_that_is_in_a_report_twice_is_full_the_second_time() {
     deltas.keep_last();
     assert_eq!((encoded[0].base, encoded[1].base), (Some(1), None));
     assert_eq!(sealed(&mut deltas, 3, &device("a", 3), NOW).base, Some(2));
+}
+
+#[test]
+fn whoever_is_not_who_the_base_was_is_said_in_full() {
+    let mut deltas = Deltas::new(DAY, Wanted::default());
+    sealed(&mut deltas, 1, &device("a", 1), NOW);
+    let mut renamed = device("a", 2);
+    renamed.identity.hostname = Some("front-desk".to_owned());
+    let said = sealed(&mut deltas, 2, &renamed, NOW);
+    assert_eq!((said.base, &said), (None, &renamed));
+    assert_eq!(sealed(&mut deltas, 3, &renamed, NOW).base, Some(2));
+}
+
+#[test]
+fn a_heartbeat_is_no_new_base_as_long_as_the_old_one_may_serve() {
+    let mut deltas = Deltas::new(DAY, Wanted::default());
+    let heartbeat = DeviceReport {
+        meters: Section::NotRead,
+        ..device("a", 1)
+    };
+    sealed(&mut deltas, 1, &device("a", 1), NOW);
+    let due = NOW.plus_ms(86_400_000);
+    assert_eq!(sealed(&mut deltas, 2, &heartbeat, due).base, Some(1));
+    assert_eq!(sealed(&mut deltas, 3, &device("a", 2), due).base, None);
+    assert_eq!(sealed(&mut deltas, 4, &heartbeat, due).base, Some(3));
+    let long_due = due.plus_ms(2 * 86_400_000);
+    assert_eq!(sealed(&mut deltas, 5, &heartbeat, long_due).base, None);
+    assert_eq!(sealed(&mut deltas, 6, &heartbeat, long_due).base, Some(5));
+}
+
+#[test]
+fn a_device_that_is_not_read_any_more_keeps_no_base() {
+    let mut deltas = Deltas::new(DAY, Wanted::default());
+    sealed(&mut deltas, 1, &device("a", 1), NOW);
+    let hours = |hours: i64| NOW.plus_ms(hours * 3_600_000);
+    for (sequence, hour) in (2..).zip([0, 20, 40]) {
+        sealed(&mut deltas, sequence, &device("b", 1), hours(hour));
+        assert_eq!(deltas.bases.len(), 2, "at {hour} h");
+    }
+    sealed(&mut deltas, 5, &device("b", 1), hours(48));
+    assert_eq!(deltas.bases.len(), 1);
+    assert_eq!(
+        sealed(&mut deltas, 6, &device("b", 1), hours(49)).base,
+        Some(4)
+    );
+    // Set back by a week, the clock says nothing about any age.
+    assert_eq!(
+        sealed(&mut deltas, 7, &device("b", 1), hours(-168)).base,
+        None
+    );
+    assert_eq!(
+        sealed(&mut deltas, 8, &device("b", 1), hours(-167)).base,
+        Some(7)
+    );
+}
+
+#[test]
+fn what_the_manager_wants_in_full_is_in_both_streams() {
+    let wanted = Wanted::default();
+    let mut deltas = Deltas::new(DAY, wanted.clone());
+    let device = device("a", 1);
+    let mut said = |stream, sequence| {
+        let said = deltas.encode(stream, sequence, std::slice::from_ref(&device), NOW);
+        deltas.keep_last();
+        said[0].base
+    };
+    for stream in Stream::ALL {
+        assert_eq!(said(stream, 1), None);
+        assert_eq!(said(stream, 2), Some(1));
+    }
+    wanted.note(&["a".to_owned()]);
+    for stream in Stream::ALL {
+        assert_eq!(said(stream, 3), None, "{}", stream.name());
+    }
 }
