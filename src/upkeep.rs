@@ -10,8 +10,10 @@ use codec::limits::INFLATED_BYTES_MAX;
 use codec::time::Timestamp;
 use ingest::Ingest;
 use ingest::archive::folder_of;
+use ingest::keys::{CustomerKeys, Seals};
 use ingest::record::{KIND_CHECKPOINT, KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
 use ingest::shard::decisions::FOLDER as DECISIONS_FOLDER;
+use journal::archive::Why;
 use journal::{ArchiveDisk, Item, Position, StdDisk};
 use olap::duck::DuckStore;
 use olap::reading::ReadingId;
@@ -25,6 +27,8 @@ use crate::manager::{ingest_config, open_registry};
 pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
     let config = PlatenConfig::read(&args.config.config)?;
     let shards = shard_folders(&config)?;
+    let keys = CustomerKeys::at(&config.data.join(ingest::keys::FOLDER));
+    let seals = Seals::new(Arc::new(keys), Arc::new(open_registry(&config.data)?));
     let mut damaged = 0;
     for shard in shards {
         let name = shard
@@ -34,7 +38,7 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
             .into_owned();
         let opened = || StdDisk::open(&shard).doing(|| format!("open {}", shard.display()));
         let archive = folder_of(&shard);
-        let disk = ArchiveDisk::new(opened()?, &archive);
+        let disk = ArchiveDisk::new(opened()?, &archive, seals.opener());
         match args.command {
             JournalCommand::Check => {
                 let report = journal::inspect::check(disk)?;
@@ -57,7 +61,7 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
             JournalCommand::Repair => {
                 // Archives never change; what a crash left of making one is cleaned up.
                 let cut = journal::inspect::repair(opened()?)?;
-                let mended = journal::archive::mend(&archive, &mut opened()?)
+                let mended = journal::archive::mend(&archive, &mut opened()?, &seals.opener())
                     .doing(|| format!("mend {}", archive.display()))?;
                 println!(
                     "{name}: {} damaged tails cut off, {} halves of archives removed",
@@ -258,6 +262,18 @@ fn shard_folders(config: &PlatenConfig) -> Result<Vec<PathBuf>, Failure> {
 /// A record in one line.
 fn line(item: &Item<'_>) -> String {
     match item {
+        Item::Withheld(withheld) => format!(
+            "{} kind {} sequence {} of customer {}, {} bytes: {}",
+            withheld.position,
+            withheld.kind,
+            withheld.sequence,
+            withheld.owner,
+            withheld.data_bytes,
+            match withheld.why {
+                Why::Forgotten => "forgotten on request, the key was destroyed",
+                Why::NoKey => "THE KEY IS NOT THERE",
+            }
+        ),
         Item::Damage(damage) => format!(
             "{} damaged up to {}: {}",
             damage.from, damage.to, damage.reason

@@ -16,10 +16,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use codec::time::Timestamp;
-use journal::archive::{self, Due};
+use journal::archive::{self, Due, Opener};
 use journal::{ArchiveDisk, Disk, Journal, Position};
 
 use crate::evidence::{Ages, Keep};
+use crate::keys::Seals;
 use crate::metrics::{IngestMetrics, ShardLabel};
 use crate::shard::{DiskFactory, ShardShared};
 
@@ -37,10 +38,11 @@ pub fn folder_of(shard: &Path) -> PathBuf {
 
 /// Disks that read archived segments like live ones.
 #[must_use]
-pub fn layered(disks: DiskFactory) -> DiskFactory {
+pub fn layered(disks: DiskFactory, opener: Arc<dyn Opener>) -> DiskFactory {
     Arc::new(move |folder| {
         let live = disks(folder)?;
-        Ok(Box::new(ArchiveDisk::new(live, &folder_of(folder))) as Box<dyn Disk>)
+        let disk = ArchiveDisk::new(live, &folder_of(folder), Arc::clone(&opener));
+        Ok(Box::new(disk) as Box<dyn Disk>)
     })
 }
 
@@ -103,6 +105,8 @@ pub struct Archiver {
     pub shards: Vec<Arc<ShardShared>>,
     /// Opens a shard's live segments.
     pub disks: DiskFactory,
+    /// What archives are sealed with.
+    pub seals: Seals,
     /// How long archives are kept.
     pub keep: Keep,
     /// Counters.
@@ -136,8 +140,13 @@ impl Archiver {
 
     /// Cleans up after a crash.
     fn mend(&self, shard: &ShardShared) {
-        let mended = (self.disks)(&shard.folder)
-            .and_then(|mut live| archive::mend(&folder_of(&shard.folder), live.as_mut()));
+        let mended = (self.disks)(&shard.folder).and_then(|mut live| {
+            archive::mend(
+                &folder_of(&shard.folder),
+                live.as_mut(),
+                &self.seals.opener(),
+            )
+        });
         match mended {
             Ok(mended) => {
                 if mended.swept + mended.removed.len() + mended.doubled.len() > 0 {
@@ -183,7 +192,13 @@ impl Archiver {
         for due in due {
             let started = Instant::now();
             let archived = (self.disks)(&shard.folder).and_then(|mut live| {
-                archive::write(&folder_of(&shard.folder), live.as_mut(), &due)
+                archive::write(
+                    &folder_of(&shard.folder),
+                    live.as_mut(),
+                    &due,
+                    &mut self.seals.sealer(),
+                    &self.seals.opener(),
+                )
             });
             match archived {
                 Ok(info) => {

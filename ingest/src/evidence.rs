@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use codec::id::Scope;
 use codec::time::Timestamp;
+use journal::archive::{self, InTheClear};
 use journal::{ArchiveDisk, Disk, Entry, Item, Journal, Position, Reader, StdDisk};
 use olap::{ReadingId, Store, StoreError};
 
@@ -46,7 +48,7 @@ pub fn find(
     scope: &Scope,
     id: &ReadingId,
     store: &dyn Store,
-    shards: &[std::sync::Arc<ShardShared>],
+    shards: &[Arc<ShardShared>],
     disks: &DiskFactory,
 ) -> Result<Option<Evidence>, EvidenceError> {
     let Some(reading) = store.reading(scope, id)? else {
@@ -132,7 +134,8 @@ pub fn forgotten(folder: &Path) -> Result<Vec<Beginning>, ShardError> {
             continue;
         }
         let live = StdDisk::open(&shard).map_err(failed)?;
-        let mut disk = ArchiveDisk::new(live, &folder_of(&shard));
+        // Where it begins is not sealed.
+        let mut disk = ArchiveDisk::new(live, &folder_of(&shard), Arc::new(InTheClear));
         let segments = disk.list().map_err(failed)?;
         let oldest = segments.iter().map(|(segment, _)| *segment).min();
         if let Some(segment) = oldest.filter(|oldest| *oldest > SEGMENT_FIRST) {
@@ -149,6 +152,10 @@ pub fn forgotten(folder: &Path) -> Result<Vec<Beginning>, ShardError> {
                 }
                 _ => None,
             };
+            let archived = archive::list(&folder_of(&shard)).map_err(failed)?;
+            let archived = archived.iter().find(|info| info.segment == segment);
+            let archived = archived.filter(|info| info.begun_ms > i64::MIN);
+            let begun = begun.or(archived.map(|info| Timestamp::from_unix_ms(info.begun_ms)));
             let shard = shard.file_name().unwrap_or_default();
             forgotten.push(Beginning {
                 shard: shard.to_string_lossy().into_owned(),

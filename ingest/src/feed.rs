@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use journal::archive::Why;
 use journal::{Disk, Item, Position, Reader};
 use registry::Decision;
 
@@ -328,6 +329,13 @@ impl ShardFeed {
                     "damaged journal: reports may be lost here"
                 );
                 self.cursor = Position::new(damage.from.segment, damage.to);
+            }
+            Some(Item::Withheld(withheld)) => {
+                metrics.skip(match withheld.why {
+                    Why::Forgotten => "forgotten",
+                    Why::NoKey => "no-key",
+                });
+                self.cursor = withheld.next;
             }
             Some(Item::Record(entry)) => {
                 self.cursor = entry.next;

@@ -20,6 +20,7 @@ use crate::decode::{
 use crate::delivery::{Delivery, Rejection};
 use crate::evidence::{self, Evidence, EvidenceError};
 use crate::feed::Order;
+use crate::keys::Seals;
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
 use crate::record::ReportMeta;
@@ -56,6 +57,7 @@ pub struct Ingest {
     pub(crate) order: Arc<Order>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) disks: DiskFactory,
+    pub(crate) seals: Seals,
     pub(crate) stopping: Arc<AtomicBool>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) shard_threads: Mutex<Vec<JoinHandle<()>>>,

@@ -30,6 +30,12 @@ use codec::id::TenantId;
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
+mod seals;
+
+pub use seals::{ArchiveSealer, NOBODY, Owners, STRANGERS, Seals};
+
+/// The folder of the keys in the manager's data folder.
+pub const FOLDER: &str = "keys";
 /// Bytes of a key: AES-256's.
 pub const KEY_BYTES: usize = 32;
 /// Bytes of a key's name.
@@ -59,8 +65,7 @@ impl Key {
     }
 
     /// The key itself.
-    #[must_use]
-    pub const fn bytes(&self) -> &[u8; KEY_BYTES] {
+    const fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.bytes
     }
 
@@ -160,12 +165,24 @@ impl CustomerKeys {
     }
 
     /// Destroys the customer's key: what was encrypted under it can be read by nobody any more. Says whether there was one; well if there
-    /// was none.
+    /// was none. With it goes the key of what is [nobody's](NOBODY), of which nobody knows whether it speaks of this customer.
     ///
     /// # Errors
     /// Of the file system: the key may be there still.
     pub fn destroy(&self, customer: TenantId) -> io::Result<bool> {
         let mut known = self.known();
+        let path = self.path(customer);
+        if customer != NOBODY && path.try_exists()? {
+            self.destroy_file(NOBODY, &mut known)?;
+        }
+        self.destroy_file(customer, &mut known)
+    }
+
+    fn destroy_file(
+        &self,
+        customer: TenantId,
+        known: &mut HashMap<TenantId, Arc<Key>>,
+    ) -> io::Result<bool> {
         known.remove(&customer);
         let path = self.path(customer);
         let mut file = match OpenOptions::new().write(true).open(&path) {

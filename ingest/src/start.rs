@@ -22,6 +22,7 @@ use crate::decode::{Decoder, Decoders};
 use crate::evidence::{self, Beginning, Keep};
 use crate::feed::{Feed, Order};
 use crate::ingest::{Ingest, PERMIT_BYTES, shard_of};
+use crate::keys::{self, CustomerKeys, Seals};
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
 use crate::shard::decisions::{self, Decisions};
@@ -125,7 +126,13 @@ impl Ingest {
         })?;
         let metrics = IngestMetrics::default();
         let live = Arc::clone(&reading);
-        let reading = layered(reading);
+        let keys_folder = config.folder.join(keys::FOLDER);
+        let keys = CustomerKeys::open(&keys_folder).map_err(|source| StartError::Folder {
+            path: keys_folder,
+            source,
+        })?;
+        let seals = Seals::new(Arc::new(keys), Arc::new(registry.clone()));
+        let reading = layered(reading, seals.opener());
         let needs = Arc::new(Needs::default());
         let positions = store.positions()?;
         let order = Arc::new(Order::new(Places::stamp_after(positions.next_place).max(1)));
@@ -197,6 +204,7 @@ impl Ingest {
         let archiver = Archiver {
             shards: shards.clone(),
             disks: live,
+            seals: seals.clone(),
             keep: Keep {
                 days: config.evidence_days,
                 bytes_max: config.evidence_bytes_max,
@@ -244,6 +252,7 @@ impl Ingest {
             order,
             store,
             disks: reading,
+            seals,
             stopping,
             progress,
             shard_threads: Mutex::new(shard_threads),

@@ -1,48 +1,73 @@
-//! Sealed segments, compressed and kept as evidence: the same bytes at the same positions, in less room.
+//! Sealed segments, compressed and kept as evidence: the same bytes at the same positions, in less room, and each owner's sealed by himself.
 //!
-//! An archive is one file per segment, named by its number. It opens with 64 bytes (little-endian):
-//!
-//! ```text
-//!  0           8      10     12     16        24          32          40          48        52     60       64
-//! +-----------+------+------+------+---------+-----------+-----------+-----------+---------+------+--------+
-//! | "PLATENAR"| ver. | 64   | 0    | segment | raw bytes | begun     | ended     | chunk   | 0    | CRC32C |
-//! |           |      |      |      | number  |           | unix ms   | unix ms   | bytes   |      |        |
-//! +-----------+------+------+------+---------+-----------+-----------+-----------+---------+------+--------+
-//! ```
-//!
-//! Then the segment's bytes follow in chunks of *chunk bytes* (the last one may be shorter), each a zstd frame of its own behind its length and
-//! its CRC32C, so that one record is read by inflating one or two of them:
+//! An archive is one file per segment, named by its number. Version 2, which is written, opens with 96 bytes (little-endian):
 //!
 //! ```text
-//!  0        4        8
-//! +--------+--------+--------…------+
-//! | length | CRC32C | zstd frame    |
-//! +--------+--------+--------…------+
+//!  0           8      10     12       16        24          32          40          48        52  56      88       92       96
+//! +-----------+------+------+--------+---------+-----------+-----------+-----------+---------+---+-------+--------+--------+
+//! | "PLATENAR"| 2    | 96   | owners | segment | raw bytes | begun     | ended     | chunk   | 0 | salt  | CRC32C | CRC32C |
+//! |           |      |      | n      | number  |           | unix ms   | unix ms   | bytes   |   |       | shares |        |
+//! +-----------+------+------+--------+---------+-----------+-----------+-----------+---------+---+-------+--------+--------+
 //! ```
+//!
+//! Then the *n* shares follow, 24 bytes each: the owner's number, the name of the key that his bytes are sealed under (zeros: they were left
+//! out), and how many bytes of the segment are his. All this stands a second time at the file's end, behind it its length in 4 bytes.
+//!
+//! In between, the segment's bytes follow in chunks of *chunk bytes* (the last one may be shorter), so that one record is read by opening one
+//! or two of them:
+//!
+//! ```text
+//!  0        4        8        12       16       20                    20 + 8 n
+//! +--------+--------+--------+--------+--------+---------------------+------------…------+----------…----------+
+//! | length | CRC32C | open   | frame  | parts  | n times: share,     | zstd frame of     | n parts: each a zstd |
+//! |        |        | bytes  | bytes  | n      | bytes of the part   | the open bytes    | frame, sealed        |
+//! +--------+--------+--------+--------+--------+---------------------+------------…------+----------…----------+
+//! ```
+//!
+//! *length* and *CRC32C* are those of what follows them. The open bytes say how the chunk is put together: a number of runs, and for each run
+//! how many bytes of what is nobody's come before it, how many bytes it has, and of which part (numbers of seven bits a byte); then the
+//! bytes that are nobody's. Compressed comes before sealed, since what is sealed cannot be compressed.
+//!
+//! Version 1 sealed nothing: 64 bytes of header (*owners*, *salt* and the CRC32C of the shares are not there), and a chunk is one zstd frame behind
+//! its length and its CRC32C. It is read like version 2, and [`seal`] makes version 2 of it.
+//!
+//! What stays open: the frames of records (their kind, number, lengths and the CRC32C of their data), what the caller says is nobody's
+//! ([`Sealer::record`]), the owners' numbers and how much they have. A CRC32C does not tell what it is the checksum of; it can tell somebody who
+//! has a copy of exactly these bytes that it was them.
 //!
 //! What always holds: a file under its final name is whole and was read back before it got that name; the live segment is removed after
-//! that and never before; a chunk that was damaged since reads as zeros, which a [`crate::Reader`] steps over and reports like any damage.
+//! that and never before; a chunk that was damaged since reads as zeros, which a [`crate::Reader`] steps over and reports like any damage;
+//! bytes whose key is not there read as zeros as well, and a reader says that and why ([`crate::Item::Withheld`]).
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::disk::{Disk, sync_folder};
 
+mod format;
 mod layered;
+mod make;
+mod open;
+mod seal;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_sealed;
 
 pub use layered::ArchiveDisk;
+use open::Open;
+pub use seal::{
+    Access, InTheClear, KeyId, NO_KEY, Opener, Owned, Owner, Place, SALT_BYTES, Sealer, Share, Why,
+};
 
-const MAGIC: [u8; 8] = *b"PLATENAR";
-const VERSION: u16 = 1;
-const HEADER_BYTES: usize = 64;
-/// Bytes of a segment compressed at once: enough to compress well, little enough to inflate for one record.
+/// Bytes of a segment compressed at once: enough to compress well, little enough to open for one record.
 const CHUNK_BYTES: usize = 1 << 20;
-/// A frame never grows beyond this: what zstd makes of a chunk that cannot be compressed, and some.
-const FRAME_BYTES_MAX: usize = CHUNK_BYTES + (64 << 10);
+/// A frame never grows beyond this: what zstd makes of a chunk that cannot be compressed, and 45 bytes more for each of the 20,000 owners that
+/// it has when every record is the smallest report and another owner's.
+const FRAME_BYTES_MAX: usize = 2 * CHUNK_BYTES;
 /// What is archived is compressed already: more effort gains nothing.
 const LEVEL: i32 = 6;
 const EXTENSION: &str = "pla";
@@ -61,6 +86,8 @@ pub struct Archived {
     pub begun_ms: i64,
     /// When its last record was written, at the latest; `i64::MAX` when neither its header nor a later archive's tells.
     pub ended_ms: i64,
+    /// Whether it is of a version that seals.
+    pub is_sealed: bool,
 }
 
 /// A segment to be archived.
@@ -76,21 +103,82 @@ pub struct Due {
     pub ended_ms: i64,
 }
 
-/// Compresses a sealed segment of `live` into `folder`. When this returns, the archive is durable and was read back: the live segment may be
-/// removed.
+/// Compresses and seals a sealed segment of `live` into `folder`. When this returns, the archive is durable and was read back: the live segment
+/// may be removed.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] when the segment has an archive, which is never written over: [`mend`] compares the two. Else of either
-/// disk; nothing is under the final name then.
-pub fn write(folder: &Path, live: &mut dyn Disk, due: &Due) -> io::Result<Archived> {
+/// disk, and of the sealer; nothing is under the final name then.
+pub fn write(
+    folder: &Path,
+    live: &mut dyn Disk,
+    due: &Due,
+    sealer: &mut dyn Sealer,
+    opener: &Arc<dyn Opener>,
+) -> io::Result<Archived> {
     std::fs::create_dir_all(folder)?;
     if path_of(folder, due.segment, EXTENSION).try_exists()? {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
+    put(folder, live, due, sealer, opener)
+}
+
+/// What became of an archive that was to be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealing {
+    /// It is of version 2 now.
+    Sealed(Archived),
+    /// It was, already.
+    WasSealed,
+    /// It is damaged, and nobody in it is forgotten: left as it is, since another tool may read more of it.
+    Damaged,
+}
+
+/// Makes version 2 of an archive of version 1: what it holds stays, but for what is of owners who are forgotten.
+///
+/// # Errors
+/// Of the file system and of the sealer; the archive is as it was then.
+pub fn seal(
+    folder: &Path,
+    segment: u64,
+    sealer: &mut dyn Sealer,
+    opener: &Arc<dyn Opener>,
+) -> io::Result<Sealing> {
+    let mut open = Open::read(&path_of(folder, segment, EXTENSION), segment, opener)?;
+    let Some(due) = open.due.filter(|_| open.is_unsealed()) else {
+        return Ok(if open.due.is_some() {
+            Sealing::WasSealed
+        } else {
+            Sealing::Damaged
+        });
+    };
+    for index in 0..open.chunks() {
+        open.chunk(index)?;
+    }
+    let is_sound = open.is_sound;
+    drop(open);
+    let mut source = ArchiveDisk::new(Nothing, folder, Arc::clone(opener));
+    if !is_sound {
+        let survey = make::survey(&mut source, &due, sealer)?;
+        if survey.shares.iter().all(|share| share.key != NO_KEY) {
+            return Ok(Sealing::Damaged);
+        }
+    }
+    put(folder, &mut source, &due, sealer, opener).map(Sealing::Sealed)
+}
+
+/// Makes an archive under its first name, reads it back, and gives it its own.
+fn put(
+    folder: &Path,
+    source: &mut dyn Disk,
+    due: &Due,
+    sealer: &mut dyn Sealer,
+    opener: &Arc<dyn Opener>,
+) -> io::Result<Archived> {
     let making = path_of(folder, due.segment, MAKING);
-    let made = make(&making, live, due).and_then(|raw_crc| {
-        let mut open = Open::read(&making, due.segment)?;
-        if open.raw_crc()? == raw_crc {
+    let made = make::make(&making, source, due, sealer).and_then(|raw_crc| {
+        let mut open = Open::read(&making, due.segment, opener)?;
+        if raw_crc_of(&mut open)? == raw_crc && open.is_sound {
             Ok(())
         } else {
             Err(io::Error::other(
@@ -107,35 +195,6 @@ pub fn write(folder: &Path, live: &mut dyn Disk, due: &Due) -> io::Result<Archiv
     std::fs::rename(&making, &path)?;
     sync_folder(folder)?;
     describe(&path, due.segment)
-}
-
-/// Writes all chunks and makes them durable; returns the CRC32C of what they hold.
-fn make(path: &Path, live: &mut dyn Disk, due: &Due) -> io::Result<u32> {
-    let mut file = File::create(path)?;
-    file.write_all(&header(due))?;
-    let (mut offset, mut raw_crc) = (0, 0);
-    let mut buffer = Vec::new();
-    while offset < due.bytes {
-        let wanted = (due.bytes - offset).min(CHUNK_BYTES as u64);
-        buffer.resize(usize::try_from(wanted).unwrap_or(CHUNK_BYTES), 0);
-        let (read, back) = live.read(due.segment, offset, buffer);
-        buffer = back;
-        if read? != buffer.len() {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the segment is shorter than it was",
-            ));
-        }
-        raw_crc = crc32c::crc32c_append(raw_crc, &buffer);
-        let frame = zstd::bulk::compress(&buffer, LEVEL)?;
-        let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
-        file.write_all(&length.to_le_bytes())?;
-        file.write_all(&crc32c::crc32c(&frame).to_le_bytes())?;
-        file.write_all(&frame)?;
-        offset += wanted;
-    }
-    file.sync_all()?;
-    Ok(raw_crc)
 }
 
 /// The archived segments in a folder, in order. A file whose header was damaged is told by its name and its size, and ended when the next one
@@ -192,11 +251,12 @@ pub struct Mended {
 }
 
 /// Cleans up after a crash in the middle of archiving. Never removes the only copy of anything, no live segment, and no archive whose own
-/// checksums hold: where the live one differs, it is the live one that rotted.
+/// checksums hold: where the live one differs, it is the live one that rotted. What is left out of an archive since its owner is forgotten
+/// is no difference.
 ///
 /// # Errors
 /// Of the file system.
-pub fn mend(folder: &Path, live: &mut dyn Disk) -> io::Result<Mended> {
+pub fn mend(folder: &Path, live: &mut dyn Disk, opener: &Arc<dyn Opener>) -> io::Result<Mended> {
     let mut mended = Mended::default();
     for (_, path) in files(folder, MAKING)? {
         std::fs::remove_file(path)?;
@@ -207,14 +267,11 @@ pub fn mend(folder: &Path, live: &mut dyn Disk) -> io::Result<Mended> {
         let Some(bytes) = there.get(&segment) else {
             continue;
         };
-        let archived = Open::read(&path, segment).and_then(|mut open| {
-            let crc = open.raw_crc()?;
-            Ok(open.is_sound.then_some((open.raw_bytes, crc)))
-        });
-        let live = live_crc(live, segment, *bytes).map(|crc| (*bytes, crc));
-        match (archived, live) {
-            (Ok(Some(archived)), Ok(live)) if archived == live => mended.doubled.push(segment),
-            (Ok(None), Ok(_)) => {
+        let compared = Open::read(&path, segment, opener)
+            .and_then(|mut open| Ok((compare(&mut open, live, *bytes)?, open.is_sound)));
+        match compared {
+            Ok((true, true)) => mended.doubled.push(segment),
+            Ok((_, false)) => {
                 std::fs::remove_file(path)?;
                 mended.removed.push(segment);
             }
@@ -224,181 +281,70 @@ pub fn mend(folder: &Path, live: &mut dyn Disk) -> io::Result<Mended> {
     Ok(mended)
 }
 
-fn live_crc(live: &mut dyn Disk, segment: u64, bytes: u64) -> io::Result<u32> {
-    let (mut offset, mut crc, mut buffer) = (0, 0, Vec::new());
-    while offset < bytes {
-        let wanted = (bytes - offset).min(CHUNK_BYTES as u64);
-        buffer.resize(usize::try_from(wanted).unwrap_or(CHUNK_BYTES), 0);
+/// Whether an archive holds what a live segment of `live_bytes` does. Reads all of both.
+fn compare(open: &mut Open, live: &mut dyn Disk, live_bytes: u64) -> io::Result<bool> {
+    let mut is_alike = open.raw_bytes == live_bytes;
+    let (mut offset, mut buffer) = (0, Vec::new());
+    for index in 0..open.chunks() {
+        let segment = open.segment;
+        let chunk = open.chunk(index)?;
+        buffer.resize(chunk.bytes.len(), 0);
         let (read, back) = live.read(segment, offset, buffer);
         buffer = back;
-        crc = crc32c::crc32c_append(crc, &buffer[..read?]);
-        offset += wanted;
+        is_alike &= read? == buffer.len();
+        for gap in &chunk.gaps {
+            is_alike &= gap.why == Why::Forgotten;
+            buffer[gap.from..gap.to].fill(0);
+        }
+        is_alike &= buffer == chunk.bytes;
+        offset += CHUNK_BYTES as u64;
+    }
+    Ok(is_alike)
+}
+
+/// The CRC32C of all it holds.
+fn raw_crc_of(open: &mut Open) -> io::Result<u32> {
+    let mut crc = 0;
+    for index in 0..open.chunks() {
+        crc = crc32c::crc32c_append(crc, &open.chunk(index)?.bytes);
     }
     Ok(crc)
 }
 
-fn header(due: &Due) -> [u8; HEADER_BYTES] {
-    let mut header = [0; HEADER_BYTES];
-    header[0..8].copy_from_slice(&MAGIC);
-    header[8..10].copy_from_slice(&VERSION.to_le_bytes());
-    header[10..12].copy_from_slice(&(HEADER_BYTES as u16).to_le_bytes());
-    header[16..24].copy_from_slice(&due.segment.to_le_bytes());
-    header[24..32].copy_from_slice(&due.bytes.to_le_bytes());
-    header[32..40].copy_from_slice(&due.begun_ms.to_le_bytes());
-    header[40..48].copy_from_slice(&due.ended_ms.to_le_bytes());
-    header[48..52].copy_from_slice(&(CHUNK_BYTES as u32).to_le_bytes());
-    let crc = crc32c::crc32c(&header[..60]);
-    header[60..64].copy_from_slice(&crc.to_le_bytes());
-    header
-}
-
-/// What an archive's header says; `None` when it is damaged.
-fn read_header(bytes: &[u8; HEADER_BYTES], segment: u64) -> Option<Due> {
-    let part = |at: usize| {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(&bytes[at..at + 8]);
-        eight
-    };
-    let crc = crc32c::crc32c(&bytes[..60]).to_le_bytes();
-    let is_ours = bytes.starts_with(&MAGIC)
-        && bytes[8..10] == VERSION.to_le_bytes()
-        && bytes[60..64] == crc
-        && u64::from_le_bytes(part(16)) == segment;
-    is_ours.then(|| Due {
-        segment,
-        bytes: u64::from_le_bytes(part(24)),
-        begun_ms: i64::from_le_bytes(part(32)),
-        ended_ms: i64::from_le_bytes(part(40)),
-    })
+/// What each owner has in an archive; nothing in one of version 1, and in one whose heads are both damaged.
+///
+/// # Errors
+/// Of the file system.
+pub fn shares(folder: &Path, segment: u64) -> io::Result<Vec<Share>> {
+    let mut file = File::open(path_of(folder, segment, EXTENSION))?;
+    let head = format::read(&mut file, segment)?.head;
+    Ok(head.map_or_else(Vec::new, |head| head.shares))
 }
 
 fn describe(path: &Path, segment: u64) -> io::Result<Archived> {
     let mut file = File::open(path)?;
     let file_bytes = file.metadata()?.len();
-    let mut bytes = [0; HEADER_BYTES];
-    let known = match file.read_exact(&mut bytes) {
-        Ok(()) => read_header(&bytes, segment),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-        Err(error) => return Err(error),
-    };
-    Ok(match known {
-        Some(due) => Archived {
+    let heads = format::read(&mut file, segment)?;
+    if let Some(head) = heads.head {
+        return Ok(Archived {
             segment,
-            raw_bytes: due.bytes,
+            raw_bytes: head.due.bytes,
             file_bytes,
-            begun_ms: due.begun_ms,
-            ended_ms: due.ended_ms,
-        },
-        None => {
-            let open = Open::read(path, segment)?;
-            Archived {
-                segment,
-                raw_bytes: open.raw_bytes,
-                file_bytes,
-                begun_ms: i64::MIN,
-                ended_ms: i64::MAX,
-            }
-        }
+            begun_ms: head.due.begun_ms,
+            ended_ms: head.due.ended_ms,
+            is_sealed: head.salt.is_some(),
+        });
+    }
+    let opener: Arc<dyn Opener> = Arc::new(InTheClear);
+    let open = Open::read(path, segment, &opener)?;
+    Ok(Archived {
+        segment,
+        raw_bytes: open.raw_bytes,
+        file_bytes,
+        begun_ms: i64::MIN,
+        ended_ms: i64::MAX,
+        is_sealed: false,
     })
-}
-
-/// A frame in an archive.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    offset: u64,
-    bytes: usize,
-    crc: u32,
-}
-
-/// An archive being read.
-#[derive(Debug)]
-struct Open {
-    segment: u64,
-    file: File,
-    raw_bytes: u64,
-    frames: Vec<Frame>,
-    /// Whether its header, and of its chunks all that were read so far, are as they were written.
-    is_sound: bool,
-    /// The chunk inflated last.
-    chunk: Option<(usize, Vec<u8>)>,
-}
-
-impl Open {
-    fn read(path: &Path, segment: u64) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let end = file.metadata()?.len();
-        let mut bytes = [0; HEADER_BYTES];
-        let known = match file.read_exact(&mut bytes) {
-            Ok(()) => read_header(&bytes, segment),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-            Err(error) => return Err(error),
-        };
-        let mut frames = Vec::new();
-        let mut offset = HEADER_BYTES as u64;
-        while offset + 8 <= end {
-            let mut head = [0; 8];
-            file.seek(SeekFrom::Start(offset))?;
-            file.read_exact(&mut head)?;
-            let [a, b, c, d, e, f, g, h] = head;
-            let bytes = u32::from_le_bytes([a, b, c, d]) as usize;
-            if bytes > FRAME_BYTES_MAX || offset + 8 + bytes as u64 > end {
-                break;
-            }
-            frames.push(Frame {
-                offset: offset + 8,
-                bytes,
-                crc: u32::from_le_bytes([e, f, g, h]),
-            });
-            offset += 8 + bytes as u64;
-        }
-        // Without a header the last chunk is taken for a full one: what is not there reads as zeros, which is damage at the end.
-        let raw_bytes = known.map_or((frames.len() * CHUNK_BYTES) as u64, |due| due.bytes);
-        Ok(Self {
-            segment,
-            file,
-            raw_bytes,
-            frames,
-            is_sound: known.is_some(),
-            chunk: None,
-        })
-    }
-
-    /// The bytes of chunk `index`: zeros where it is damaged.
-    fn chunk(&mut self, index: usize) -> io::Result<&[u8]> {
-        if self.chunk.as_ref().is_none_or(|(known, _)| *known != index) {
-            let chunk = self.inflate(index)?;
-            self.chunk = Some((index, chunk));
-        }
-        Ok(self.chunk.as_ref().map_or(&[], |(_, chunk)| chunk))
-    }
-
-    fn inflate(&mut self, index: usize) -> io::Result<Vec<u8>> {
-        let begin = (index * CHUNK_BYTES) as u64;
-        let wanted = self.raw_bytes.saturating_sub(begin).min(CHUNK_BYTES as u64);
-        let wanted = usize::try_from(wanted).unwrap_or(CHUNK_BYTES);
-        let mut chunk = Vec::new();
-        if let Some(frame) = self.frames.get(index) {
-            let mut bytes = vec![0; frame.bytes];
-            self.file.seek(SeekFrom::Start(frame.offset))?;
-            self.file.read_exact(&mut bytes)?;
-            if crc32c::crc32c(&bytes) == frame.crc {
-                chunk = zstd::bulk::decompress(&bytes, CHUNK_BYTES).unwrap_or_default();
-            }
-        }
-        self.is_sound &= chunk.len() == wanted;
-        chunk.resize(wanted, 0);
-        Ok(chunk)
-    }
-
-    /// The CRC32C of all it holds.
-    fn raw_crc(&mut self) -> io::Result<u32> {
-        let chunks = usize::try_from(self.raw_bytes.div_ceil(CHUNK_BYTES as u64)).unwrap_or(0);
-        let mut crc = 0;
-        for index in 0..chunks {
-            crc = crc32c::crc32c_append(crc, self.chunk(index)?);
-        }
-        Ok(crc)
-    }
 }
 
 fn path_of(folder: &Path, segment: u64, extension: &str) -> PathBuf {
@@ -423,4 +369,46 @@ fn files(folder: &Path, extension: &str) -> io::Result<BTreeMap<u64, PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// No live segments at all.
+struct Nothing;
+
+impl Disk for Nothing {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
+    fn list(&mut self) -> io::Result<Vec<(u64, u64)>> {
+        Ok(Vec::new())
+    }
+
+    fn create(&mut self, _segment: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn append(&mut self, _segment: u64, _offset: u64, bytes: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+        (Err(io::ErrorKind::Unsupported.into()), bytes)
+    }
+
+    fn sync(&mut self, _segment: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn read(
+        &mut self,
+        _segment: u64,
+        _offset: u64,
+        buffer: Vec<u8>,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        (Err(io::ErrorKind::NotFound.into()), buffer)
+    }
+
+    fn truncate(&mut self, _segment: u64, _bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn remove(&mut self, _segment: u64) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -6,6 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::archive::{Owner, Why};
+
 mod std_disk;
 #[cfg(target_os = "linux")]
 mod uring;
@@ -58,6 +60,19 @@ pub trait Disk {
     /// # Errors
     /// Of the file system.
     fn remove(&mut self, segment: u64) -> io::Result<()>;
+
+    /// Of bytes that were read just now: whether any of them are zeros since their owner's key is not there, whose, and why.
+    ///
+    /// # Errors
+    /// Of the file system.
+    fn withheld(
+        &mut self,
+        _segment: u64,
+        _from: u64,
+        _to: u64,
+    ) -> io::Result<Option<(Owner, Why)>> {
+        Ok(None)
+    }
 }
 
 macro_rules! forward_disk {
@@ -86,6 +101,9 @@ macro_rules! forward_disk {
             }
             fn remove(&mut self, segment: u64) -> io::Result<()> {
                 (**self).remove(segment)
+            }
+            fn withheld(&mut self, segment: u64, from: u64, to: u64) -> io::Result<Option<(Owner, Why)>> {
+                (**self).withheld(segment, from, to)
             }
         }
     )+};

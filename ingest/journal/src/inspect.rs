@@ -1,7 +1,9 @@
 //! Looking at a journal without opening it for writing: `check` and `dump` of the command lines.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::archive::{Owner, Why};
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::frame::Position;
@@ -22,6 +24,8 @@ pub struct SegmentReport {
     pub sequences: Option<(u64, u64)>,
     /// Bytes that are no record.
     pub damage: Vec<Damage>,
+    /// Records that cannot be read since their owner's key is not there, by owner and reason.
+    pub withheld: BTreeMap<(Owner, Why), u64>,
 }
 
 /// What [`check`] found. Its `Display` is the table that the command lines print.
@@ -32,12 +36,24 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// Whether every byte belongs to a valid record.
+    /// Whether every byte belongs to a valid record, or to one that is withheld.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.segments
             .iter()
             .all(|segment| segment.damage.is_empty())
+    }
+
+    /// Records that cannot be read for this reason, by their owners.
+    #[must_use]
+    pub fn withheld(&self, why: Why) -> BTreeMap<Owner, u64> {
+        let mut records = BTreeMap::new();
+        for ((owner, reason), count) in self.segments.iter().flat_map(|s| &s.withheld) {
+            if *reason == why {
+                *records.entry(*owner).or_default() += count;
+            }
+        }
+        records
     }
 
     /// Valid records in all segments.
@@ -63,6 +79,13 @@ impl fmt::Display for CheckReport {
             match segment.sequences {
                 Some((first, last)) => writeln!(f, "  {first}..{last}")?,
                 None => writeln!(f, "  -")?,
+            }
+            for ((owner, why), records) in &segment.withheld {
+                let why = match why {
+                    Why::Forgotten => "forgotten on request, the key was destroyed",
+                    Why::NoKey => "THE KEY IS NOT THERE",
+                };
+                writeln!(f, "{:>16} {records} records of owner {owner}: {why}", "")?;
             }
             for damage in &segment.damage {
                 let place = if damage.is_tail {
@@ -112,6 +135,10 @@ pub fn check(mut disk: impl Disk) -> Result<CheckReport, Error> {
                     found.sequences = Some((first.min(entry.sequence), last.max(entry.sequence)));
                 }
                 Item::Damage(damage) => found.damage.push(damage),
+                Item::Withheld(withheld) => {
+                    let why = (withheld.owner, withheld.why);
+                    *found.withheld.entry(why).or_default() += 1;
+                }
             }
         }
         report.segments.push(found);

@@ -343,7 +343,8 @@ fn valid_bytes(
     let mut reader = Reader::new(disk, Position::new(segment, 0), Position::END)?;
     while let Some(item) = reader.next()? {
         match item {
-            Item::Record(_) => recovery.tail_records += 1,
+            // Of live segments nothing is withheld.
+            Item::Record(_) | Item::Withheld(_) => recovery.tail_records += 1,
             Item::Damage(damage) if damage.is_tail => return Ok(damage.from.offset),
             Item::Damage(damage) => recovery.damage.push(damage),
         }

@@ -6,7 +6,7 @@
 //! | [`disk`] | the seam to the disk: [`StdDisk`] (portable), `UringDisk` (Linux), and which of them to take |
 //! | [`journal`] | [`Journal`]: open and recover, append, sync, roll, remove |
 //! | [`reader`] | [`Reader`]: records from a position on, stepping over damage |
-//! | [`archive`] | sealed segments, compressed and kept; read like live ones |
+//! | [`archive`] | sealed segments, compressed, each owner's bytes sealed by themselves, and kept; read like live ones |
 //! | [`inspect`] | check and dump, for the command line |
 //! | [`sim`] | a disk in memory that tears writes, forgets syncs, flips bits and fills up: for tests, here and in other crates |
 //!
@@ -35,4 +35,4 @@ pub use disk::{Disk, DiskChoice, StdDisk};
 pub use error::Error;
 pub use frame::{Position, Record};
 pub use journal::{Journal, Recovery, SegmentInfo};
-pub use reader::{Damage, Entry, Item, Reader};
+pub use reader::{Damage, Entry, Item, Reader, Withheld};

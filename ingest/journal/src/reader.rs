@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::archive::{Owner, Why};
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::frame::{
@@ -21,6 +22,35 @@ pub enum Item<'a> {
     Record(Entry<'a>),
     /// Bytes that are no record.
     Damage(Damage),
+    /// A record that cannot be read since its owner's key is not there: neither damage nor an error.
+    Withheld(Withheld),
+}
+
+/// A record whose data is withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// Where it begins.
+    pub position: Position,
+    /// Where the next one would begin.
+    pub next: Position,
+    /// As appended.
+    pub kind: u8,
+    /// As appended.
+    pub sequence: u64,
+    /// Bytes of its meta part and its body.
+    pub data_bytes: u64,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Why it cannot be read.
+    pub why: Why,
+}
+
+/// What stands where a frame should.
+enum Found {
+    Whole(Head),
+    Withheld(Head, (Owner, Why)),
+    /// Where the header holds but the data does not, with the header: its length can be trusted.
+    Bad(FrameError, Option<Head>),
 }
 
 /// A record where it stands.
@@ -131,7 +161,7 @@ impl<D: Disk> Reader<D> {
             self.buffer_filled = 0;
         };
         match self.frame(self.at.offset, end)? {
-            Ok(head) => {
+            Found::Whole(head) => {
                 let position = self.at;
                 self.at.offset += head.framed_bytes() as u64;
                 let from = index(position.offset - self.buffer_from);
@@ -146,7 +176,20 @@ impl<D: Disk> Reader<D> {
                     body,
                 })))
             }
-            Err((reason, head)) => {
+            Found::Withheld(head, (owner, why)) => {
+                let position = self.at;
+                self.at.offset += head.framed_bytes() as u64;
+                Ok(Some(Item::Withheld(Withheld {
+                    position,
+                    next: self.at,
+                    kind: head.kind,
+                    sequence: head.sequence,
+                    data_bytes: (head.meta_bytes + head.body_bytes) as u64,
+                    owner,
+                    why,
+                })))
+            }
+            Found::Bad(reason, head) => {
                 let from = self.at;
                 let found = self.next_frame(head, end)?;
                 self.at.offset = found.unwrap_or(end);
@@ -160,28 +203,29 @@ impl<D: Disk> Reader<D> {
         }
     }
 
-    /// Checks the whole frame at `offset` and leaves it in the buffer. A frame whose header holds but whose data does not
-    /// is returned with its header: its length can be trusted.
-    #[allow(
-        clippy::type_complexity,
-        reason = "two layers of failure: the disk's and the data's"
-    )]
-    fn frame(
-        &mut self,
-        offset: u64,
-        end: u64,
-    ) -> Result<Result<Head, (FrameError, Option<Head>)>, Error> {
+    /// Checks the whole frame at `offset` and leaves it in the buffer.
+    fn frame(&mut self, offset: u64, end: u64) -> Result<Found, Error> {
         let at = Position::new(self.at.segment, offset);
         let head = match Head::read(self.window(offset, FRAME_HEADER_BYTES, end)?, at) {
             Ok(head) => head,
-            Err(reason) => return Ok(Err((reason, None))),
+            Err(reason) => return Ok(Found::Bad(reason, None)),
         };
         let framed = self.window(offset, head.framed_bytes(), end)?;
         if framed.len() < head.framed_bytes() {
-            return Ok(Err((FrameError::Short, None)));
+            return Ok(Found::Bad(FrameError::Short, None));
         }
-        let checked = head.split(&framed[FRAME_HEADER_BYTES..]).map(|_| head);
-        Ok(checked.map_err(|reason| (reason, Some(head))))
+        let Err(reason) = head.split(&framed[FRAME_HEADER_BYTES..]).map(|_| ()) else {
+            return Ok(Found::Whole(head));
+        };
+        let data = offset + FRAME_HEADER_BYTES as u64;
+        let data_end = offset + head.framed_bytes() as u64;
+        let segment = at.segment;
+        let withheld = self.disk.withheld(segment, data, data_end);
+        let withheld = withheld.map_err(|source| Error::Read { segment, source })?;
+        Ok(match withheld {
+            Some(withheld) => Found::Withheld(head, withheld),
+            None => Found::Bad(reason, Some(head)),
+        })
     }
 
     /// The offset of the first valid frame behind the damage at the current position.
@@ -200,9 +244,9 @@ impl<D: Disk> Reader<D> {
             };
             offset += skipped as u64;
             match self.frame(offset, end)? {
-                Ok(_) => return Ok(Some(offset)),
-                Err((_, Some(head))) => offset += head.framed_bytes() as u64,
-                Err((_, None)) => offset += 1,
+                Found::Whole(_) | Found::Withheld(..) => return Ok(Some(offset)),
+                Found::Bad(_, Some(head)) => offset += head.framed_bytes() as u64,
+                Found::Bad(_, None) => offset += 1,
             }
         }
         Ok(None)

@@ -132,7 +132,8 @@ impl Writer {
                         stamp_next = stamp_next.max(entry.sequence + 1);
                         end = entry.next;
                     }
-                    Item::Damage(_) => {
+                    // Decisions are never archived, and nothing live is withheld.
+                    Item::Damage(_) | Item::Withheld(_) => {
                         self.metrics.journal_damage.inc();
                     }
                 }

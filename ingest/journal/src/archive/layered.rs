@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{CHUNK_BYTES, EXTENSION, Open, list, path_of};
+use super::{EXTENSION, Open, Opener, Owner, Why, list, path_of};
 use crate::disk::Disk;
 
 /// Live segments, and behind them archived ones. What is written goes to the live ones; archives never change.
@@ -12,52 +13,31 @@ use crate::disk::Disk;
 pub struct ArchiveDisk<D> {
     live: D,
     folder: PathBuf,
+    opener: Arc<dyn Opener>,
     open: Option<Open>,
 }
 
 impl<D: Disk> ArchiveDisk<D> {
     /// The segments of `live`, and those archived in `folder`, which need not be there.
     #[must_use]
-    pub fn new(live: D, folder: &Path) -> Self {
+    pub fn new(live: D, folder: &Path, opener: Arc<dyn Opener>) -> Self {
         Self {
             live,
             folder: folder.to_owned(),
+            opener,
             open: None,
         }
     }
 
-    fn read_archived(&mut self, segment: u64, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if self
-            .open
-            .as_ref()
-            .is_none_or(|open| open.segment != segment)
-        {
-            self.open = Some(Open::read(
-                &path_of(&self.folder, segment, EXTENSION),
-                segment,
-            )?);
-        }
-        let Some(open) = self.open.as_mut() else {
-            return Ok(0);
+    fn archived(&mut self, segment: u64) -> io::Result<&mut Open> {
+        let open = match self.open.take() {
+            Some(open) if open.segment == segment => open,
+            _ => {
+                let path = path_of(&self.folder, segment, EXTENSION);
+                Open::read(&path, segment, &self.opener)?
+            }
         };
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let at = offset + filled as u64;
-            if at >= open.raw_bytes {
-                break;
-            }
-            let index = usize::try_from(at / CHUNK_BYTES as u64).map_err(io::Error::other)?;
-            let begin = usize::try_from(at % CHUNK_BYTES as u64).map_err(io::Error::other)?;
-            let chunk = open.chunk(index)?;
-            let bytes = chunk.get(begin..).unwrap_or_default();
-            let count = bytes.len().min(buffer.len() - filled);
-            if count == 0 {
-                break;
-            }
-            buffer[filled..filled + count].copy_from_slice(&bytes[..count]);
-            filled += count;
-        }
-        Ok(filled)
+        Ok(self.open.insert(open))
     }
 }
 
@@ -94,7 +74,9 @@ impl<D: Disk> Disk for ArchiveDisk<D> {
         let (result, mut buffer) = self.live.read(segment, offset, buffer);
         match result {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let result = self.read_archived(segment, offset, &mut buffer);
+                let result = self
+                    .archived(segment)
+                    .and_then(|open| open.fill(offset, &mut buffer));
                 (result, buffer)
             }
             result => (result, buffer),
@@ -107,5 +89,13 @@ impl<D: Disk> Disk for ArchiveDisk<D> {
 
     fn remove(&mut self, segment: u64) -> io::Result<()> {
         self.live.remove(segment)
+    }
+
+    fn withheld(&mut self, segment: u64, from: u64, to: u64) -> io::Result<Option<(Owner, Why)>> {
+        // What was read last is what is asked about: of a live segment nothing is withheld.
+        match &mut self.open {
+            Some(open) if open.segment == segment => open.withheld(from, to),
+            _ => Ok(None),
+        }
     }
 }

@@ -3,6 +3,9 @@
 use super::*;
 use crate::{Config, Item, Journal, Position, Reader, Record, StdDisk, inspect};
 
+/// The head of an archive in which nothing is anybody's.
+const HEAD_BYTES: usize = 96;
+
 /// A journal of three sealed segments, and what is in it.
 fn journal(folder: &Path) -> Vec<(Position, Vec<u8>)> {
     let config = Config {
@@ -39,6 +42,18 @@ fn journal(folder: &Path) -> Vec<(Position, Vec<u8>)> {
     written
 }
 
+fn clear() -> Arc<dyn Opener> {
+    Arc::new(InTheClear)
+}
+
+fn write(folder: &Path, live: &mut dyn Disk, due: &Due) -> io::Result<Archived> {
+    super::write(folder, live, due, &mut InTheClear, &clear())
+}
+
+fn mend(folder: &Path, live: &mut dyn Disk) -> io::Result<Mended> {
+    super::mend(folder, live, &clear())
+}
+
 fn due(segment: u64, bytes: u64) -> Due {
     Due {
         segment,
@@ -49,7 +64,11 @@ fn due(segment: u64, bytes: u64) -> Due {
 }
 
 fn read(folder: &Path) -> Vec<(Position, Vec<u8>)> {
-    let disk = ArchiveDisk::new(StdDisk::open(folder).unwrap(), &folder.join("archive"));
+    let disk = ArchiveDisk::new(
+        StdDisk::open(folder).unwrap(),
+        &folder.join("archive"),
+        clear(),
+    );
     let mut reader = Reader::new(disk, Position::START, Position::END).unwrap();
     let mut read = Vec::new();
     while let Some(item) = reader.next().unwrap() {
@@ -78,7 +97,7 @@ fn every_record_stands_where_it_stood_and_any_is_read_by_itself() {
     assert_eq!(list(&archive).unwrap().len(), 2);
     assert_eq!(read(folder.path()), written);
     for (at, body) in &written {
-        let disk = ArchiveDisk::new(StdDisk::open(folder.path()).unwrap(), &archive);
+        let disk = ArchiveDisk::new(StdDisk::open(folder.path()).unwrap(), &archive, clear());
         let mut reader = Reader::new(disk, *at, Position::END).unwrap();
         let Some(Item::Record(entry)) = reader.next().unwrap() else {
             panic!("a record at {at}")
@@ -105,8 +124,8 @@ fn a_crash_at_any_point_of_archiving_loses_nothing_and_needs_no_hand() {
     for cut in [
         0,
         10,
-        HEADER_BYTES,
-        HEADER_BYTES + 5,
+        HEAD_BYTES,
+        HEAD_BYTES + 5,
         whole.len() / 2,
         whole.len(),
     ] {
@@ -151,13 +170,19 @@ fn a_damaged_archive_costs_the_records_of_the_damaged_chunk() {
     live.remove(segment).unwrap();
     let path = path_of(&archive, segment, EXTENSION);
     let whole = std::fs::read(&path).unwrap();
-    // The header (read by its chunks), the middle of the second chunk, a length.
-    let second = HEADER_BYTES + 8 + u32::from_le_bytes(whole[64..68].try_into().unwrap()) as usize;
-    for (at, left) in [(20, 1), (second + 5_000, 7), (second, 0)] {
+    // The head stands at the other end as well.
+    let mut damaged = whole.clone();
+    damaged[20] ^= 0x40;
+    std::fs::write(&path, &damaged).unwrap();
+    assert_eq!(read(folder.path()), written);
+    // The middle of the second chunk, and a length.
+    let length = whole[HEAD_BYTES..].first_chunk().unwrap();
+    let second = HEAD_BYTES + 8 + u32::from_le_bytes(*length) as usize;
+    for (at, left) in [(second + 5_000, 7), (second, 0)] {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x40;
         std::fs::write(&path, &damaged).unwrap();
-        let disk = || ArchiveDisk::new(StdDisk::open(folder.path()).unwrap(), &archive);
+        let disk = || ArchiveDisk::new(StdDisk::open(folder.path()).unwrap(), &archive, clear());
         let report = inspect::check(disk()).unwrap();
         assert!(!report.is_sound(), "byte {at}");
         let read = read(folder.path());
@@ -218,7 +243,7 @@ fn a_sound_archive_is_never_given_up_for_a_live_segment_that_rotted() {
 }
 
 #[test]
-fn an_archive_whose_header_was_damaged_ended_when_the_next_began() {
+fn an_archive_whose_heads_were_damaged_ended_when_the_next_began() {
     let folder = tempfile::tempdir().unwrap();
     journal(folder.path());
     let archive = folder.path().join("archive");
@@ -241,7 +266,9 @@ fn an_archive_whose_header_was_damaged_ended_when_the_next_began() {
     let damage = |index: usize| {
         let path = path_of(&archive, segments[index].0, EXTENSION);
         let mut bytes = std::fs::read(&path).unwrap();
+        let second = bytes.len() - HEAD_BYTES - 4;
         bytes[33] ^= 1;
+        bytes[second + 33] ^= 1;
         std::fs::write(&path, bytes).unwrap();
     };
     damage(1);

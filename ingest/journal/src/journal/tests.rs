@@ -39,6 +39,7 @@ fn read_all(journal: &mut Journal<SimDisk>) -> (BTreeMap<Position, (u64, Vec<u8>
                 assert_eq!(before, None, "no place is read twice");
             }
             Item::Damage(_) => damaged += 1,
+            Item::Withheld(_) => panic!("nothing is sealed here"),
         }
     }
     (records, damaged)

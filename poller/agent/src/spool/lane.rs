@@ -119,6 +119,8 @@ impl<D: Disk> Lane<D> {
                     );
                     dropped.damaged += 1;
                 }
+                // Nothing in a spool is sealed.
+                Item::Withheld(_) => dropped.damaged += 1,
             }
         }
         let waiting: VecDeque<Place> = places
