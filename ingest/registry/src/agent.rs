@@ -6,12 +6,12 @@
 //! (see [`crate::identity`]). It may move between that customer's sites; for another customer, another agent is added.
 //! All agents are kept in memory, so that a token costs one SHA-256 and one look-up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use codec::id::{AGENT_ID_BYTES_MAX, AgentId, Scope, TenantId};
 use codec::time::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use crate::database::Database;
@@ -65,6 +65,9 @@ pub enum AgentRefused {
     /// The agent is barred: 403.
     #[error("the agent is disabled")]
     Disabled,
+    /// The agent was a customer's that is forgotten: 403.
+    #[error("the agent's customer was forgotten")]
+    Forgotten,
 }
 
 /// All agents, by id and by the hash of the key.
@@ -72,6 +75,12 @@ pub enum AgentRefused {
 pub struct AgentCache {
     by_id: HashMap<AgentId, Arc<Agent>>,
     by_hash: HashMap<[u8; 32], Held>,
+    /// Forgotten customers' agents, and whose they were.
+    forgotten: HashMap<AgentId, TenantId>,
+    /// Customers that were forgotten.
+    forgotten_customers: HashSet<TenantId>,
+    /// Hashes of the keys that these had.
+    forgotten_hashes: HashSet<[u8; 32]>,
 }
 
 /// Whose key it is.
@@ -83,6 +92,10 @@ struct Held {
 }
 
 impl AgentCache {
+    pub(crate) fn get(&self, id: &AgentId) -> Option<&Arc<Agent>> {
+        self.by_id.get(id)
+    }
+
     pub(crate) fn load(database: &Database) -> Result<Self, Error> {
         database.read(|connection| {
             let mut statement = connection
@@ -119,8 +132,45 @@ impl AgentCache {
                 }
                 cache.by_id.insert(agent.id.clone(), agent);
             }
+            cache.load_forgotten(connection)?;
             Ok(cache)
         })
+    }
+
+    fn load_forgotten(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection
+            .prepare("SELECT id, token_hash, next_hash, customer FROM forgotten_agent")
+            .during("read forgotten agents")?;
+        let mut rows = statement.query([]).during("read forgotten agents")?;
+        while let Some(row) = rows.next().during("read forgotten agents")? {
+            let id: String = row.get(0).during("read a forgotten agent")?;
+            let id = AgentId::new(&id).map_err(|error| Error::Invalid(error.to_string()))?;
+            let customer = row.get(3).during("read a forgotten agent")?;
+            self.forgotten.insert(id, TenantId(customer));
+            for at in [1, 2] {
+                let hash: Option<[u8; 32]> = row.get(at).during("read a forgotten agent")?;
+                self.forgotten_hashes.extend(hash);
+            }
+        }
+        let customers = connection
+            .prepare("SELECT customer FROM forgotten")
+            .and_then(|mut statement| {
+                let rows = statement.query_map([], |row| row.get(0).map(TenantId))?;
+                rows.collect()
+            })
+            .during("read forgotten customers")?;
+        self.forgotten_customers = customers;
+        Ok(())
+    }
+
+    /// Forgotten customers' agents, and whose they were.
+    pub(crate) const fn forgotten(&self) -> &HashMap<AgentId, TenantId> {
+        &self.forgotten
+    }
+
+    /// Whether a customer was forgotten.
+    pub(crate) fn is_forgotten(&self, customer: TenantId) -> bool {
+        self.forgotten_customers.contains(&customer)
     }
 }
 
@@ -326,7 +376,11 @@ pub(crate) fn free_agent_id(
             format!("{stem}-{number}")
         };
         let taken = transaction
-            .query_row("SELECT 1 FROM agent WHERE id = ?1", [&text], |_| Ok(()))
+            .query_row(
+                "SELECT 1 FROM agent WHERE id = ?1 UNION ALL SELECT 1 FROM forgotten_agent WHERE id = ?1",
+                [&text],
+                |_| Ok(()),
+            )
             .optional()
             .during("look for an agent's id")?;
         if taken.is_none() {

@@ -27,12 +27,13 @@ const APPLICATION_ID: i64 = 0x506c_746e;
 /// The setting that counts changes of what is kept in memory.
 const GENERATION_KEY: &str = "registry.generation";
 /// Every schema step, in order. A step is never changed once it was released; the next is added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 /// The connections to one registry file.

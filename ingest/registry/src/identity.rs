@@ -46,6 +46,7 @@ use cache::Kind;
 pub use decide::{Change, Decision, DecisionOp, DecisionRecord, Void};
 pub use evidence::Evidence;
 use evidence::{Keys, same_model, same_serial};
+pub(crate) use pending::PendingChange;
 
 use crate::error::{During, Error};
 use crate::{Registry, locked};

@@ -11,6 +11,7 @@
 //! | [`agent`] | agents and their keys |
 //! | [`enrolment`] | one-time tokens that are exchanged for an agent's key |
 //! | [`identity`] | which device a report speaks of (Rule 3) |
+//! | [`forget`] | a customer is forgotten (Rule 8) |
 //! | [`device`] | what people know of a device: its site and its references in the ERP |
 //! | [`settings`], [`audit`] | small typed values; who did what |
 //! | [`database`] | the file: WAL, migrations, the writer and the readers |
@@ -30,6 +31,7 @@ pub mod database;
 pub mod device;
 pub mod enrolment;
 pub mod error;
+pub mod forget;
 mod fresh;
 pub mod identity;
 pub mod password;
@@ -48,6 +50,7 @@ pub use audit::{AuditEntry, Entry};
 pub use device::{DeviceNote, DeviceRecord, References};
 pub use enrolment::{EnrolError, NewEnrolment};
 pub use error::Error;
+pub use forget::{Concerned, ForgottenCustomer, Tombstone};
 pub use identity::{
     Certainty, Change, Decision, DecisionOp, DecisionRecord, Evidence, Finding, Resolution,
     Resolver, Void,

@@ -191,7 +191,7 @@ impl TenantTree {
         }
     }
 
-    fn sites_of(&self, branch: TenantId) -> BTreeSet<TenantId> {
+    pub(crate) fn sites_of(&self, branch: TenantId) -> BTreeSet<TenantId> {
         self.tenants
             .values()
             .filter(|tenant| tenant.level == Level::Site)

@@ -29,6 +29,9 @@ impl Registry {
             Some(held) if held.agent.disabled => Err(AgentRefused::Disabled),
             Some(held) if held.is_next => self.take_next(&held.agent, &hash),
             Some(held) => Ok(held.agent),
+            None if read(&self.inner.agents).forgotten_hashes.contains(&hash) => {
+                Err(AgentRefused::Forgotten)
+            }
             None => Err(AgentRefused::Unknown),
         }
     }
