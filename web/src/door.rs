@@ -89,6 +89,11 @@ pub(crate) async fn agent(state: &State, head: &Parts) -> Result<Arc<Agent>, Res
             "disabled",
             "this agent is disabled at the manager",
         )),
+        Ok(Err(AgentRefused::Forgotten)) => Err(refused(
+            StatusCode::FORBIDDEN,
+            "forgotten",
+            "the customer of this agent was forgotten at the manager, with all that it delivered: switch it off",
+        )),
         Err(failure) => Err(failed(&failure)),
     }
 }

@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use codec::id::{AgentId, Scope, TenantId};
+use codec::id::{AgentId, TenantId};
 use journal::archive::{Access, KeyId, Opener, Owned, Owner, Place, SALT_BYTES, Sealer, Why};
 use registry::Registry;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
@@ -54,12 +54,11 @@ pub trait Owners: Send + Sync {
 
 impl Owners for Registry {
     fn owner_of(&self, agent: &AgentId) -> Option<TenantId> {
-        let agent = self.agent(&Scope::Everything, agent).ok()?;
-        Some(agent.customer)
+        self.customer_of_agent(agent)
     }
 
-    fn is_forgotten(&self, _customer: TenantId) -> bool {
-        false
+    fn is_forgotten(&self, customer: TenantId) -> bool {
+        self.is_forgotten(customer)
     }
 }
 

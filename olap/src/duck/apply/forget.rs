@@ -81,7 +81,7 @@ pub(super) fn apply(connection: &Connection, known: &mut Known, forgotten: &Forg
         let agents: Vec<&str> = forgotten
             .agents
             .iter()
-            .map(|agent| agent.as_str())
+            .map(codec::id::AgentId::as_str)
             .collect();
         let his = sql::text_condition("agent", &agents);
         connection.execute_batch(&format!(
