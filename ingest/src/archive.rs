@@ -6,6 +6,10 @@
 //! | it is compressed, synced, read back, renamed | this thread | half an archive is swept at the next start |
 //! | the live segment is removed | the shard | both are compared at the next start, and this step is done again |
 //!
+//! Archives are sealed, each customer's reports under his own key ([`crate::keys`]). Live segments are not: where a customer is forgotten, they are
+//! closed and archived at once ([`ShardShared::archive_now`]), without what is his. Archives of before there were keys are sealed one by
+//! one.
+//!
 //! What always holds: of every segment that is kept, the live one or a whole archive is there; archives go oldest first and as a whole, never
 //! what the store has not applied, and with a line in the log.
 
@@ -16,13 +20,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use codec::time::Timestamp;
-use journal::archive::{self, Due, Opener};
-use journal::{ArchiveDisk, Disk, Journal, Position};
+use journal::archive::{self, Archived, Due, Opener};
+use journal::{ArchiveDisk, Disk, Journal, Position, Record};
 
 use crate::evidence::{Ages, Keep};
+use crate::feed::Order;
 use crate::keys::Seals;
 use crate::metrics::{IngestMetrics, ShardLabel};
+use crate::record::KIND_CHECKPOINT;
 use crate::shard::{DiskFactory, ShardShared};
+
+mod care;
+
+pub use care::{Unreadable, unreadable};
 
 /// How often is looked for segments that are due.
 const TICK: Duration = Duration::from_secs(1);
@@ -57,6 +67,34 @@ pub struct ArchiveState {
     unlike: BTreeSet<u64>,
     /// Bytes of all live segments.
     live_bytes: u64,
+    /// Whether what is live is wanted as archives at once.
+    now: Now,
+    /// Archives of version 1 that are to be sealed.
+    unsealed: usize,
+}
+
+/// Whether what is live is wanted as archives at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Now {
+    #[default]
+    No,
+    /// It is; the segment being written has not been closed yet.
+    Wanted,
+    /// All before this segment.
+    Before(u64),
+}
+
+impl ShardShared {
+    /// Closes the segment being written and has all live ones archived as soon as they are applied. Returns at once.
+    pub(crate) fn archive_now(&self) {
+        self.archive().now = Now::Wanted;
+    }
+
+    /// Whether all is sealed that [`archive_now`](Self::archive_now) was asked for, and what was archived before there were keys.
+    pub(crate) fn is_sealed(&self) -> bool {
+        let state = self.archive();
+        state.now == Now::No && state.unsealed == 0
+    }
 }
 
 /// The shard's half: removes what is archived, and says what is due.
@@ -67,10 +105,18 @@ pub(crate) fn hand_over(
     journal: &mut Journal<Box<dyn Disk>>,
     ages: &mut Ages,
     shared: &ShardShared,
+    order: &Order,
     (keep, after_ms): (Keep, i64),
     now: Timestamp,
 ) -> Result<(), journal::Error> {
     let applied = shared.applied();
+    let mut at_once = shared.archive().now;
+    if at_once == Now::Wanted {
+        roll(journal, ages, shared, order)?;
+        at_once = Now::Before(journal.end().segment);
+        // Whoever asked meanwhile means no more than was closed now: this thread alone writes.
+        shared.archive().now = at_once;
+    }
     let done = std::mem::take(&mut shared.archive().done);
     for segment in done {
         if journal.remove_segment(segment)? {
@@ -79,13 +125,15 @@ pub(crate) fn hand_over(
     }
     // What must go for want of room goes through the archive too, so that the oldest goes first.
     let is_tight = journal.bytes() > keep.bytes_max;
+    let is_all_applied = shared.is_caught_up();
     let due = journal.sealed().iter().filter_map(|info| {
         // A later checkpoint must be there: it holds what a start needs of this segment.
         let ended = ages.ended(info.segment)?;
         let begun = ages.begun(info.segment).unwrap_or(ended);
-        let is_applied = Position::new(info.segment, info.bytes) <= applied;
+        let is_applied = is_all_applied || Position::new(info.segment, info.bytes) <= applied;
         let is_quiet = now.ms_since(ended) >= after_ms;
-        (is_applied && (is_quiet || is_tight)).then_some(Due {
+        let is_urgent = matches!(at_once, Now::Before(segment) if info.segment < segment);
+        (is_applied && (is_quiet || is_tight || is_urgent)).then_some(Due {
             segment: info.segment,
             bytes: info.bytes,
             begun_ms: begun.unix_ms,
@@ -94,8 +142,38 @@ pub(crate) fn hand_over(
     });
     let due = due.collect();
     let mut state = shared.archive();
+    let is_left = |segment| journal.sealed().iter().any(|info| info.segment < segment);
+    if matches!(state.now, Now::Before(segment) if !is_left(segment)) {
+        state.now = Now::No;
+    }
     state.due = due;
     state.live_bytes = journal.bytes();
+    Ok(())
+}
+
+/// Closes the segment being written and begins another with a checkpoint, so that nothing needs the ones before it.
+fn roll(
+    journal: &mut Journal<Box<dyn Disk>>,
+    ages: &mut Ages,
+    shared: &ShardShared,
+    order: &Order,
+) -> Result<(), journal::Error> {
+    journal.seal()?;
+    let newest = journal.sealed().last().map(|info| info.segment);
+    if newest.is_none_or(|newest| ages.ended(newest).is_some()) {
+        return Ok(());
+    }
+    let begun_at = Timestamp::now();
+    let ledger = shared.ledger().to_bytes();
+    let checkpoint = Record {
+        kind: KIND_CHECKPOINT,
+        sequence: order.stamp_now(),
+        meta: &begun_at.unix_ms.to_le_bytes(),
+        body: &ledger,
+    };
+    let segment = journal.append(&[checkpoint])?[0].segment;
+    journal.sync()?;
+    ages.note(segment, begun_at);
     Ok(())
 }
 
@@ -116,19 +194,25 @@ pub struct Archiver {
 impl Archiver {
     /// Works until the other end of `stop` is gone.
     pub fn run(&self, stop: &Receiver<()>) {
+        self.look_after_keys();
         for shard in &self.shards {
             self.mend(shard);
         }
-        let mut listed: BTreeMap<u16, Instant> = BTreeMap::new();
+        let mut listed: BTreeMap<u16, (Instant, Vec<u64>)> = BTreeMap::new();
+        let mut left = care::Left::default();
         loop {
             for shard in &self.shards {
                 let made = self.archive(shard);
                 let is_due = listed
                     .get(&shard.number)
-                    .is_none_or(|at| at.elapsed() >= LIST_EVERY);
+                    .is_none_or(|(at, _)| at.elapsed() >= LIST_EVERY);
                 if made || is_due {
-                    listed.insert(shard.number, Instant::now());
-                    self.forget(shard, Timestamp::now());
+                    let archives = self.forget(shard, Timestamp::now());
+                    let unsealed = self.unsealed(shard, &archives, &left);
+                    listed.insert(shard.number, (Instant::now(), unsealed));
+                }
+                if let Some((_, unsealed)) = listed.get_mut(&shard.number) {
+                    self.seal_one(shard, unsealed, &mut left);
                 }
             }
             match stop.recv_timeout(TICK) {
@@ -229,14 +313,14 @@ impl Archiver {
         made
     }
 
-    /// Removes archives that are too old or too much, oldest first.
-    fn forget(&self, shard: &ShardShared, now: Timestamp) {
+    /// Removes archives that are too old or too much, oldest first; returns those that there were.
+    fn forget(&self, shard: &ShardShared, now: Timestamp) -> Vec<Archived> {
         let folder = folder_of(&shard.folder);
         let archives = match archive::list(&folder) {
             Ok(archives) => archives,
             Err(error) => {
                 self.complain(shard, &error, "the archives could not be listed");
-                return;
+                return Vec::new();
             }
         };
         let (live_bytes, applied) = (shard.archive().live_bytes, shard.applied());
@@ -276,6 +360,7 @@ impl Archiver {
             .archive_raw_bytes
             .get_or_create(&label)
             .set(gauge(raw_bytes));
+        archives
     }
 
     fn complain(&self, shard: &ShardShared, error: &std::io::Error, what: &'static str) {

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use codec::id::Scope;
+use codec::id::{Scope, TenantId};
 use codec::time::Timestamp;
-use journal::archive::{self, InTheClear};
+use journal::archive::{self, InTheClear, Why};
 use journal::{ArchiveDisk, Disk, Entry, Item, Journal, Position, Reader, StdDisk};
 use olap::{ReadingId, Store, StoreError};
 
@@ -38,6 +38,26 @@ pub enum EvidenceError {
     /// The journal failed.
     #[error("reading the journal failed")]
     Journal(#[from] ShardError),
+    /// The report was its customer's, who is forgotten.
+    #[error(
+        "the report of {at} was forgotten on request, the key of customer {customer} was destroyed"
+    )]
+    Forgotten {
+        /// The customer.
+        customer: TenantId,
+        /// Where it stands.
+        at: Position,
+    },
+    /// The report is archived, and its customer's key is not there though he is not forgotten.
+    #[error(
+        "the report of {at} cannot be read, the key of customer {customer} is not there: put it back from a backup"
+    )]
+    NoKey {
+        /// The customer.
+        customer: TenantId,
+        /// Where it stands.
+        at: Position,
+    },
 }
 
 /// The report that `id` was first read from; `None` when the reading is not known in `scope`, or its bytes are kept no longer.
@@ -59,9 +79,7 @@ pub fn find(
         .find(|shard| shard.number == reading.journal.shard);
     let Some(shard) = shard else { return Ok(None) };
     let position = Position::unpacked(reading.journal.position);
-    // A segment may become an archive between being listed and being opened; it is there the second time.
-    let found = read_at(shard, disks, position).or_else(|_| read_at(shard, disks, position))?;
-    Ok(found)
+    read_at(shard, disks, position)
 }
 
 /// The report at `position` of a shard's journal.
@@ -69,7 +87,7 @@ fn read_at(
     shard: &ShardShared,
     disks: &DiskFactory,
     position: Position,
-) -> Result<Option<Evidence>, ShardError> {
+) -> Result<Option<Evidence>, EvidenceError> {
     let until = shard.tail().synced;
     let mut reader = reader(shard, disks, position, until)?;
     let item = reader.next().map_err(|source| ShardError::Journal {
@@ -85,6 +103,19 @@ fn read_at(
                 shard: shard.number,
                 position,
             })
+        }
+        Some(Item::Withheld(withheld)) if withheld.position == position => {
+            let customer = TenantId(withheld.owner.0);
+            return Err(match withheld.why {
+                Why::Forgotten => EvidenceError::Forgotten {
+                    customer,
+                    at: position,
+                },
+                Why::NoKey => EvidenceError::NoKey {
+                    customer,
+                    at: position,
+                },
+            });
         }
         _ => None,
     })

@@ -223,6 +223,27 @@ impl Ingest {
         )
     }
 
+    /// Has everything live archived at once, without the reports of who is forgotten. Returns at once; [`is_sealed`](Self::is_sealed) says when it
+    /// is done.
+    pub fn archive_now(&self) {
+        for shard in &self.shards {
+            shard.archive_now();
+        }
+    }
+
+    /// Whether what [`archive_now`](Self::archive_now) was asked for is done, and no archive of before there were keys is left: then nothing that a
+    /// forgotten customer's agents sent can be read any more in the journal.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.shards.iter().all(|shard| shard.is_sealed())
+    }
+
+    /// The customers' keys, and what archives are sealed with.
+    #[must_use]
+    pub const fn seals(&self) -> &Seals {
+        &self.seals
+    }
+
     /// The door's metrics.
     #[must_use]
     pub const fn metrics(&self) -> &IngestMetrics {

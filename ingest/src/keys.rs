@@ -227,6 +227,8 @@ impl CustomerKeys {
 
     /// Writes a key that was not there, and makes it durable.
     fn write(&self, customer: TenantId, key: &[u8; KEY_BYTES]) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        allow_owner_alone(&self.folder, 0o700)?;
         let path = self.path(customer);
         let making = path.with_extension(MAKING);
         let mut options = OpenOptions::new();

@@ -434,6 +434,7 @@ impl Shard {
             journal,
             &mut self.ages,
             &self.shared,
+            &self.order,
             (keep, after_ms),
             Timestamp::now(),
         );

@@ -16,7 +16,7 @@ use crate::apply::bases::Bases;
 use crate::apply::engine::{ApplyError, Engine, Places};
 use crate::apply::progress::Progress;
 use crate::apply::{Applier, Needs};
-use crate::archive::{Archiver, layered};
+use crate::archive::{self, Archiver, Unreadable, layered};
 use crate::config::IngestConfig;
 use crate::decode::{Decoder, Decoders};
 use crate::evidence::{self, Beginning, Keep};
@@ -56,6 +56,9 @@ pub enum StartError {
     /// A rebuild would lose what the oldest segments held, which are kept no longer.
     #[error("the journal's oldest segments are kept no longer, a new store would be without what they held: {}", told(.0))]
     Forgotten(Vec<Beginning>),
+    /// A rebuild would lose what is archived of customers whose keys are not there, though nobody wanted them forgotten.
+    #[error("archived reports cannot be read, a new store would be without them: {}", told(.0))]
+    Unreadable(Vec<Unreadable>),
     /// The registry did not forget the identities that a rebuild derives anew.
     #[error("preparing the registry for a rebuild failed")]
     Registry(#[from] registry::Error),
@@ -127,10 +130,11 @@ impl Ingest {
         let metrics = IngestMetrics::default();
         let live = Arc::clone(&reading);
         let keys_folder = config.folder.join(keys::FOLDER);
-        let keys = CustomerKeys::open(&keys_folder).map_err(|source| StartError::Folder {
-            path: keys_folder,
-            source,
-        })?;
+        // A full disk stops no start: the folder is made with the first key then.
+        let keys = CustomerKeys::open(&keys_folder).unwrap_or_else(|error| {
+            tracing::warn!(folder = %keys_folder.display(), %error, "the folder of keys is not in order");
+            CustomerKeys::at(&keys_folder)
+        });
         let seals = Seals::new(Arc::new(keys), Arc::new(registry.clone()));
         let reading = layered(reading, seals.opener());
         let needs = Arc::new(Needs::default());
@@ -266,24 +270,33 @@ impl Ingest {
 ///
 /// # Errors
 /// [`StartError`]; [`StartError::NotEmpty`] when the store has something, [`StartError::Forgotten`] when the journal does not begin at its
-/// beginning any more. Nothing was changed then.
+/// beginning any more, [`StartError::Unreadable`] when a key is missing. Nothing was changed then.
 pub fn rebuild(
     config: IngestConfig,
     registry: Registry,
     store: Arc<dyn Store>,
 ) -> Result<(), StartError> {
-    let forgotten = evidence::forgotten(&journal_folder(&config))?;
-    if forgotten.is_empty() {
-        rebuild_from_what_is_left(config, registry, store)
-    } else {
-        Err(StartError::Forgotten(forgotten))
+    let journal = journal_folder(&config);
+    let forgotten = evidence::forgotten(&journal)?;
+    if !forgotten.is_empty() {
+        return Err(StartError::Forgotten(forgotten));
     }
+    let keys = Arc::new(CustomerKeys::at(&config.folder.join(keys::FOLDER)));
+    let seals = Seals::new(keys, Arc::new(registry.clone()));
+    let unreadable = archive::unreadable(&journal, &seals).map_err(|source| StartError::Folder {
+        path: journal,
+        source,
+    })?;
+    if !unreadable.is_empty() {
+        return Err(StartError::Unreadable(unreadable));
+    }
+    rebuild_from_what_is_left(config, registry, store)
 }
 
-/// As [`rebuild`], also where the oldest segments are kept no longer: what they held is not in the new store.
+/// As [`rebuild`], also where the oldest segments are kept no longer or a key is missing: what they held is not in the new store.
 ///
 /// # Errors
-/// As [`rebuild`], but for [`StartError::Forgotten`].
+/// As [`rebuild`], but for [`StartError::Forgotten`] and [`StartError::Unreadable`].
 pub fn rebuild_from_what_is_left(
     config: IngestConfig,
     registry: Registry,
@@ -312,8 +325,8 @@ fn usual_disks(config: &IngestConfig) -> (DiskFactory, DiskFactory) {
     (writing, reading)
 }
 
-fn told(beginnings: &[Beginning]) -> String {
-    let told: Vec<String> = beginnings.iter().map(Beginning::to_string).collect();
+fn told(these: &[impl ToString]) -> String {
+    let told: Vec<String> = these.iter().map(ToString::to_string).collect();
     told.join(", ")
 }
 

@@ -50,6 +50,9 @@ pub trait Owners: Send + Sync {
 
     /// Whether it was decided to forget the customer. Must be true before his key is destroyed, and stay so.
     fn is_forgotten(&self, customer: TenantId) -> bool;
+
+    /// All who are forgotten.
+    fn forgotten(&self) -> Vec<TenantId>;
 }
 
 impl Owners for Registry {
@@ -59,6 +62,14 @@ impl Owners for Registry {
 
     fn is_forgotten(&self, customer: TenantId) -> bool {
         self.is_forgotten(customer)
+    }
+
+    fn forgotten(&self) -> Vec<TenantId> {
+        let forgotten = self.forgotten().unwrap_or_else(|error| {
+            tracing::error!(%error, "the forgotten customers cannot be listed");
+            Vec::new()
+        });
+        forgotten.iter().map(|was| was.customer).collect()
     }
 }
 
@@ -102,6 +113,12 @@ impl Seals {
     #[must_use]
     pub fn opener(&self) -> Arc<dyn Opener> {
         Arc::new(self.clone())
+    }
+
+    /// All who are forgotten.
+    #[must_use]
+    pub fn forgotten(&self) -> Vec<TenantId> {
+        self.owners.forgotten()
     }
 
     fn is_forgotten(&self, customer: TenantId) -> bool {

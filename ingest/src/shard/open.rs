@@ -105,6 +105,9 @@ pub(super) fn open_journal(
             }
         }
         drop(reader);
+        if opened.last_report_end == from {
+            opened.last_report_end = last_report_before(&mut opened.journal, from)?;
+        }
         opened.last_report_end = opened.last_report_end.min(end);
         Ok(opened)
     };
@@ -112,6 +115,29 @@ pub(super) fn open_journal(
         folder: folder.to_owned(),
         source,
     })
+}
+
+/// The end of the last live report before `position`; the start of everything when there is none: what is archived was applied.
+fn last_report_before(
+    journal: &mut Journal<Box<dyn Disk>>,
+    position: Position,
+) -> Result<Position, journal::Error> {
+    let segments: Vec<u64> = journal.sealed().iter().map(|info| info.segment).collect();
+    let mut before = segments.into_iter().rev();
+    let mut last = Position::START;
+    while last == Position::START
+        && let Some(segment) = before.find(|segment| *segment < position.segment)
+    {
+        let mut reader = journal.read_from(Position::new(segment, 0))?;
+        while let Some(item) = reader.next()? {
+            match item {
+                Item::Record(entry) if entry.position.segment > segment => break,
+                Item::Record(entry) if entry.kind == KIND_REPORT => last = entry.next,
+                _ => {}
+            }
+        }
+    }
+    Ok(last)
 }
 
 fn first_record(segment_start: Position) -> Position {
