@@ -50,7 +50,7 @@ use crate::profile::{Profile, ProfileSet};
 use facts::Facts;
 use hearing::Hearing;
 use learn::{Part, Step};
-use plan::Known;
+use plan::{Known, Silent};
 use view::View;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,10 @@ pub struct DevicePoll {
     /// How many asks of this poll were met with silence, and how many of them since it last answered.
     silences: u32,
     silences_in_a_row: u32,
+    /// What of a learning poll met with silence, though the device went on to answer.
+    silent: Silent,
+    /// Asks were not made, or were lost in another way than a table that is never answered.
+    is_cut_short: bool,
     failure: Option<Failure>,
     answered_once: bool,
     do_not_touch: bool,
@@ -126,6 +130,8 @@ impl DevicePoll {
             spoken: BTreeSet::new(),
             silences: 0,
             silences_in_a_row: 0,
+            silent: Silent::default(),
+            is_cut_short: false,
             failure: None,
             answered_once: false,
             do_not_touch: false,
@@ -254,7 +260,7 @@ impl DevicePoll {
                 for prefix in renewed {
                     self.facts.forget(&prefix);
                 }
-                self.extend(steps);
+                self.extend_but_silent(steps);
             }
         }
     }
@@ -270,6 +276,10 @@ impl DevicePoll {
         self.queue.clear();
         self.silences = 0;
         self.silences_in_a_row = 0;
+        self.silent = Silent::default();
+        self.is_cut_short = false;
+        // Everything is asked, also what was never answered.
+        self.known.silent = Silent::default();
         self.depth = Depth::Learn;
         self.profile = Arc::clone(self.profiles.standard());
         self.stage = Stage::Identify;
@@ -315,7 +325,7 @@ impl DevicePoll {
             for prefix in renewed {
                 self.facts.forget(&prefix);
             }
-            self.extend(steps);
+            self.extend_but_silent(steps);
         }
     }
 
@@ -323,6 +333,9 @@ impl DevicePoll {
         let proven = !self.broken.contains(&Part::Identity);
         if proven && !self.known.proven_by(&self.facts) {
             self.plan = None;
+            return self.learn();
+        }
+        if proven && !self.known.silent.places.is_empty() && self.has_other_firmware() {
             return self.learn();
         }
         self.stage = Stage::Done;
@@ -338,6 +351,20 @@ impl DevicePoll {
 
     fn extend(&mut self, steps: Vec<Step>) {
         self.queue.extend(steps);
+    }
+
+    /// The steps of a poll by plan, without those for tables that the device never answers.
+    fn extend_but_silent(&mut self, mut steps: Vec<Step>) {
+        steps.retain(|step| !self.known.silent.covers(&step.ask));
+        self.extend(steps);
+    }
+
+    /// Whether what it says of itself is not what the plan remembers: most devices name their firmware there, and another one may answer
+    /// what this one did not. (A new one comes with a restart, too, which is seen by the uptime.)
+    fn has_other_firmware(&self) -> bool {
+        let description = mib::system(1);
+        let before = self.plan.as_ref().and_then(Plan::unpack);
+        before.is_some_and(|(before, _)| before.get(&description) != self.facts.get(&description))
     }
 
     /// The one place that every ask passes: what is not on the allow-list is not asked.

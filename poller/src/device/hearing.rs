@@ -3,8 +3,10 @@
 //! Nothing is computed from a part of the vendor's own counters: a sum over the rows that happened to arrive, or the second choice
 //! because the first was lost, is a wrong number on an invoice. What was not told in full is forgotten and marked as unread.
 
+use std::collections::BTreeSet;
+
 use super::learn::{Part, Step};
-use super::{DevicePoll, Stage};
+use super::{DevicePoll, Stage, plan};
 use crate::conversation::{Ask, Conversation, Failure};
 use crate::oid::Oid;
 use crate::profile::Source;
@@ -124,6 +126,7 @@ impl Conversation for DevicePoll {
 
     fn answered(&mut self, failure: Option<Failure>) {
         let mut hearing = std::mem::take(&mut self.hearing);
+        let broken_before = self.broken.clone();
         let Some(step) = hearing.step.take() else {
             self.failure = failure.or(self.failure);
             return;
@@ -152,8 +155,10 @@ impl Conversation for DevicePoll {
         let parts = self.parts_lost(&step, &hearing);
         self.broken.extend(parts);
         if self.is_forgiven(&step) {
+            self.note_silence(&step, &hearing, failure, &broken_before);
             return;
         }
+        self.is_cut_short = true;
         self.break_off(Some(step));
         if !matches!(self.stage, Stage::Tables | Stage::Signs) {
             self.broken.insert(Part::Identity);
@@ -172,12 +177,38 @@ impl DevicePoll {
     pub(super) fn break_off(&mut self, current: Option<Step>) {
         let mut rest = self.queue.drain(..).collect::<Vec<_>>();
         rest.extend(current.or_else(|| self.hearing.step.take()));
+        self.is_cut_short |= !rest.is_empty();
         for step in rest {
             self.asked.insert(step.part);
             let parts = self.parts_lost(&step, &Hearing::default());
             self.broken.insert(step.part);
             self.broken.extend(parts);
         }
+    }
+
+    /// What a device that answers the rest did not answer at all is remembered: it may be no chance.
+    fn note_silence(
+        &mut self,
+        step: &Step,
+        hearing: &Hearing,
+        failure: Failure,
+        broken_before: &BTreeSet<Part>,
+    ) {
+        if self.stage != Stage::Tables || hearing.variables > 0 || failure != Failure::Timeout {
+            self.is_cut_short = true;
+            return;
+        }
+        match &step.ask {
+            Ask::Get(oids) => self.silent.places.extend(oids.iter().cloned()),
+            Ask::Walk { columns, .. } => {
+                let entries = columns.iter().map(plan::entry_of);
+                self.silent.places.extend(entries);
+            }
+        }
+        let lost = self.broken.difference(broken_before).copied();
+        self.silent.parts.extend(lost);
+        self.silent.parts.extend(self.parts_lost(step, hearing));
+        self.silent.learns += 1;
     }
 
     /// A device may fall silent at one table and still answer the rest. What says whose values they are must be answered.

@@ -10,17 +10,25 @@ use std::sync::Arc;
 use codec::time::Timestamp;
 
 use super::facts::{self, Facts};
+use super::learn::Part;
 use super::view::View;
 use super::{alerts, identity, learn, meters, mib, supplies};
+use crate::conversation::Ask;
 use crate::oid::Oid;
 use crate::profile::{Profile, ProfileSet, Source};
 use crate::value::Value;
 
 /// The format of [`Plan`]: raised when its fields or what is packed in them change.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// How long a plan is used before everything is learned anew.
 const AGE_MS_MAX: i64 = 24 * 3_600_000;
+
+/// How long a plan is used that leaves out a table which meters are read from: what bills is asked for again on the same day.
+const SILENT_METERS_AGE_MS_MAX: i64 = 4 * 3_600_000;
+
+/// A table that was silent once may have been unlucky. In so many learning polls in a row, while the rest was answered, it is not there.
+const SILENT_LEARNS_MIN: u8 = 2;
 
 /// How long the alerts of a device without a trusted change counter stay unread while nothing else points to them.
 const ALERTS_AGE_MS_MAX: i64 = 10 * 60_000;
@@ -60,6 +68,45 @@ struct Learned {
     proof: Box<[u8]>,
     /// What does not change.
     facts: Box<[u8]>,
+    /// See [`Silent`].
+    silent_places: Box<[u8]>,
+    /// A bit for each of [`Part::ALL`].
+    silent_parts: u8,
+    silent_learns: u8,
+}
+
+/// What a device never answers, though it answers the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Silent {
+    /// The tables, by their entries, and the instances.
+    pub places: BTreeSet<Oid>,
+    /// The parts of the report that cannot be told without them.
+    pub parts: BTreeSet<Part>,
+    /// In how many learning polls in a row that was so.
+    pub learns: u8,
+}
+
+impl Silent {
+    /// Whether an ask is for nothing but tables that are not answered.
+    pub fn covers(&self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Get(_) => false,
+            Ask::Walk { columns, .. } => columns
+                .iter()
+                .all(|column| self.places.contains(&entry_of(column))),
+        }
+    }
+
+    /// Whether this may have been chance.
+    fn is_tentative(&self) -> bool {
+        !self.places.is_empty() && self.learns < SILENT_LEARNS_MIN
+    }
+}
+
+/// The entry (the conceptual row) that a column is of.
+pub(super) fn entry_of(column: &Oid) -> Oid {
+    let arcs = column.arcs();
+    Oid::new(&arcs[..arcs.len().saturating_sub(1)])
 }
 
 /// A plan, unpacked for one poll.
@@ -73,6 +120,8 @@ pub(super) struct Known {
     pub proof: Vec<Oid>,
     /// What of `steady` this poll leaves out.
     pub left_out: BTreeSet<Oid>,
+    /// What is not asked because it is never answered.
+    pub silent: Silent,
 }
 
 /// How many rows the tables had.
@@ -122,10 +171,16 @@ impl Plan {
 
     /// Whether it can be used at all: format, age, and a profile of the same version.
     pub(super) fn fits(&self, profiles: &ProfileSet, now: Timestamp) -> bool {
+        let silent = self.silent();
+        let age_ms_max = match silent.parts.contains(&Part::Meters) {
+            true => SILENT_METERS_AGE_MS_MAX,
+            false => AGE_MS_MAX,
+        };
         // A clock that was set back makes ages negative: such a plan is learned anew too.
         let age = now.ms_since(self.learned_at());
         self.learned.format == FORMAT
-            && (0..AGE_MS_MAX).contains(&age)
+            && (0..age_ms_max).contains(&age)
+            && !silent.is_tentative()
             && self.profile_of(profiles).is_some()
     }
 
@@ -137,6 +192,21 @@ impl Plan {
             .cloned()
     }
 
+    /// What the device never answers, as far as that is known.
+    pub(super) fn silent(&self) -> Silent {
+        let places = facts::unpack_oids(&self.learned.silent_places).unwrap_or_default();
+        let has = |at: usize| self.learned.silent_parts >> at & 1 == 1;
+        let parts = Part::ALL.iter().enumerate();
+        Silent {
+            places: places.into_iter().collect(),
+            parts: parts
+                .filter(|(at, _)| has(*at))
+                .map(|(_, part)| *part)
+                .collect(),
+            learns: self.learned.silent_learns,
+        }
+    }
+
     /// The facts that do not change, and the rest unpacked; `None` when the bytes are no such thing.
     pub(super) fn unpack(&self) -> Option<(Facts, Known)> {
         let last = Facts::unpack(&self.last)?;
@@ -145,6 +215,7 @@ impl Plan {
             last,
             proof: facts::unpack_oids(&self.learned.proof)?,
             left_out: BTreeSet::new(),
+            silent: self.silent(),
         };
         Some((Facts::unpack(&self.learned.facts)?, known))
     }
@@ -218,14 +289,14 @@ impl Plan {
         plan
     }
 
-    /// A plan from everything that was heard.
+    /// A plan from everything that was heard, but for what is never answered.
     pub(super) fn learned(
         view: &View<'_>,
         rule_maker: Option<&str>,
         address: &str,
-        learned_at: Timestamp,
-        now: Timestamp,
+        (learned_at, now): (Timestamp, Timestamp),
         events_moved: bool,
+        silent: &Silent,
     ) -> Self {
         let proof = proof(view, address);
         let steady = steady(view, proof.as_ref());
@@ -264,6 +335,11 @@ impl Plan {
             },
             proof: facts::pack_oids(proof.as_ref()).into(),
             facts: facts.into(),
+            silent_places: facts::pack_oids(&silent.places).into(),
+            silent_parts: (Part::ALL.iter().enumerate())
+                .filter(|(_, part)| silent.parts.contains(part))
+                .fold(0, |bits, (at, _)| bits | 1 << at),
+            silent_learns: silent.learns,
         };
         Self {
             learned: Arc::new(learned),

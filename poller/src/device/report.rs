@@ -3,7 +3,7 @@
 use codec::model::{DeviceReport, Section, SourceKind};
 
 use super::learn::Part;
-use super::plan::Plan;
+use super::plan::{Plan, Silent};
 use super::{Depth, DevicePoll, alerts, identity, meters, status, supplies, trays};
 
 impl DevicePoll {
@@ -15,6 +15,7 @@ impl DevicePoll {
         let lost = |part: &Part| {
             self.broken.contains(part)
                 || self.is_refused(*part)
+                || (self.asked.contains(part) && self.is_silent(*part))
                 || (*part == Part::Meters && meters_lost)
         };
         Part::ALL
@@ -29,9 +30,15 @@ impl DevicePoll {
         self.refused.contains(&part) && !self.spoken.contains(&part)
     }
 
-    /// A section is read when its asks were made, and none was left unanswered.
+    /// The plan says that the part cannot be told: a table of it is never answered.
+    fn is_silent(&self, part: Part) -> bool {
+        self.known.silent.parts.contains(&part)
+    }
+
+    /// A section is read when its asks were made, and none was left unanswered or out because it would be.
     fn section<T>(&self, part: Part, read: impl FnOnce() -> T) -> Section<T> {
-        if self.asked.contains(&part) && !self.broken.contains(&part) && !self.is_refused(part) {
+        let is_lost = self.broken.contains(&part) || self.is_refused(part) || self.is_silent(part);
+        if self.asked.contains(&part) && !is_lost {
             Section::Read(read())
         } else {
             Section::NotRead
@@ -76,6 +83,28 @@ impl DevicePoll {
         !self.broken.is_empty() || self.silences > 0 || meters::total_unread(&self.view())
     }
 
+    /// What this learning poll says the device never answers, all else being complete; `None` when something was lost in another way,
+    /// so that nothing can be built on it.
+    fn learned_silence(&self) -> Option<Silent> {
+        if !self.is_incomplete() {
+            return Some(Silent::default());
+        }
+        let silent = &self.silent;
+        let is_all = !self.is_cut_short
+            && self.silences == u32::from(silent.learns)
+            && self.broken.is_subset(&silent.parts)
+            && (silent.parts.contains(&Part::Meters) || !meters::total_unread(&self.view()));
+        let before = self.plan.as_ref().map(Plan::silent).unwrap_or_default();
+        let learns = match before.places == silent.places {
+            true => before.learns.saturating_add(1),
+            false => 1,
+        };
+        is_all.then(|| Silent {
+            learns,
+            ..silent.clone()
+        })
+    }
+
     pub(super) fn next_plan(&self) -> Option<Plan> {
         let view = self.view();
         let now = self.context.observed_at;
@@ -93,9 +122,12 @@ impl DevicePoll {
                 })
             }
             Depth::Full if self.is_incomplete() => self.plan.clone(),
-            // Silence that was forgiven, or an error amid the meters, may have been chance: the next poll learns again.
-            Depth::Learn if self.is_incomplete() => None,
             Depth::Full | Depth::Learn => {
+                let silent = match self.depth {
+                    Depth::Full => self.known.silent.clone(),
+                    // An error amid the meters, or silence here and there, may have been chance: the next poll learns again.
+                    _ => self.learned_silence()?,
+                };
                 let learned_at = self
                     .plan
                     .as_ref()
@@ -109,9 +141,9 @@ impl DevicePoll {
                     &view,
                     self.rule_maker.as_deref(),
                     &self.context.address,
-                    learned_at,
-                    now,
+                    (learned_at, now),
                     moved,
+                    &silent,
                 ))
             }
         }

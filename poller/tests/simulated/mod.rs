@@ -39,6 +39,8 @@ pub struct Device {
     pub plan: Option<Plan>,
     pub minute: i64,
     pub asks: Vec<Ask>,
+    /// It never answers a request that touches one of these subtrees.
+    pub silent: Vec<Oid>,
 }
 
 impl Device {
@@ -54,6 +56,7 @@ impl Device {
             plan: None,
             minute: 0,
             asks: Vec::new(),
+            silent: Vec::new(),
         }
     }
 
@@ -83,6 +86,7 @@ impl Device {
         let mut counted = Counted {
             inner: poll,
             asks: Vec::new(),
+            silent: self.silent.clone(),
         };
         Recording::of(self.variables.clone()).answer(&mut counted);
         self.asks = counted.asks;
@@ -103,6 +107,18 @@ impl Device {
 struct Counted {
     inner: DevicePoll,
     asks: Vec<Ask>,
+    silent: Vec<Oid>,
+}
+
+impl Counted {
+    /// Whether the present ask gets no answer.
+    fn is_silent(&self) -> bool {
+        let Some(Ask::Get(oids) | Ask::Walk { columns: oids, .. }) = self.asks.last() else {
+            return false;
+        };
+        let is_below = |oid: &Oid| self.silent.iter().any(|it| oid.suffix_of(it).is_some());
+        oids.iter().any(is_below)
+    }
 }
 
 impl Conversation for Counted {
@@ -113,11 +129,14 @@ impl Conversation for Counted {
     }
 
     fn variable(&mut self, ask_index: usize, oid: &Oid, value: ValueRef<'_>) {
-        self.inner.variable(ask_index, oid, value);
+        if !self.is_silent() {
+            self.inner.variable(ask_index, oid, value);
+        }
     }
 
     fn answered(&mut self, failure: Option<Failure>) {
-        self.inner.answered(failure);
+        let silence = self.is_silent().then_some(Failure::Timeout);
+        self.inner.answered(silence.or(failure));
     }
 }
 
