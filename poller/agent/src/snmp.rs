@@ -12,6 +12,7 @@
 //! | `kept`, `snapshot` | what is kept over restarts |
 //! | `sweeping` | discovery: when a sweep begins, how much of it is under way, what is found |
 //! | `search` | where devices that fell silent are searched for |
+//! | `untouched` | where models answered that must not be polled |
 //! | `who` | whether who answers is who answered before |
 //!
 //! What always holds: a device has one poll under way at most; what is silent is asked ever less often, but noticed within
@@ -28,6 +29,7 @@ mod search;
 mod snapshot;
 mod sweeping;
 mod told;
+mod untouched;
 mod who;
 
 use std::io;
@@ -57,6 +59,7 @@ use profiles::{Digests, Watch};
 use schedule::Schedule;
 use sweeping::{Discovery, Kind, SWEEP_AT_ONCE_MAX};
 use told::Told;
+use untouched::Untouched;
 
 /// The queue in front of the driver: what is under way is bounded here, so it never fills.
 const FLEET_QUEUE_MAX: usize = 16_384;
@@ -98,6 +101,7 @@ pub struct SnmpSource {
     /// For polls that the driver did not take.
     events: Sender<Event>,
     told: Option<Told>,
+    untouched: Untouched,
     watch: Watch,
     digests: Digests,
     devices: Devices,
@@ -191,6 +195,7 @@ impl SnmpSource {
             happened,
             events,
             told,
+            untouched: Untouched::default(),
             watch: Watch::new(config.polling.profiles_directory.clone(), reload, now),
             devices: Devices::default(),
             schedule: Schedule::new(config.schedule.clone(), now),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use codec::key::Stream;
 use codec::model::Report;
-use support::{Got, Manager, Running, newest, platen_agent, wait_until, write_config};
+use support::{Got, Manager, Running, newest, platen_agent, stop, wait_until, write_config};
 
 fn start(config: &std::path::Path) -> Running {
     let child = platen_agent()
@@ -99,27 +99,6 @@ fn what_was_read_while_the_manager_was_away_is_delivered_in_order_by_the_next_li
     }
 }
 
-/// Asks the agent to end, as a service manager does, and waits for it.
-#[cfg(unix)]
-fn stop(mut agent: Running) {
-    let pid = agent.0.id().to_string();
-    let kill = std::process::Command::new("kill")
-        .args(["-TERM", &pid])
-        .status();
-    assert!(kill.unwrap().success());
-    let mut code = None;
-    wait_until("the agent ends", || {
-        code = agent.0.try_wait().unwrap();
-        code.is_some()
-    });
-    assert!(code.unwrap().success(), "an ordered stop is a success");
-}
-
-#[cfg(not(unix))]
-fn stop(agent: Running) {
-    drop(agent);
-}
-
 #[test]
 fn what_did_not_change_is_left_out_until_the_manager_wants_it_in_full() {
     let printer = printer::Printer::start();
@@ -127,9 +106,6 @@ fn what_did_not_change_is_left_out_until_the_manager_wants_it_in_full() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("http://{}", manager.address);
     let config = write_config(folder.path(), &url, &printer.address.to_string(), "");
-    let text = std::fs::read_to_string(&config).unwrap();
-    let text = text.replace("[report]\n", "[report]\ndeltas = true\n");
-    std::fs::write(&config, text).unwrap();
     let _agent = start(&config);
 
     let is_delta = |report: &Report| report.devices[0].base.is_some();
@@ -138,13 +114,11 @@ fn what_did_not_change_is_left_out_until_the_manager_wants_it_in_full() {
     });
     let handle = {
         let got = manager.got.lock().unwrap();
+        // The manager resolves it against its base.
         let delta = &newest(&got, Stream::Meters).unwrap().devices[0];
-        let base = &got.reports[&(Stream::Meters, delta.base.unwrap())]
-            .1
-            .devices[0];
-        let resolved = codec::delta::apply(base, delta).unwrap();
-        assert_eq!(resolved.meters.read().unwrap()[0].value, 1000);
-        assert_eq!(resolved.identity.serial.as_deref(), Some("ABC1234567"));
+        assert_eq!(delta.meters.read().unwrap()[0].value, 1000);
+        assert_eq!(delta.identity.serial.as_deref(), Some("ABC1234567"));
+        assert!(delta.identity.address.is_some(), "what the base said");
         delta.handle.clone()
     };
     manager.got.lock().unwrap().need_full.push(handle);

@@ -12,11 +12,15 @@ impl SnmpSource {
     /// Takes in the devices of an earlier life that are still within the configured ranges, due one by one within `within`. Those whose
     /// profile is another one now are learned anew.
     pub(super) fn restore(&mut self, within: Duration) {
-        let Some(saved) = Reader::open(&self.snapshot) else {
+        let Some(mut saved) = Reader::open(&self.snapshot) else {
             return;
         };
         let changed = saved.digests.changed(&self.digests);
         let (now, moment) = (Instant::now(), self.moment());
+        let untouched = std::mem::take(&mut saved.untouched);
+        if changed.is_empty() {
+            self.untouched.restore(untouched, now, moment.unix_ms);
+        }
         for device in saved {
             let Some(target) = device.target() else {
                 continue;
@@ -54,8 +58,11 @@ impl SnmpSource {
             let range = &ranges[range];
             (range.config.name.as_str(), range.name_to_save(target))
         };
-        let devices = self.devices.to_save(now, self.moment(), place);
-        if let Err(error) = snapshot::write(&self.snapshot, &self.digests, devices) {
+        let moment = self.moment();
+        let untouched = self.untouched.to_save(now, moment.unix_ms);
+        let devices = self.devices.to_save(now, moment, place);
+        let written = snapshot::write(&self.snapshot, &self.digests, &untouched, devices);
+        if let Err(error) = written {
             tracing::warn!(path = %self.snapshot.display(), %error, "what is known of the devices cannot be written down");
         }
     }

@@ -201,7 +201,7 @@ impl SnmpSource {
         let next = self.schedule.next(self.devices.get(id), now);
         if outcome.do_not_touch {
             let device = self.devices.remove(id);
-            tracing::info!(address = %device.target, "this model must not be polled");
+            self.leave_untouched(device.target, now);
         } else {
             self.devices.end(id, next, now);
         }

@@ -183,6 +183,7 @@ impl SnmpSource {
         if changed.is_empty() {
             return 0;
         }
+        self.untouched.clear();
         let touched: Vec<_> = (self.devices.iter())
             .filter(|(_, device)| {
                 let plan = device.plan.as_ref();

@@ -6,7 +6,7 @@
 //! | "PLATENDV"   | format | layout | frame | frame |       |     numbers little-endian
 //! +--------------+--------+--------+-------+-------+-- … --+
 //!
-//! frame: length (4) | CRC32 (4) | rkyv: at first what the profiles said, then one device each
+//! frame: length (4) | CRC32 (4) | rkyv: at first what the profiles said, then which addresses are left alone, then one device each
 //! ```
 //!
 //! It is written and read device by device, so it takes no memory to speak of. It is never the only copy of anything: a file that is
@@ -24,10 +24,11 @@ use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
 use super::profiles::Digests;
+use super::untouched::Kept;
 use super::who::Who;
 
 /// The format that is written: raised when [`Saved`] changes its meaning. (Plans have a format of their own inside.)
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// Another layout in memory is another format, though nobody raised the number.
 const LAYOUT: u32 = (size_of::<ArchivedSaved>() + size_of::<rkyv::Archived<Plan>>()) as u32;
 const MAGIC: [u8; 8] = *b"PLATENDV";
@@ -87,12 +88,7 @@ impl Saved {
 
     /// Where it was; `None` when the bytes are no address.
     pub fn target(&self) -> Option<SocketAddr> {
-        let ip = match self.address.len() {
-            4 => IpAddr::from(<[u8; 4]>::try_from(&*self.address).ok()?),
-            16 => IpAddr::from(<[u8; 16]>::try_from(&*self.address).ok()?),
-            _ => return None,
-        };
-        Some(SocketAddr::new(ip, self.port))
+        Some(SocketAddr::new(address(&self.address)?, self.port))
     }
 
     /// What the engine remembered. Instances that were missing are tried once more.
@@ -101,11 +97,21 @@ impl Saved {
     }
 }
 
-/// Writes the devices, and what the profiles said by which they were learned. Not synced: what a power cut leaves is told by the
-/// checksums.
+/// The address of these octets; `None` when they are none.
+pub fn address(octets: &[u8]) -> Option<IpAddr> {
+    match octets.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(octets).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(octets).ok()?)),
+        _ => None,
+    }
+}
+
+/// Writes the devices, what the profiles said by which they were learned, and which addresses are left alone. Not synced: what a power
+/// cut leaves is told by the checksums.
 pub fn write(
     path: &Path,
     digests: &Digests,
+    untouched: &Vec<Kept>,
     devices: impl Iterator<Item = Saved>,
 ) -> io::Result<()> {
     let beside = path.with_extension("new");
@@ -120,6 +126,7 @@ pub fn write(
         out.write_all(bytes)
     };
     frame(&rkyv::to_bytes::<rancor::Error>(digests).map_err(io::Error::other)?)?;
+    frame(&rkyv::to_bytes::<rancor::Error>(untouched).map_err(io::Error::other)?)?;
     for device in devices {
         frame(&rkyv::to_bytes::<rancor::Error>(&device).map_err(io::Error::other)?)?;
     }
@@ -133,6 +140,8 @@ pub struct Reader {
     file: BufReader<File>,
     /// What the profiles said by which the devices were learned.
     pub digests: Digests,
+    /// Addresses that are left alone.
+    pub untouched: Vec<Kept>,
 }
 
 impl Reader {
@@ -163,8 +172,11 @@ impl Reader {
         }
         let frame = read_frame(&mut file)?.ok_or(ErrorKind::UnexpectedEof)?;
         let digests = rkyv::from_bytes::<Digests, rancor::Error>(&frame);
+        let frame = read_frame(&mut file)?.ok_or(ErrorKind::UnexpectedEof)?;
+        let untouched = rkyv::from_bytes::<Vec<Kept>, rancor::Error>(&frame);
         Ok(Self {
             digests: digests.map_err(io::Error::other)?,
+            untouched: untouched.map_err(io::Error::other)?,
             file,
         })
     }
@@ -281,8 +293,10 @@ mod tests {
         assert_eq!(read(&path), [], "there is none yet");
         let devices: Vec<Saved> = (0..50).map(saved).collect();
         let digests = Digests::of(&ProfileSet::embedded());
-        write(&path, &digests, devices.iter().cloned()).unwrap();
+        let untouched = vec![(vec![10, 0, 0, 200], 161, 1_780_000_000_000)];
+        write(&path, &digests, &untouched, devices.iter().cloned()).unwrap();
         assert_eq!(read(&path), devices);
+        assert_eq!(Reader::open(&path).unwrap().untouched, untouched);
         assert_eq!(Reader::open(&path).unwrap().digests, digests);
         assert_eq!(devices[3].target(), Some("10.0.0.3:161".parse().unwrap()));
         assert_eq!(devices[3].memory(NOW).credential.as_deref(), Some("secure"));

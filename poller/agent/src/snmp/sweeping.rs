@@ -17,7 +17,7 @@ use super::coverage::Cover;
 use super::devices::Found;
 use super::schedule::Reading;
 use super::search::Searches;
-use super::{Range, SnmpSource};
+use super::{Range, SnmpSource, untouched};
 use crate::config::DiscoveryConfig;
 use crate::config::ranges::RangeFile;
 use crate::hints::HintThreads;
@@ -223,8 +223,9 @@ impl SnmpSource {
                 running.sweep.put_back(candidate);
                 break;
             }
-            // Known and answering ones are polled anyway.
-            let is_known = self.devices.is_answering(candidate.address);
+            // Known and answering ones are polled anyway, and some must not be.
+            let is_known = self.devices.is_answering(candidate.address)
+                || self.untouched.has(candidate.address, now);
             // A list may have been read again since the sweep began, a name looked up.
             let may_ask = self.may_ask(candidate.range, candidate.address);
             let options = &self.ranges[candidate.range].sweep;
@@ -370,8 +371,12 @@ impl SnmpSource {
             return true;
         };
         let (range, address) = (candidate.range, candidate.address);
-        if !outcome.is_printer || outcome.do_not_touch {
-            tracing::debug!(%address, do_not_touch = outcome.do_not_touch, "answers, but is not polled");
+        if outcome.do_not_touch {
+            self.leave_untouched(address, now);
+            return true;
+        }
+        if !outcome.is_printer {
+            tracing::debug!(%address, "answers, but is no printer");
             return true;
         }
         add(&self.status.counters().polls, 1);
@@ -408,6 +413,13 @@ impl SnmpSource {
         self.devices.end(id, next, now);
         self.count_devices();
         sink.report(codec::model::DeviceReport { handle, ..report })
+    }
+
+    /// A model answered that must not be polled.
+    pub(super) fn leave_untouched(&mut self, address: SocketAddr, now: Instant) {
+        let days = untouched::PAUSE.as_secs() / 86_400;
+        tracing::info!(%address, days, "this model must not be polled: nothing is asked there for so many days");
+        self.untouched.note(address, now);
     }
 
     /// Whether what the engine remembers after a poll says that an authentic message of SNMPv3 answered it.

@@ -69,7 +69,7 @@ pub fn free_udp_port() -> u16 {
 /// What a manager has been given.
 #[derive(Default)]
 pub struct Got {
-    /// Every report that was acknowledged, by stream and number.
+    /// Every report that was acknowledged, by stream and number; a delta says all that it says on top of its base, and still names it.
     pub reports: BTreeMap<(Stream, u64), (ReportKey, Report)>,
     /// Deliveries in the order in which they came.
     pub deliveries: Vec<ReportKey>,
@@ -147,7 +147,7 @@ fn serve(socket: &TcpStream, got: &Mutex<Got>, changed: &Condvar) {
         let xml = inflater
             .inflate(encoding, &sealed, INFLATED_BYTES_MAX)
             .unwrap();
-        let report = codec::xml::read_report(xml).unwrap();
+        let mut report = codec::xml::read_report(xml).unwrap();
         let key = ReportKey {
             agent: report.header.agent.clone(),
             epoch: report.header.epoch,
@@ -162,6 +162,7 @@ fn serve(socket: &TcpStream, got: &Mutex<Got>, changed: &Condvar) {
             if let Some((earlier, _)) = got.reports.get(&place) {
                 assert_eq!(*earlier, key, "a number was used twice");
             }
+            resolve(&mut report, &mut got);
             got.reports.insert(place, (key.clone(), report));
             changed.notify_all();
             std::mem::take(&mut got.need_full)
@@ -175,6 +176,27 @@ fn serve(socket: &TcpStream, got: &Mutex<Got>, changed: &Condvar) {
         let mut socket = socket;
         if socket.write_all((head + &body).as_bytes()).is_err() {
             return;
+        }
+    }
+}
+
+/// Says in full what a report says as deltas; asks for the devices whose bases are not there.
+fn resolve(report: &mut Report, got: &mut Got) {
+    for device in &mut report.devices {
+        let Some(sequence) = device.base else {
+            continue;
+        };
+        let base = got.reports.get(&(report.header.stream, sequence));
+        let base = base.and_then(|(_, report)| {
+            let mut devices = report.devices.iter();
+            devices.find(|base| base.handle == device.handle && base.base.is_none())
+        });
+        match base {
+            Some(base) => {
+                *device = codec::delta::apply(base, device).unwrap();
+                device.base = Some(sequence);
+            }
+            None => got.need_full.push(device.handle.clone()),
         }
     }
 }
@@ -200,6 +222,28 @@ pub fn start_agent(config: &Path) -> Running {
         .stderr(log)
         .spawn();
     Running(child.unwrap())
+}
+
+/// Asks the agent to end, as a service manager does, and waits for it.
+#[cfg(unix)]
+pub fn stop(mut agent: Running) {
+    let pid = agent.0.id().to_string();
+    let kill = Command::new("kill")
+        .args(["-TERM", &pid])
+        .status();
+    assert!(kill.unwrap().success());
+    let mut code = None;
+    wait_until("the agent ends", || {
+        code = agent.0.try_wait().unwrap();
+        code.is_some()
+    });
+    assert!(code.unwrap().success(), "an ordered stop is a success");
+}
+
+/// Ends it.
+#[cfg(not(unix))]
+pub fn stop(agent: Running) {
+    drop(agent);
 }
 
 /// Writes an `agent.toml` that polls `range` as often as it may and delivers to `manager`.
