@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use agent::config::ProxyConfig;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Polls printers over SNMP and delivers their meters, supplies, status and alerts to a Platen manager.
@@ -110,18 +111,19 @@ pub struct EnrolArgs {
     #[arg(long, value_name = "FILE")]
     pub pinned_ca_file: Option<PathBuf>,
     /// An HTTP proxy on the way; one that wants a login is named in the configuration.
-    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
-    pub proxy: Option<(String, u16)>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = proxy)]
+    pub proxy: Option<ProxyConfig>,
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16), String> {
-    let refused = || "HOST:PORT, such as proxy.example.com:3128".to_owned();
-    let (host, port) = text.rsplit_once(':').ok_or_else(refused)?;
-    let host = host.trim_start_matches("http://").trim_matches(['[', ']']);
-    if host.is_empty() || host.contains('/') {
-        return Err(refused());
-    }
-    Ok((host.to_owned(), port.parse().map_err(|_| refused())?))
+/// `HOST:PORT` or `http://HOST:PORT`.
+fn proxy(text: &str) -> Result<ProxyConfig, String> {
+    let url = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    ProxyConfig::at(&url).map_err(|problem| {
+        format!("{problem}; HOST:PORT is wanted, such as proxy.example.com:3128 or [fd00::7]:3128")
+    })
 }
 
 /// How a device is asked.
@@ -403,6 +405,12 @@ mod tests {
             ("poll h --config a.toml --community c", false),
             ("discover", false),
             ("spool dump d --sequence 3", false),
+            ("enrol --token t --proxy http://[::1]:3128", true),
+            ("enrol --token t --proxy [fd00::7]:3128", true),
+            ("enrol --token t --proxy proxy.example:3128", true),
+            ("enrol --token t --proxy fd00::7:3128", false),
+            ("enrol --token t --proxy [fd00::7]", false),
+            ("enrol --token t --proxy https://p:3128", false),
         ] {
             let words = ["platen-agent"].into_iter().chain(line.split(' '));
             assert_eq!(Cli::try_parse_from(words).is_ok(), is_taken, "{line}");

@@ -102,6 +102,10 @@ pub struct Control {
 )]
 pub fn run_controlled(config: AgentConfig, control: Control) -> Result<(), RunError> {
     let Control { stop, status, .. } = control.clone();
+    if let Some(why) = config.nothing_to_find() {
+        tracing::warn!("{why}");
+        status.counters().ranges(why);
+    }
     let clock = Clock::new();
     let profiles = Arc::new(ProfileSet::load(
         config.polling.profiles_directory.as_deref(),

@@ -49,6 +49,8 @@ pub struct Status {
     pub traps: TrapStatus,
     /// Why the device profiles in the folder cannot be used, if they cannot: those read before are in force.
     pub profiles_error: Option<String>,
+    /// Why no printer can be found, if that is plain from the configuration.
+    pub ranges_error: Option<String>,
     /// Of each stream, in the order of [`Stream::ALL`].
     pub streams: [StreamStatus; 2],
     /// The last receipt.
@@ -135,6 +137,7 @@ struct Last {
     receipt: Option<(Timestamp, ReportKey)>,
     error: Option<String>,
     profiles_error: Option<String>,
+    ranges_error: Option<String>,
 }
 
 /// A depth's counters.
@@ -188,6 +191,7 @@ impl StatusHandle {
                 malformed: read(&counters.traps_malformed),
             },
             profiles_error: last.profiles_error,
+            ranges_error: last.ranges_error,
             streams: [0, 1].map(|at| counters.streams[at].read()),
             receipt_last: last.receipt,
             delivery_error: last.error,
@@ -218,6 +222,11 @@ impl Counters {
     /// The profiles were read anew, or could not be.
     pub fn profiles(&self, error: Option<String>) {
         self.last().profiles_error = error;
+    }
+
+    /// The configuration says why no printer can be found.
+    pub fn ranges(&self, error: &str) {
+        self.last().ranges_error = Some(error.to_owned());
     }
 
     /// A poll was answered; `depth` is how deep it was.

@@ -88,6 +88,37 @@ fn the_example_runs_once_its_token_is_filled_in() {
 }
 
 #[test]
+fn ranges_in_which_no_printer_can_be_are_said_to_be_such_in_the_log_and_in_the_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.toml");
+    let (_, example, _) = run(&["example"]);
+    std::fs::write(&path, example.replace("replace-me", "a token")).unwrap();
+    let (output, _, err) = run(&["run", "--check", "--config", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{err}");
+    assert!(
+        err.contains("the only range is that of the example, 192.0.2.0/24"),
+        "{err}"
+    );
+
+    // It runs all the same: nobody has to start it again when the range is filled in … but it says what it lacks.
+    let config = support::write_config(folder.path(), "http://127.0.0.1:9", "192.0.2.1", "");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let ranges = text.find("[[range]]").unwrap();
+    std::fs::write(&config, &text[..ranges]).unwrap();
+    let _agent = support::start_agent(&config);
+    support::wait_until("the status says it", || {
+        let status = support::status_of(&config);
+        status.is_some_and(|status| status.ranges_error.is_some())
+    });
+    let why = "there is no [[range]] in the configuration";
+    let (_, out, _) = run(&["status", "--config", config.to_str().unwrap()]);
+    assert!(out.contains(why), "{out}");
+    let log = std::fs::read_to_string(folder.path().join("agent.log")).unwrap();
+    assert_eq!(log.matches(why).count(), 1, "{log}");
+    assert!(log.contains("WARN"), "{log}");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     for arguments in [&["privacy"][..], &["example"]] {
         let mut child = platen_agent()

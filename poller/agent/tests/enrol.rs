@@ -3,14 +3,17 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
 use support::platen_agent;
 
 /// A manager that takes one token for whatever key, and says which requests it saw.
 fn manager() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    manager_on(TcpListener::bind("127.0.0.1:0").unwrap())
+}
+
+fn manager_on(listener: TcpListener) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut socket in listener.incoming().flatten() {
@@ -108,6 +111,68 @@ fn a_newcomer_has_a_key_and_a_configuration_that_runs() {
     assert_ne!(std::fs::read(folder.join("agent.key")).unwrap(), before);
     let config = std::fs::read_to_string(folder.join("agent.toml")).unwrap();
     assert!(config.ends_with("# mine\n"));
+}
+
+/// A proxy on this listener: a tunnel to whatever is wanted, and the heads of the requests for one.
+fn proxy(listener: TcpListener) -> std::sync::mpsc::Receiver<String> {
+    let (said, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut reader = BufReader::new(socket.try_clone().unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+            let place = head.split(' ').nth(1).unwrap().to_owned();
+            let _ = said.send(head);
+            let Ok(mut to) = TcpStream::connect(place) else {
+                continue;
+            };
+            socket
+                .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                .unwrap();
+            let (mut back, mut from) = (to.try_clone().unwrap(), socket);
+            let mut forth = from.try_clone().unwrap();
+            std::thread::spawn(move || std::io::copy(&mut back, &mut forth));
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        }
+    });
+    heard
+}
+
+#[test]
+fn a_newcomer_enrols_through_a_proxy_and_with_a_manager_that_are_addresses_of_ipv6() {
+    let (Ok(at), Ok(manager_at)) = (TcpListener::bind("[::1]:0"), TcpListener::bind("[::1]:0"))
+    else {
+        println!("skipped: no IPv6 on loopback");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (address, manager) = (at.local_addr().unwrap(), manager_on(manager_at));
+    let heard = proxy(at);
+    let (url, via) = (format!("http://{manager}"), format!("http://{address}"));
+    assert!(url.starts_with("http://[::1]:") && via.starts_with("http://[::1]:"));
+    let wish = [
+        "enrol",
+        "--manager",
+        &url,
+        "--proxy",
+        &via,
+        "--token",
+        "plt_enrol_good",
+    ];
+    let (is_done, _, said) = run(folder.path(), &wish);
+    assert!(is_done, "{said}");
+    let head = heard.try_recv().unwrap();
+    assert!(
+        head.starts_with(&format!("CONNECT {manager} HTTP/1.1\r\n")),
+        "{head}"
+    );
+    assert!(head.contains(&format!("\r\nHost: {manager}\r\n")), "{head}");
+    let config = std::fs::read_to_string(folder.path().join("agent.toml")).unwrap();
+    for line in [format!("url = \"{url}\""), format!("url = \"{via}\"")] {
+        assert!(config.lines().any(|l| l == line), "{line} in {config}");
+    }
+    let (is_right, _, said) = run(folder.path(), &["run", "--check"]);
+    assert!(is_right, "{said}");
 }
 
 #[test]

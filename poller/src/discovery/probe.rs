@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::sweep::Candidate;
 use crate::conversation::{Ask, Conversation, Failure};
 use crate::engine::{Finished, Memory};
 use crate::oid::Oid;
@@ -22,6 +23,8 @@ const DEVICE_TYPE_PRINTER: &[u32] = &[1, 3, 6, 1, 2, 1, 25, 3, 1, 5];
 /// A device that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
+    /// In which of the areas it was found, by its number.
+    pub area: usize,
     /// Where it answered.
     pub address: SocketAddr,
     /// sysObjectID
@@ -50,7 +53,7 @@ impl Found {
     }
 
     /// What answered a probe, if anything did.
-    pub(super) fn of<K>(finished: Finished<K, Probe>) -> Option<Self> {
+    pub(super) fn of(finished: Finished<Candidate, Probe>) -> Option<Self> {
         finished.stats.version?;
         let [
             object_id,
@@ -60,6 +63,7 @@ impl Found {
             serial,
         ] = finished.conversation.values;
         Some(Self {
+            area: finished.token.range,
             address: finished.target.address,
             object_id: object_id.and_then(oid),
             description: description.and_then(octets),

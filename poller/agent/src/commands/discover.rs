@@ -10,11 +10,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use agent::config::RangeConfig;
-use agent::config::ranges::{RangeEntry, RangeFile};
+use agent::config::ranges::{RangeEntry, RangeFile, access_of};
 use agent::hints::{Hint, HintThreads};
 use poller::credentials::Credential;
-use poller::discovery::{Area, DiscoveryOptions, Event, Hints, Progress, shown};
+use poller::discovery::{Area, DiscoveryOptions, Event, Found, Hints, Progress, shown};
 use poller::engine::Pace;
+
+use list::Listed;
 
 use super::access::{self, Access};
 use super::{Failure, Outcome};
@@ -29,7 +31,9 @@ const SILENT_SHOWN_MAX: usize = 50;
 
 /// Asks and lists.
 pub fn discover(args: &DiscoverArgs) -> Outcome {
-    let areas = areas(args)?;
+    let access = Access::read(&args.access)?;
+    let wanted = Wanted::of(args, &access)?;
+    let areas = wanted.areas(args, &access)?;
     let options = DiscoveryOptions {
         pace: Pace {
             requests_per_second: args.packets_per_second,
@@ -61,7 +65,8 @@ pub fn discover(args: &DiscoverArgs) -> Outcome {
     // What two ranges have is asked for each, with the credentials of each.
     found.sort_by_key(|device| device.address);
     found.dedup_by_key(|device| device.address);
-    list::print(&found, args.format, args.access.config.is_some())?;
+    let listed: Vec<Listed> = found.iter().map(|found| wanted.listed(found)).collect();
+    list::print(&listed, args.format)?;
     say_refused(&mut refused);
     say_silent(&silent);
     eprintln!(
@@ -80,44 +85,77 @@ pub fn discover(args: &DiscoverArgs) -> Outcome {
     })
 }
 
-/// What is asked, and how: the ranges of the command line and of the list, else those of the configuration.
-fn areas(args: &DiscoverArgs) -> Result<Vec<Area>, Failure> {
-    let access = Access::read(&args.access)?;
-    let exclude = access::ranges(&args.exclude, RangeEntry::parse_excluded)?;
-    let configured = access.config().map_or(&[][..], |config| &config.ranges);
-    let ranges = if args.ranges.is_empty() && args.file.is_none() {
-        configured.to_vec()
-    } else {
-        let (transport, credentials) = access.common()?;
-        let own = RangeConfig {
-            name: "the list".to_owned(),
-            include: access::ranges(&args.ranges, RangeEntry::parse)?,
-            // What the configuration says is never asked is not asked here either.
-            exclude: (configured.iter())
-                .flat_map(|range| range.exclude.iter().cloned())
-                .collect(),
-            transport,
-            credentials,
-            file: None,
-        };
-        match &args.file {
-            Some(file) => RangeFile::new(file.clone(), own, known(configured)).read()?,
-            None => vec![own],
-        }
-    };
-    let areas = ranges.into_iter().map(|range| Area {
-        include: range.include,
-        exclude: [range.exclude, exclude.clone()].concat(),
-        transport: range.transport,
-        poll: access.options(range.credentials, RETRIES),
-    });
-    Ok(areas.collect())
+/// What is asked: the ranges of the command line and of the list, else those of the configuration.
+struct Wanted {
+    ranges: Vec<RangeConfig>,
+    /// Which of them lines of a list made, for an access of their own.
+    made: Vec<bool>,
+    /// What a list may name.
+    known: Vec<Credential>,
 }
 
-/// The credentials that lines of a list may name.
-fn known(ranges: &[RangeConfig]) -> Vec<Credential> {
-    let credentials = ranges.iter().flat_map(|range| &range.credentials);
-    credentials.cloned().collect()
+impl Wanted {
+    fn of(args: &DiscoverArgs, access: &Access<'_>) -> Result<Self, Failure> {
+        let configured = access.config().map_or(&[][..], |config| &config.ranges);
+        let known = access
+            .config()
+            .map_or_else(Vec::new, |config| config.credentials.clone());
+        let ranges = if args.ranges.is_empty() && args.file.is_none() {
+            configured.to_vec()
+        } else {
+            let (transport, credentials) = access.common()?;
+            let own = RangeConfig {
+                name: "the list".to_owned(),
+                include: access::ranges(&args.ranges, RangeEntry::parse)?,
+                // What the configuration says is never asked is not asked here either.
+                exclude: (configured.iter())
+                    .flat_map(|range| range.exclude.iter().cloned())
+                    .collect(),
+                transport,
+                credentials,
+                file: None,
+            };
+            match &args.file {
+                Some(file) => RangeFile::new(file.clone(), own, known.clone()).read()?,
+                None => vec![own],
+            }
+        };
+        let mut made = Vec::with_capacity(ranges.len());
+        let mut of_list = 0;
+        for range in &ranges {
+            made.push(of_list > 0);
+            of_list = match &range.file {
+                Some(file) if of_list == 0 => file.made(),
+                _ => of_list.saturating_sub(1),
+            };
+        }
+        Ok(Self {
+            ranges,
+            made,
+            known,
+        })
+    }
+
+    fn areas(&self, args: &DiscoverArgs, access: &Access<'_>) -> Result<Vec<Area>, Failure> {
+        let exclude = access::ranges(&args.exclude, RangeEntry::parse_excluded)?;
+        let areas = self.ranges.iter().map(|range| Area {
+            include: range.include.clone(),
+            exclude: [&range.exclude[..], &exclude].concat(),
+            transport: range.transport,
+            poll: access.options(range.credentials.clone(), RETRIES),
+        });
+        Ok(areas.collect())
+    }
+
+    /// What was found, with what finds it again.
+    fn listed<'f>(&self, found: &'f Found) -> Listed<'f> {
+        let label = found.memory.credential.as_deref();
+        let (range, made) = (&self.ranges[found.area], self.made[found.area]);
+        Listed {
+            found,
+            access: label.and_then(|label| access_of(range, made, label, &self.known)),
+        }
+    }
 }
 
 const fn hint(arg: HintArg) -> Hint {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use agent::AgentConfig;
 use agent::clock::Clock;
-use agent::config::{EXAMPLE, PLACEHOLDER, ProxyConfig, Secret, Way};
+use agent::config::{EXAMPLE, PLACEHOLDER, Secret, Way};
 use agent::upload::exchange::{self, EnrolError};
 use agent::upload::keys::KeyFile;
 use codec::id::AgentId;
@@ -118,12 +118,8 @@ fn way(args: &EnrolArgs, is_new: bool) -> Result<Way, Failure> {
     if let Some(path) = &args.pinned_ca_file {
         way.tls.pinned_ca_file = Some(path.clone());
     }
-    if let Some((host, port)) = &args.proxy {
-        way.proxy = Some(ProxyConfig {
-            host: host.clone(),
-            port: *port,
-            login: None,
-        });
+    if let Some(proxy) = &args.proxy {
+        way.proxy = Some(proxy.clone());
     }
     Ok(way)
 }
@@ -162,11 +158,11 @@ fn first_config(args: &EnrolArgs, url: &str, agent: &AgentId, key_name: &str) ->
         text.push_str(written.as_deref().unwrap_or(line));
         text.push('\n');
     }
-    if let Some((host, port)) = &args.proxy {
+    if let Some(proxy) = &args.proxy {
         text = text.replacen("#[manager.proxy]", "[manager.proxy]", 1);
         text = text.replacen(
             "#url = \"http://proxy.example.com:3128\"",
-            &format!("url = \"http://{host}:{port}\""),
+            &format!("url = \"http://{}:{}\"", proxy.url_host(), proxy.port),
             1,
         );
     }

@@ -28,14 +28,11 @@ pub fn run(args: &RunArgs, log: Option<&str>) -> Outcome {
         )));
     }
     if args.check {
+        if let Some(why) = config.nothing_to_find() {
+            eprintln!("platen-agent: {why}");
+        }
         eprintln!("{} is accepted", args.config.display());
         return Ok(ExitCode::SUCCESS);
-    }
-    if config.ranges.is_empty() {
-        return Err(Failure::new(format!(
-            "{} has no [[range]]: there is nothing to poll",
-            args.config.display()
-        )));
     }
     let control = Control::default();
     heed_signals(&control)?;

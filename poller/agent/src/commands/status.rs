@@ -124,6 +124,9 @@ fn table(file: &File, age_ms: i64) -> String {
     if let Some(error) = &status.delivery_error {
         line("delivery", format!("fails: {error}"));
     }
+    if let Some(error) = &status.ranges_error {
+        line("ranges", error.clone());
+    }
     if let Some(error) = &status.profiles_error {
         line(
             "profiles",

@@ -5,6 +5,7 @@
 //! Secrets are [`Secret`]s: they never appear in `Debug` or a log.
 
 mod locate;
+mod manager;
 mod parse;
 pub mod ranges;
 mod raw;
@@ -25,6 +26,7 @@ use poller::usm::User;
 use crate::hints::Hint;
 
 pub use locate::{ConfigError, KeyError};
+pub use manager::{ClientCertificate, ManagerConfig, ProxyConfig, TlsConfig, Way};
 pub use ranges::RangeEntry;
 pub use secret::Secret;
 pub use units::DaySpan;
@@ -34,6 +36,9 @@ pub const EXAMPLE: &str = include_str!("../../agent.example.toml");
 
 /// What stands in the example where a secret belongs: no secret, so an agent does not run with it.
 pub const PLACEHOLDER: &str = "replace-me";
+
+/// The network of the example's range: TEST-NET-1 (RFC 5737), which exists in documents alone.
+const EXAMPLE_NETWORK: &str = "192.0.2.0/24";
 
 /// Everything an agent must be told.
 #[derive(Clone, Debug)]
@@ -56,117 +61,12 @@ pub struct AgentConfig {
     pub discovery: DiscoveryConfig,
     /// Where the names of addresses come from.
     pub names: NamesConfig,
+    /// What lists of devices may name.
+    pub credentials: Vec<Credential>,
     /// Where printers are looked for.
     pub ranges: Vec<RangeConfig>,
     /// Secrets that are still [`PLACEHOLDER`], by their places in the file.
     pub placeholders: Vec<KeyError>,
-}
-
-/// The manager and the way to it.
-#[derive(Clone, Debug)]
-pub struct ManagerConfig {
-    /// `https://host[:port][/path]` without a slash at the end; `/v1/reports` is put behind it.
-    pub url: String,
-    /// The name under which the manager knows this agent.
-    pub agent_id: AgentId,
-    /// The key that it shows (a bearer token).
-    pub token: Secret,
-    /// Where that stands, if the agent enrolled: it replaces it there when the manager finds it old.
-    pub key_file: Option<PathBuf>,
-    /// How long one delivery may take from connect to receipt.
-    pub timeout: Duration,
-    /// How many reports of one stream may be under way while there is a backlog: so many neighbours may arrive in another order
-    /// then, which the manager mends by their sequence. Without a backlog it is one.
-    pub in_flight: usize,
-    /// The most bytes per second of upload; none: as fast as the line.
-    pub rate_bytes_max: Option<u64>,
-    /// Certificates.
-    pub tls: TlsConfig,
-    /// An HTTP proxy.
-    pub proxy: Option<ProxyConfig>,
-}
-
-/// The way to the manager, for who is still without a key.
-#[derive(Clone, Debug)]
-pub struct Way {
-    /// Whom the configuration is for, if it says so in a form that is an agent's name.
-    pub agent_id: Option<AgentId>,
-    /// As [`ManagerConfig::url`].
-    pub url: String,
-    /// Certificates.
-    pub tls: TlsConfig,
-    /// An HTTP proxy.
-    pub proxy: Option<ProxyConfig>,
-    /// Where the key is to stand.
-    pub key_file: Option<PathBuf>,
-}
-
-impl Way {
-    /// The way that a file names; a key that is missing in it, or a file that it names for it, does not matter.
-    ///
-    /// # Errors
-    /// As [`AgentConfig::read`].
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            what: "the configuration".to_owned(),
-            path: path.to_owned(),
-            source,
-        })?;
-        let file = path.display().to_string();
-        let base = path.parent().unwrap_or(Path::new(""));
-        parse::way(
-            locate::Text {
-                file: &file,
-                text: &text,
-            },
-            base,
-        )
-    }
-
-    /// The way to an address that was given on the command line, which may be plain HTTP only to loopback.
-    ///
-    /// # Errors
-    /// As [`AgentConfig::read`].
-    pub fn to(url: &str) -> Result<Self, ConfigError> {
-        Ok(Self {
-            agent_id: None,
-            url: parse::url(url, false)?,
-            tls: TlsConfig::default(),
-            proxy: None,
-            key_file: None,
-        })
-    }
-}
-
-/// Which certificates are trusted and shown. All PEM.
-#[derive(Clone, Debug, Default)]
-pub struct TlsConfig {
-    /// Certificate authorities trusted besides the public ones.
-    pub ca_file: Option<PathBuf>,
-    /// If set, the only certificate authorities trusted.
-    pub pinned_ca_file: Option<PathBuf>,
-    /// The agent's own certificate chain and key.
-    pub client: Option<ClientCertificate>,
-}
-
-/// The agent's own certificate.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    /// The chain, PEM.
-    pub certificate_file: PathBuf,
-    /// The key, PEM.
-    pub key_file: PathBuf,
-}
-
-/// An HTTP proxy: `CONNECT` for https.
-#[derive(Clone, Debug)]
-pub struct ProxyConfig {
-    /// Host name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// User and password for Basic.
-    pub login: Option<(String, Secret)>,
 }
 
 /// The spool.
@@ -193,7 +93,7 @@ pub struct ReportConfig {
     pub age_max: Duration,
     /// How it is compressed.
     pub encoding: codec::envelope::Encoding,
-    /// Whether what did not change is left out (Rule 5).
+    /// Whether what did not change since the last full report is left out (Rule 5).
     pub deltas: bool,
     /// How often everything is said anew though unchanged.
     pub full_every: Duration,
@@ -408,9 +308,28 @@ impl AgentConfig {
                 keep: defaults::NAMES_KEEP,
                 timeout: defaults::NAMES_TIMEOUT,
             },
+            credentials: Vec::new(),
             ranges: Vec::new(),
             placeholders: Vec::new(),
         }
+    }
+
+    /// Why no printer will ever be found, if that is plain from the ranges.
+    #[must_use]
+    pub fn nothing_to_find(&self) -> Option<&'static str> {
+        if self.ranges.is_empty() {
+            return Some("there is no [[range]] in the configuration: no printer will be found");
+        }
+        let example = RangeEntry::parse_excluded(EXAMPLE_NETWORK).ok()?;
+        let is_example = |entry: &RangeEntry| match entry.hosts {
+            ranges::Hosts::Span(first, last) => example.contains(first) && example.contains(last),
+            ranges::Hosts::Name(_) => false,
+        };
+        let mut asked = self.ranges.iter().flat_map(|range| &range.include);
+        asked.all(is_example).then_some(
+            "the only range is that of the example, 192.0.2.0/24, which exists in documents alone: no printer will be found before \
+             [[range]] says where they are",
+        )
     }
 }
 
@@ -438,8 +357,8 @@ pub mod defaults {
     pub const REPORT_DEVICES_MAX: usize = 100;
     /// How late a reading may be shown because its report waits for others.
     pub const REPORT_AGE_MAX: Duration = Duration::from_secs(30);
-    /// Off: a manager that never saw a delta has not kept the base of the first one, and leaves that one poll out.
-    pub const DELTAS: bool = false;
+    /// Less than half the bytes, for some 400 bytes of memory a device; a manager that lacks a base says so and is told anew.
+    pub const DELTAS: bool = true;
     /// A manager that lost its base has it again after a day at most.
     pub const FULL_EVERY: Duration = DAY;
     /// A jam should be seen while somebody still stands before the device.

@@ -4,6 +4,8 @@ mod access;
 mod manager;
 mod values;
 
+pub use manager::bare_host;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -54,6 +56,7 @@ pub fn parse(text: Text<'_>, base: &Path) -> Result<AgentConfig> {
         traps: reader.traps(&file.traps, users)?,
         discovery: reader.discovery(&file.discovery)?,
         names: reader.names(&file.names)?,
+        credentials,
         ranges,
         placeholders,
     })

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use poller::credentials::Credential;
+use poller::credentials::{Access, Credential};
 pub use poller::discovery::{Hosts, RANGE_FORM, RangeEntry, RangeError};
 
 use super::RangeConfig;
@@ -79,7 +79,7 @@ impl RangeFile {
     pub fn read(&self) -> Result<Vec<RangeConfig>, ListError> {
         let stamp = stamp_of(&self.path);
         let mut ranges = vec![(*self.own).clone()];
-        let mut communities: Vec<Secret> = Vec::new();
+        let mut communities: Vec<(Secret, String)> = Vec::new();
         for row in list::read(&self.path)? {
             if row.is_excluded {
                 // Whatever it would be asked with, it is not to be asked.
@@ -109,9 +109,11 @@ impl RangeFile {
                     ));
                 }
                 Some(RowAccess::Community(community)) => {
-                    let known = communities.iter().position(|one| *one == community);
-                    let number = known.unwrap_or(communities.len());
-                    let name = format!("community {}", number + 1);
+                    let known = communities.iter().find(|(one, _)| *one == community);
+                    let name = match known {
+                        Some((_, name)) => name.clone(),
+                        None => self.community_name(communities.len()),
+                    };
                     let bytes = community.reveal().as_bytes();
                     let credentials = || {
                         vec![
@@ -121,7 +123,7 @@ impl RangeFile {
                     };
                     let at = self.range_for(&mut ranges, &name, credentials);
                     if known.is_none() {
-                        communities.push(community);
+                        communities.push((community, name));
                     }
                     at
                 }
@@ -148,6 +150,14 @@ impl RangeFile {
         Ok(ranges)
     }
 
+    /// What a community is called that so many others stand before in the file: as nothing that its lines may name, for ranges are told
+    /// apart by it.
+    fn community_name(&self, before: usize) -> String {
+        let free = (1..).map(|number| format!("community {number}"));
+        let mut free = free.filter(|name| self.known.iter().all(|one| *one.label != **name));
+        free.nth(before).expect("there are more numbers than names")
+    }
+
     /// The place of the range whose devices are asked in this way alone.
     fn range_for(
         &self,
@@ -166,6 +176,30 @@ impl RangeFile {
             });
             ranges.len() - 1
         })
+    }
+}
+
+/// What a list has to say about a device that answered to the credentials of this label in this range, so that reading it finds them
+/// again: their name, if `known` has them, or the community that the line had which made the range. Nothing, where they are neither.
+#[must_use]
+pub fn access_of(
+    range: &RangeConfig,
+    is_made_by_list: bool,
+    label: &str,
+    known: &[Credential],
+) -> Option<RowAccess> {
+    let answered = range.credentials.iter().find(|one| *one.label == *label)?;
+    // A community in a list may be called as something in the configuration is, and is not that.
+    let is_known = |one: &Credential| Arc::ptr_eq(&one.label, &answered.label);
+    if known.iter().any(is_known) {
+        return Some(RowAccess::Named(label.to_owned()));
+    }
+    match &answered.access {
+        Access::V1(community) | Access::V2c(community) if is_made_by_list => {
+            let community = std::str::from_utf8(community).ok()?;
+            Some(RowAccess::Community(Secret::new(community.to_owned())))
+        }
+        _ => None,
     }
 }
 

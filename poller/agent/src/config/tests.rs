@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+mod addresses;
+
 use super::*;
 
 const MINIMAL: &str = r#"

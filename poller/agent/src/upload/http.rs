@@ -54,7 +54,7 @@ impl Line {
             None => None,
             Some(proxy) => {
                 let mut builder = Proxy::builder(ProxyProtocol::Http)
-                    .host(&proxy.host)
+                    .host(&proxy.url_host())
                     .port(proxy.port);
                 if let Some((user, password)) = &proxy.login {
                     builder = builder.username(user).password(password.reveal());

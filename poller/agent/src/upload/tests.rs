@@ -120,11 +120,17 @@ impl Fixture {
         }
     }
 
-    pub(super) fn end(mut self) -> StatusHandle {
+    /// Ends the uploader; another one may follow.
+    pub(super) fn halt(&mut self) {
         self.stop.stop();
         if let Some(uploader) = self.uploader.take() {
             uploader.join();
         }
+        self.stop = StopHandle::new();
+    }
+
+    pub(super) fn end(mut self) -> StatusHandle {
+        self.halt();
         self.status.clone()
     }
 }
@@ -312,9 +318,7 @@ fn a_manager_that_was_away_gets_everything_in_order() {
         std::thread::yield_now();
     }
     // Nothing was lost; a manager that can be reached gets it all.
-    fixture.stop.stop();
-    fixture.uploader.take().unwrap().join();
-    fixture.stop = StopHandle::new();
+    fixture.halt();
     let manager = Manager::start(&[], fixture.epoch());
     fixture.upload(&manager_at(manager.address));
     fixture.wait_for_empty();

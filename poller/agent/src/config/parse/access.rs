@@ -22,7 +22,7 @@ const NAME_BYTES_MAX: usize = 255;
 const PASSWORD_BYTES_MIN: usize = 8;
 
 impl Reader<'_> {
-    /// All credentials, in the order in which they stand in the file, and the users among them.
+    /// All credentials, in the order in which they stand in the file (without any: the usual ones), and the users among them.
     pub(super) fn credentials(
         &self,
         all: &[Spanned<raw::Credentials>],
@@ -44,12 +44,24 @@ impl Reader<'_> {
             }
             in_order.push(credential);
         }
+        if in_order.is_empty() {
+            in_order = vec![
+                Credential::v2c("public", b"public"),
+                Credential::v1("public-v1", b"public"),
+            ];
+        }
         Ok((in_order, users))
     }
 
     pub(super) fn credential(&self, credentials: &Spanned<raw::Credentials>) -> Result<Credential> {
         let (span, raw) = (credentials.span(), credentials.get_ref());
-        let name = raw.name.get_ref();
+        // Lists name it, and in a list blanks around a name are none of it.
+        let name = raw.name.get_ref().trim();
+        if name.is_empty() || name.contains(|c: char| c.is_control()) {
+            return Err(self
+                .text
+                .error(&raw.name.span(), "no name", "one line of printable text"));
+        }
         match raw.version.get_ref().as_str() {
             version @ ("1" | "2c") => {
                 if let Some(extra) = [&raw.user, &raw.authentication, &raw.privacy, &raw.context]
@@ -202,10 +214,6 @@ impl Reader<'_> {
     ) -> Result<Vec<RangeConfig>> {
         let raw = range.get_ref();
         let chosen = match &raw.credentials {
-            None if credentials.is_empty() => vec![
-                Credential::v2c("public", b"public"),
-                Credential::v1("public-v1", b"public"),
-            ],
             None => credentials.to_vec(),
             Some(names) => names
                 .get_ref()
@@ -213,7 +221,7 @@ impl Reader<'_> {
                 .map(|name| {
                     let named = credentials
                         .iter()
-                        .find(|one| *one.label == **name.get_ref());
+                        .find(|one| *one.label == *name.get_ref().trim());
                     named.cloned().ok_or_else(|| {
                         let known: Vec<_> = credentials.iter().map(|one| &*one.label).collect();
                         self.text.error(

@@ -96,12 +96,13 @@ impl Reader<'_> {
         let text = url.get_ref().trim().trim_end_matches('/');
         let uri: ureq::http::Uri = text.parse().map_err(|_| refused("not a URL"))?;
         let host = uri.host().ok_or_else(|| refused("the URL has no host"))?;
+        let bare = bare_host(host).map_err(refused)?;
         if uri.query().is_some() || uri.authority().is_some_and(|a| a.as_str().contains('@')) {
             return Err(refused("the URL has a query or a login"));
         }
         match uri.scheme_str() {
             Some("https") => {}
-            Some("http") if plain_http || is_loopback(host) => {}
+            Some("http") if plain_http || is_loopback(bare) => {}
             Some("http") => {
                 return Err(refused(
                     "the token and the readings would travel unencrypted",
@@ -146,17 +147,7 @@ impl Reader<'_> {
         const FORM: &str = "\"http://HOST:PORT\"; the login stands in `user` and `password`";
         let raw = proxy.get_ref();
         let refused = |problem: &str| self.text.error(&raw.url.span(), problem, FORM);
-        let uri: ureq::http::Uri = (raw.url.get_ref().parse()).map_err(|_| refused("not a URL"))?;
-        let (host, port) = uri
-            .host()
-            .zip(uri.port_u16())
-            .ok_or_else(|| refused("the URL has no host or no port"))?;
-        if uri.scheme_str() != Some("http") || uri.path() != "/" {
-            return Err(refused("not the URL of an HTTP proxy"));
-        }
-        if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-            return Err(refused("the URL has a login"));
-        }
+        let at = ProxyConfig::at(raw.url.get_ref()).map_err(refused)?;
         let password = self.secret(
             &proxy.span(),
             ("password", &raw.password),
@@ -173,18 +164,24 @@ impl Reader<'_> {
                 ));
             }
         };
-        Ok(ProxyConfig {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
-            login,
-        })
+        Ok(ProxyConfig { login, ..at })
     }
+}
+
+/// The host of a URL without the brackets of an IPv6 address, which is one.
+pub fn bare_host(host: &str) -> std::result::Result<&str, &'static str> {
+    let Some(inside) = host.strip_prefix('[') else {
+        return Ok(host);
+    };
+    inside
+        .strip_suffix(']')
+        .filter(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok())
+        .ok_or("there is no IPv6 address in the brackets")
 }
 
 fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
-            .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
 }

@@ -97,3 +97,27 @@ fn https_is_never_spoken_in_plain_text() {
     assert_eq!(fixture.end().read().streams[0].receipts, 0);
     drop(TcpStream::connect(address));
 }
+
+#[test]
+fn a_manager_at_an_ipv6_address_is_called_by_it_in_brackets() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        println!("skipped: no IPv6 on loopback");
+        return;
+    };
+    let address = listener.local_addr().unwrap();
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::Meters);
+    fixture.upload(&manager_at(address));
+    let (mut socket, _) = listener.accept().unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let host = format!("\r\nhost: [::1]:{}\r\n", address.port());
+    assert!(head.contains(&host), "{head}");
+    drop(socket);
+    fixture.end();
+}

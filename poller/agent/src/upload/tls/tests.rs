@@ -22,10 +22,10 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A certificate for 127.0.0.1 and its key.
+/// A certificate for both loopback addresses and its key.
 fn certificate(authority: &Authority) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "::1".to_owned()]).unwrap();
     (params.signed_by(&key, authority).unwrap(), key)
 }
 
@@ -35,6 +35,16 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 /// A manager that speaks TLS, and wants a client certificate of `clients` if there is one.
 fn manager(authority: &Authority, clients: Option<&Authority>, fixture: &Fixture) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    manager_on(listener, authority, clients, fixture)
+}
+
+fn manager_on(
+    listener: TcpListener,
+    authority: &Authority,
+    clients: Option<&Authority>,
+    fixture: &Fixture,
+) -> SocketAddr {
     let (certificate, server_key) = certificate(authority);
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -53,7 +63,6 @@ fn manager(authority: &Authority, clients: Option<&Authority>, fixture: &Fixture
         .with_single_cert(vec![certificate.der().clone()], private)
         .unwrap();
     let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let epoch = fixture.epoch();
     std::thread::spawn(move || {
@@ -195,6 +204,10 @@ struct Tinyproxy {
 
 impl Tinyproxy {
     fn start() -> Option<Self> {
+        Self::start_on("127.0.0.1")
+    }
+
+    fn start_on(host: &str) -> Option<Self> {
         let Ok(version) = Command::new("tinyproxy").arg("-v").output() else {
             assert_ne!(
                 std::env::var("PLATEN_PEERS").as_deref(),
@@ -206,7 +219,7 @@ impl Tinyproxy {
         };
         assert!(version.status.success());
         let folder = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = TcpListener::bind((host, 0)).unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
         let log = folder.path().join("log");
@@ -214,7 +227,7 @@ impl Tinyproxy {
         std::fs::write(
             &conf,
             format!(
-                "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nAllow 127.0.0.1\nLogLevel Connect\nLogFile \"{}\"\n\
+                "Port {port}\nListen {host}\nTimeout 60\nMaxClients 20\nAllow {host}\nLogLevel Connect\nLogFile \"{}\"\n\
                  BasicAuth platen open-sesame\n",
                 log.display()
             ),
@@ -234,7 +247,7 @@ impl Tinyproxy {
             _folder: folder,
         };
         let deadline = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while std::net::TcpStream::connect((host, port)).is_err() {
             assert!(Instant::now() < deadline, "tinyproxy does not listen");
             std::thread::yield_now();
         }
@@ -283,5 +296,40 @@ fn a_report_goes_through_a_real_proxy_encrypted_from_end_to_end() {
         }
         let receipts = fixture.end().read().streams[0].receipts;
         assert_eq!(receipts, u64::from(is_right));
+    }
+}
+
+#[test]
+fn ipv6_addresses_are_verified_and_tunnelled_to_like_any_other() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        println!("skipped: no IPv6 on loopback");
+        return;
+    };
+    let authority = authority();
+    let proxy = Tinyproxy::start_on("::1");
+    let ways = [None, proxy.as_ref()];
+    let mut fixture = Fixture::new();
+    let address = manager_on(listener, &authority, None, &fixture);
+    for way in ways.iter().skip(usize::from(proxy.is_none())) {
+        fixture.put(Stream::Meters);
+        let tls = TlsConfig {
+            pinned_ca_file: Some(write(&fixture, "ca.pem", &authority.pem())),
+            ..TlsConfig::default()
+        };
+        let config = ManagerConfig {
+            proxy: way.map(|proxy| ProxyConfig {
+                login: Some(("platen".to_owned(), Secret::new("open-sesame".to_owned()))),
+                ..ProxyConfig::at(&format!("http://[::1]:{}", proxy.port)).unwrap()
+            }),
+            ..secure(address, tls)
+        };
+        assert_eq!(config.url, format!("https://[::1]:{}", address.port()));
+        fixture.upload(&config);
+        fixture.wait_for_empty();
+        fixture.halt();
+    }
+    if let Some(proxy) = proxy {
+        let log = std::fs::read_to_string(&proxy.log).unwrap();
+        assert!(log.contains(&format!("CONNECT {address}")), "{log}");
     }
 }
