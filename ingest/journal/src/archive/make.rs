@@ -114,6 +114,14 @@ pub(super) fn survey(
             }
         }
     }
+    drop(reader);
+    // Bytes of no valid record may be those of whoever is left out: where somebody is, they are as well.
+    if let Some(owner) = sealer.damage()
+        && survey.shares.iter().any(|share| share.key == NO_KEY)
+        && let Some(share) = survey.shares.iter_mut().find(|share| share.owner == owner)
+    {
+        share.key = NO_KEY;
+    }
     Ok(survey)
 }
 

@@ -57,7 +57,7 @@ pub trait Sealer {
     /// Whose a record is; `None` when all of it may stay as it is.
     fn record(&mut self, kind: u8, meta: &[u8]) -> Option<Owned>;
 
-    /// Whose bytes are that are no valid record; `None` when they may stay as they are.
+    /// Whose bytes are that are no valid record; `None` when they may stay as they are. Where anybody is left out of an archive, so is this owner.
     fn damage(&mut self) -> Option<Owner>;
 
     /// The key that the owner's bytes are sealed under; `None` when he is forgotten: his bytes are left out.
