@@ -16,6 +16,8 @@
 //!                   general ─┘
 //! ```
 
+mod attributes;
+mod canonical;
 mod differential;
 mod element;
 mod error;
@@ -23,11 +25,13 @@ mod escape;
 mod fast;
 mod general;
 mod machine;
+mod number;
 mod prelude;
 mod rows;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod words;
 mod write;
 
 pub use differential::{differential, push_rows_general};
@@ -71,15 +75,13 @@ pub fn read_header(xml: &[u8]) -> Result<Header, ReadError> {
 pub fn push_rows<S: RowSink + ?Sized>(xml: &[u8], sink: &mut S) -> Result<(), ReadError> {
     let (text, start) = prelude::check(xml)?;
     let mut machine = Machine::new();
-    let mut cursor = fast::Cursor::new(text, start);
-    let result = fast::run(&mut machine, &mut cursor, sink);
-    // The fast tokeniser stops at control characters, so of ASCII there is nothing left to look at.
-    let is_whole = machine.is_done() && matches!(cursor.rest(), "\n" | "");
-    if result.is_ok() && is_whole && text.is_ascii() {
+    let at = fast::run(&mut machine, text, start, sink);
+    // The fast tokeniser stops at control characters; all other characters that XML does not allow (U+FFFE and U+FFFF) begin with this byte.
+    let is_whole = machine.is_done() && matches!(&text[at..], "\n" | "");
+    if is_whole && memchr::memchr(0xef, text.as_bytes()).is_none() {
         return Ok(());
     }
     // A character that XML does not allow goes before any other fault, as in the general tokeniser.
     prelude::check_characters(text)?;
-    result?;
-    general::run(&mut machine, text, cursor.at(), sink)
+    general::run(&mut machine, text, at, sink)
 }

@@ -14,8 +14,9 @@ struct Text {
 
 impl Text {
     fn push(&mut self, value: Option<&str>) {
-        self.bytes
-            .extend_from_slice(value.unwrap_or_default().as_bytes());
+        if let Some(value) = value {
+            self.bytes.extend_from_slice(value.as_bytes());
+        }
         self.ends
             .push(u32::try_from(self.bytes.len()).expect("a report is shorter than 4 GiB"));
     }
@@ -107,23 +108,10 @@ impl RowSink for Columns {
     }
 
     fn identity(&mut self, row: &IdentityRow<'_>) {
-        let texts = [
-            (1, row.serial),
-            (2, row.manufacturer),
-            (3, row.model),
-            (4, row.hostname),
-            (5, row.dns_name),
-            (6, row.address),
-            (7, row.mac),
-            (8, row.location),
-            (9, row.contact),
-            (10, row.firmware),
-            (11, row.description),
-            (12, row.object_id),
-            (13, row.asset),
-            (14, row.profile),
-        ];
-        self.put(&[], &[], &texts);
+        for (column, text) in self.texts[1..].iter_mut().zip(row.texts()) {
+            column.push(text);
+        }
+        self.rows += 1;
     }
 
     fn section(&mut self, kind: SectionKind, state: SectionState) {

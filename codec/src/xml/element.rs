@@ -2,8 +2,7 @@
 //!
 //! Both tokenisers, the paths in errors and the test against the published schema are made from it.
 
-use super::fast::Cursor;
-use super::tag::Tag;
+use super::attributes::Attribute;
 
 macro_rules! elements {
     ($($(#[$doc:meta])* $kind:ident $name:literal in $parent:expr, $slots:ident { $($slot:ident $attribute:literal,)* })+) => {
@@ -23,15 +22,19 @@ macro_rules! elements {
                 match self { $(Self::$kind => $name,)+ }
             }
 
+            /// How its start tag begins.
+            pub(super) const fn start(self) -> &'static str {
+                match self { $(Self::$kind => concat!("<", $name),)+ }
+            }
+
+            /// Its end tag.
+            pub(super) const fn end(self) -> &'static str {
+                match self { $(Self::$kind => concat!("</", $name, ">"),)+ }
+            }
+
             /// Where it stands: each element has one place.
             pub(super) const fn parent(self) -> Place {
                 match self { $(Self::$kind => $parent,)+ }
-            }
-
-            /// Calls `work` with the element, as a constant in each branch: so that what is inlined into it is made for each element apart.
-            #[inline(always)]
-            pub(super) fn dispatch<T>(self, work: impl FnOnce(Self) -> T) -> T {
-                match self { $(Self::$kind => work(Self::$kind),)+ }
             }
 
             /// The names of its attributes, by slot.
@@ -43,32 +46,19 @@ macro_rules! elements {
             pub(super) fn from_name(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$kind),)+ _ => None }
             }
-
-            /// Takes the attributes of this element from `cursor` if they are written the canonical way.
-            #[inline(always)]
-            pub(super) fn scan(self, cursor: &mut Cursor<'_>, tag: &mut Tag) -> Option<()> {
-                match self { $(Self::$kind => 'attributes: {
-                    $({
-                        const TEXT: &str = concat!(" ", $attribute, "=\"");
-                        const LITERAL: &[u8; TEXT.len()] = TEXT.as_bytes().first_chunk().expect("its own length");
-                        if cursor.eat(LITERAL) {
-                            cursor.value(tag, $slots::$slot)?;
-                            if !cursor.has_more() {
-                                break 'attributes;
-                            }
-                        }
-                    })*
-                })+ }
-                Some(())
-            }
         }
 
         $(
-            #[doc = concat!("The slots of `", $name, "`.")]
+            #[doc = concat!("The attributes of `", $name, "`.")]
             pub(super) mod $slots {
+                use super::Attribute;
+
                 #[allow(clippy::upper_case_acronyms, non_camel_case_types, reason = "the names of constants")]
                 enum Slot { $($slot,)* }
-                $(pub(in super::super) const $slot: usize = Slot::$slot as usize;)*
+                $(pub(in super::super) const $slot: Attribute = Attribute {
+                    slot: Slot::$slot as usize,
+                    before: concat!(" ", $attribute, "=\""),
+                };)*
             }
         )+
     };

@@ -8,7 +8,7 @@ use quick_xml::reader::Reader;
 use super::element::{Element, Place, report};
 use super::error::{ReadError, Reason, quote};
 use super::machine::Machine;
-use super::tag::{Tag, slot_of};
+use super::tag::{Tag, Values, slot_of};
 use crate::limits::SCHEMA_VERSION;
 use crate::sink::RowSink;
 
@@ -70,14 +70,17 @@ fn run_until<S: RowSink + ?Sized>(
                 let name = end_tag.name();
                 match machine.place {
                     Place::In(element) if element.name() == name.as_ref() => {
-                        machine.close(start, sink)?;
+                        close(machine, element, start, sink)?;
                     }
                     Place::In(element) => {
                         let (expected, found) = (element.name(), quote(name.as_ref()));
                         let reason = format!("</{found}> where </{expected}> should be");
                         return Err(machine.here(start, Reason::Syntax(reason)));
                     }
-                    Place::Before | Place::After => machine.close(start, sink)?,
+                    Place::Before | Place::After => {
+                        let reason = "an end tag without a start tag".to_owned();
+                        return Err(machine.here(start, Reason::Syntax(reason)));
+                    }
                 }
             }
             Event::Text(_) => {
@@ -157,7 +160,27 @@ fn open<S: RowSink + ?Sized>(
             .any(|byte| matches!(byte, b'&' | b'<' | b'\t' | b'\n' | b'\r'));
         tag.put(slot, value_at, value_at + value.len(), escaped);
     }
-    machine.open(xml, element, tag, sink)
+    let result = match Values::new(tag, xml) {
+        Ok(mut values) => machine.open(element, &mut values, sink),
+        Err(fault) => Err(fault),
+    };
+    result.map_err(|fault| machine.in_tag(element, *fault))?;
+    if tag.closed {
+        close(machine, element, start, sink)?;
+    }
+    Ok(())
+}
+
+/// Takes the end of `element`, which is open.
+fn close<S: RowSink + ?Sized>(
+    machine: &mut Machine,
+    element: Element,
+    start: usize,
+    sink: &mut S,
+) -> Result<(), ReadError> {
+    machine
+        .close(element, sink)
+        .map_err(|reason| machine.here(start, reason))
 }
 
 /// A newer schema may have attributes that are not known here: its version is what to say then.
@@ -168,10 +191,9 @@ fn refuse_newer(
     inside: usize,
 ) -> Result<(), ReadError> {
     let mut attributes = Attributes::new(content, name_len);
-    let version = attributes
-        .with_checks(false)
-        .flatten()
-        .find(|attribute| attribute.key.as_ref() == Element::Report.attributes()[report::VERSION]);
+    let version = attributes.with_checks(false).flatten().find(|attribute| {
+        attribute.key.as_ref() == Element::Report.attributes()[report::VERSION.slot]
+    });
     let Some(version) = version else {
         return Ok(());
     };

@@ -1,9 +1,9 @@
 //! What both tokenisers drive: nesting, order, counts, and the calls of the sink. A tag or an end comes in, rows go out.
 
+use super::attributes::Attributes;
 use super::element::{Element, Place, alerts, meters, supplies, trays};
 use super::error::{ReadError, Reason, quote};
 use super::rows;
-use super::tag::{Fault, Tag, Values};
 use crate::limits::{
     ALERTS_PER_DEVICE_MAX, DEVICES_PER_REPORT_MAX, METERS_PER_DEVICE_MAX, PARTS_PER_METER_MAX,
     SUPPLIES_PER_DEVICE_MAX, TRAYS_PER_DEVICE_MAX,
@@ -50,80 +50,137 @@ impl Machine {
         self.place == Place::After
     }
 
-    /// Takes the start tag of `element`, which the place allows.
+    /// Takes the start tag of `element`, which the place allows: reads its values, keeps to order and limits, calls the sink. On a fault nothing happened.
     #[inline(always)]
-    pub(super) fn open<S: RowSink + ?Sized>(
+    pub(super) fn open<'a, A: Attributes<'a>, S: RowSink + ?Sized>(
         &mut self,
-        xml: &str,
         element: Element,
-        tag: &mut Tag,
+        values: &mut A,
         sink: &mut S,
-    ) -> Result<(), ReadError> {
-        self.count(element)
-            .map_err(|reason| self.at_tag(element, tag, reason))?;
-        let taken = match tag.resolve(xml) {
-            Ok(()) => self.take(element, Values { tag, xml }, sink),
-            Err(fault) => Err(fault),
-        };
-        taken.map_err(|fault| self.at_slot(element, *fault))?;
-        self.place = Place::In(element);
-        if tag.closed {
-            self.close(tag.start, sink)?;
+    ) -> Result<(), A::Fault> {
+        match element {
+            Element::Report => {
+                let header = rows::header(values)?;
+                self.enter(element, values)?;
+                self.sealed_uptime_ms = header.sealed_uptime_ms;
+                sink.header(&header);
+            }
+            Element::Device => {
+                let (row, unchanged) = rows::device(values, self.sealed_uptime_ms)?;
+                self.enter(element, values)?;
+                self.unchanged = unchanged;
+                self.is_delta = row.base.is_some();
+                sink.device(&row);
+            }
+            Element::Identity => {
+                let row = rows::identity(values)?;
+                self.enter(element, values)?;
+                sink.identity(&row);
+                for kind in SectionKind::ALL {
+                    if self.unchanged & (1 << kind as u8) != 0 {
+                        sink.section(kind, SectionState::Unchanged);
+                    }
+                }
+            }
+            Element::Status => {
+                let row = rows::status(values)?;
+                self.enter(element, values)?;
+                sink.section(SectionKind::Status, SectionState::Read);
+                sink.status(&row);
+            }
+            Element::Meters | Element::Supplies | Element::Trays | Element::Alerts => {
+                let (kind, only) = match element {
+                    Element::Meters => (SectionKind::Meters, meters::ONLY),
+                    Element::Supplies => (SectionKind::Supplies, supplies::ONLY),
+                    Element::Trays => (SectionKind::Trays, trays::ONLY),
+                    _ => (SectionKind::Alerts, alerts::ONLY),
+                };
+                let state = rows::section(values, only, self.is_delta)?;
+                self.enter(element, values)?;
+                sink.section(kind, state);
+            }
+            Element::Meter => {
+                let row = rows::meter(values)?;
+                self.enter(element, values)?;
+                sink.meter(&row);
+            }
+            Element::Part => {
+                let row = rows::part(values)?;
+                self.enter(element, values)?;
+                sink.part(&row);
+            }
+            Element::Supply => {
+                let row = rows::supply(values)?;
+                self.enter(element, values)?;
+                sink.supply(&row);
+            }
+            Element::Tray => {
+                let row = rows::tray(values)?;
+                self.enter(element, values)?;
+                sink.tray(&row);
+            }
+            Element::Alert => {
+                let row = rows::alert(values)?;
+                self.enter(element, values)?;
+                sink.alert(&row);
+            }
         }
         Ok(())
     }
 
-    /// Takes the end of what is open.
-    pub(super) fn close<S: RowSink + ?Sized>(
+    /// Takes the end of the start tag, and counts the element if order and limits allow it.
+    #[inline(always)]
+    fn enter<'a, A: Attributes<'a>>(
         &mut self,
-        offset: usize,
-        sink: &mut S,
-    ) -> Result<(), ReadError> {
-        let Place::In(element) = self.place else {
-            return Err(self.here(
-                offset,
-                Reason::Syntax("an end tag without a start tag".to_owned()),
-            ));
-        };
-        self.place = match element {
-            Element::Report => Place::After,
-            Element::Device => {
-                if self.rank == 0 {
-                    let expected = "identity";
-                    let found = "/device".to_owned();
-                    return Err(self.here(offset, Reason::Element { found, expected }));
-                }
-                sink.device_end();
-                Place::In(Element::Report)
-            }
-            other => other.parent(),
-        };
+        element: Element,
+        values: &mut A,
+    ) -> Result<(), A::Fault> {
+        values.end()?;
+        self.count(element)
+            .map_err(|reason| values.refused(reason))?;
+        self.place = Place::In(element);
         Ok(())
     }
 
-    /// Counts an element that begins, and keeps to order and limits.
+    /// Takes the end of `element`, which is open.
+    #[inline(always)]
+    pub(super) fn close<S: RowSink + ?Sized>(
+        &mut self,
+        element: Element,
+        sink: &mut S,
+    ) -> Result<(), Reason> {
+        self.place = match element {
+            Element::Report => Place::After,
+            Element::Device if self.rank == 0 => {
+                let expected = "identity";
+                let found = "/device".to_owned();
+                return Err(Reason::Element { found, expected });
+            }
+            other => other.parent(),
+        };
+        if element == Element::Device {
+            sink.device_end();
+        }
+        Ok(())
+    }
+
+    /// Counts an element that begins. One that order or limits do not allow changes nothing.
     #[inline(always)]
     fn count(&mut self, element: Element) -> Result<(), Reason> {
         let (count, limit, what) = match element {
             Element::Report => return Ok(()),
-            Element::Device => {
-                self.rank = 0;
-                (
-                    &mut self.devices,
-                    DEVICES_PER_REPORT_MAX,
-                    "devices in a report",
-                )
-            }
+            Element::Device => (
+                &mut self.devices,
+                DEVICES_PER_REPORT_MAX,
+                "devices in a report",
+            ),
             Element::Identity => return self.ranked(element, 1),
             Element::Status => return self.section(element, SectionKind::Status),
             Element::Meters => return self.section(element, SectionKind::Meters),
             Element::Supplies => return self.section(element, SectionKind::Supplies),
             Element::Trays => return self.section(element, SectionKind::Trays),
             Element::Alerts => return self.section(element, SectionKind::Alerts),
-            Element::Meter => {
-                self.parts = 0;
-                (&mut self.rows, METERS_PER_DEVICE_MAX, "meters of a device")
-            }
+            Element::Meter => (&mut self.rows, METERS_PER_DEVICE_MAX, "meters of a device"),
             Element::Part => (&mut self.parts, PARTS_PER_METER_MAX, "parts of a meter"),
             Element::Supply => (
                 &mut self.rows,
@@ -133,25 +190,32 @@ impl Machine {
             Element::Tray => (&mut self.rows, TRAYS_PER_DEVICE_MAX, "trays of a device"),
             Element::Alert => (&mut self.rows, ALERTS_PER_DEVICE_MAX, "alerts of a device"),
         };
-        *count += 1;
-        if *count > limit {
+        if *count >= limit {
             return Err(Reason::Limit { what, limit });
+        }
+        *count += 1;
+        match element {
+            Element::Device => self.rank = 0,
+            Element::Meter => self.parts = 0,
+            _ => {}
         }
         Ok(())
     }
 
+    #[inline(always)]
     fn section(&mut self, element: Element, kind: SectionKind) -> Result<(), Reason> {
-        self.rows = 0;
-        self.ranked(element, kind as u8 + 2)?;
         if self.unchanged & (1 << kind as u8) != 0 {
             return Err(Reason::NotAllowed(
                 "a section that its device calls unchanged",
             ));
         }
+        self.ranked(element, kind as u8 + 2)?;
+        self.rows = 0;
         Ok(())
     }
 
     /// What stands in a device stands there once and in order, the identity first.
+    #[inline(always)]
     fn ranked(&mut self, element: Element, rank: u8) -> Result<(), Reason> {
         if rank <= self.rank || (self.rank == 0 && rank != 1) {
             return Err(Reason::Element {
@@ -161,72 +225,6 @@ impl Machine {
         }
         self.rank = rank;
         Ok(())
-    }
-
-    /// Reads the values and calls the sink.
-    #[inline(always)]
-    fn take<S: RowSink + ?Sized>(
-        &mut self,
-        element: Element,
-        values: Values<'_>,
-        sink: &mut S,
-    ) -> Result<(), Fault> {
-        match element {
-            Element::Report => {
-                let header = rows::header(values)?;
-                self.sealed_uptime_ms = header.sealed_uptime_ms;
-                sink.header(&header);
-            }
-            Element::Device => {
-                let (row, unchanged) = rows::device(values, self.sealed_uptime_ms)?;
-                self.unchanged = unchanged;
-                self.is_delta = row.base.is_some();
-                sink.device(&row);
-            }
-            Element::Identity => {
-                sink.identity(&rows::identity(values)?);
-                for kind in SectionKind::ALL {
-                    if self.unchanged & (1 << kind as u8) != 0 {
-                        sink.section(kind, SectionState::Unchanged);
-                    }
-                }
-            }
-            Element::Status => {
-                let row = rows::status(values)?;
-                sink.section(SectionKind::Status, SectionState::Read);
-                sink.status(&row);
-            }
-            Element::Meters => {
-                sink.section(SectionKind::Meters, self.state(values, meters::ONLY)?);
-            }
-            Element::Supplies => {
-                sink.section(SectionKind::Supplies, self.state(values, supplies::ONLY)?);
-            }
-            Element::Trays => {
-                sink.section(SectionKind::Trays, self.state(values, trays::ONLY)?);
-            }
-            Element::Alerts => {
-                sink.section(SectionKind::Alerts, self.state(values, alerts::ONLY)?);
-            }
-            Element::Meter => sink.meter(&rows::meter(values)?),
-            Element::Part => sink.part(&rows::part(values)?),
-            Element::Supply => sink.supply(&rows::supply(values)?),
-            Element::Tray => sink.tray(&rows::tray(values)?),
-            Element::Alert => sink.alert(&rows::alert(values)?),
-        }
-        Ok(())
-    }
-
-    fn state(&self, values: Values<'_>, only: usize) -> Result<SectionState, Fault> {
-        match values.raw(only) {
-            None => Ok(SectionState::Read),
-            Some("changed") if self.is_delta => Ok(SectionState::Changed),
-            Some("changed") => {
-                let reason = Reason::NotAllowed("a section of changes without a base");
-                Err(values.fault(only, reason))
-            }
-            Some(_) => Err(values.not(only, "the word changed")),
-        }
     }
 
     /// The error that `name` has no place here.
@@ -253,18 +251,9 @@ impl Machine {
         }
     }
 
-    /// An error in a tag as a whole.
+    /// An error in the start tag of `element`, which is not taken.
     #[cold]
-    fn at_tag(&self, element: Element, tag: &Tag, reason: Reason) -> ReadError {
-        ReadError {
-            offset: tag.start,
-            path: self.path(element),
-            reason,
-        }
-    }
-
-    #[cold]
-    fn at_slot(
+    pub(super) fn in_tag(
         &self,
         element: Element,
         (slot, offset, reason): (Option<usize>, usize, Reason),
@@ -273,13 +262,13 @@ impl Machine {
             Some(name) => self.at_attribute(element, name, offset, reason),
             None => ReadError {
                 offset,
-                path: self.path(element),
+                path: self.next_path(element),
                 reason,
             },
         }
     }
 
-    /// An error in an attribute.
+    /// An error in an attribute of the start tag of `element`, which is not taken.
     #[cold]
     pub(super) fn at_attribute(
         &self,
@@ -290,13 +279,22 @@ impl Machine {
     ) -> ReadError {
         ReadError {
             offset,
-            path: format!("{}/@{}", self.path(element), quote(attribute)),
+            path: format!("{}/@{}", self.next_path(element), quote(attribute)),
             reason,
         }
     }
 
-    /// Where `element` stands, with the numbers that were counted.
+    /// Where `element`, which is open or around what is, stands: with the numbers that were counted.
     fn path(&self, element: Element) -> String {
+        self.numbered(element, 0)
+    }
+
+    /// Where `element` stands that is about to be opened and was not counted yet.
+    fn next_path(&self, element: Element) -> String {
+        self.numbered(element, 1)
+    }
+
+    fn numbered(&self, element: Element, more: usize) -> String {
         let above = match element.parent() {
             Place::In(parent) => self.path(parent) + "/",
             Place::Before | Place::After => String::new(),
@@ -307,7 +305,7 @@ impl Machine {
             Element::Part => self.parts,
             _ => return above + element.name(),
         };
-        format!("{above}{}[{number}]", element.name())
+        format!("{above}{}[{}]", element.name(), number + more)
     }
 }
 

@@ -1,9 +1,14 @@
-//! One start tag as a tokeniser found it: where its attribute values lie, by slot. What they mean is read in `rows.rs`.
+//! One start tag as the general tokeniser found it: where its attribute values lie, by slot.
 
+use super::attributes::{Attribute, Attributes};
 use super::element::Element;
 use super::error::{Reason, quote};
 use super::escape::unescape_into;
+use super::number::{decimal, level, signed};
+use super::words::Word;
 use crate::limits::ATTRIBUTE_BYTES_MAX;
+use crate::model::Level;
+use crate::time::Timestamp;
 
 /// The most attributes of any element (`identity`).
 pub(super) const SLOTS_MAX: usize = 14;
@@ -46,7 +51,6 @@ impl Tag {
     }
 
     /// Puts the value at `start..end` of the document into `slot`.
-    #[inline]
     pub(super) fn put(&mut self, slot: usize, start: usize, end: usize, escaped: bool) {
         self.present |= 1 << slot;
         self.escaped |= u16::from(escaped) << slot;
@@ -54,8 +58,7 @@ impl Tag {
     }
 
     /// Resolves the escapes of the values that have any.
-    #[inline]
-    pub(super) fn resolve(&mut self, xml: &str) -> Result<(), Fault> {
+    fn resolve(&mut self, xml: &str) -> Result<(), Fault> {
         if self.escaped == 0 {
             return Ok(());
         }
@@ -86,59 +89,107 @@ impl Tag {
 }
 
 /// A tag with the document that its values lie in.
-#[derive(Clone, Copy)]
 pub(super) struct Values<'a> {
     /// The tag, resolved.
-    pub(super) tag: &'a Tag,
+    tag: &'a Tag,
     /// The document.
-    pub(super) xml: &'a str,
+    xml: &'a str,
 }
 
 impl<'a> Values<'a> {
-    /// The value in `slot`.
-    #[inline]
-    pub(super) fn raw(self, slot: usize) -> Option<&'a str> {
+    /// The values of `tag`, its escapes resolved.
+    pub(super) fn new(tag: &'a mut Tag, xml: &'a str) -> Result<Self, Fault> {
+        tag.resolve(xml)?;
+        Ok(Self { tag, xml })
+    }
+
+    fn raw(&self, attribute: Attribute) -> &'a str {
         let Self { tag, xml } = self;
-        if !tag.has(slot) {
-            return None;
-        }
+        let slot = attribute.slot;
         let (text, (start, end)) = if tag.escaped & (1 << slot) == 0 {
-            (xml, tag.values[slot])
+            (*xml, tag.values[slot])
         } else {
             (tag.scratch.as_str(), tag.resolved[slot])
         };
-        Some(&text[start..end])
+        &text[start..end]
+    }
+}
+
+impl<'a> Attributes<'a> for Values<'a> {
+    type Fault = Fault;
+
+    fn has(&mut self, attribute: Attribute) -> bool {
+        self.tag.has(attribute.slot)
     }
 
-    /// The eight bytes from the beginning of the value in `slot`, and its length, if that is 1 to 8 and the value stands as it is in the document.
-    #[inline]
-    pub(super) fn chunk(self, slot: usize) -> Option<([u8; 8], usize)> {
-        if self.tag.escaped & (1 << slot) != 0 {
-            return None;
+    fn is_last(&self) -> bool {
+        false
+    }
+
+    fn text_of(&mut self, attribute: Attribute, bytes_max: usize) -> Result<&'a str, Fault> {
+        let text = self.raw(attribute);
+        if text.len() > bytes_max {
+            let what = "bytes of text";
+            let limit = bytes_max;
+            return Err(self.fault(attribute, Reason::Limit { what, limit }));
         }
-        let (start, end) = self.tag.values[slot];
-        let length = end - start;
-        let bytes = self.xml.as_bytes().get(start..)?.first_chunk()?;
-        (1..=8).contains(&length).then_some((*bytes, length))
+        Ok(text)
     }
 
-    /// The fault that `slot` has no value.
-    #[cold]
-    pub(super) fn missing(self, slot: usize) -> Fault {
-        Box::new((Some(slot), self.tag.start, Reason::Missing))
+    fn number_of(&mut self, attribute: Attribute, expected: &'static str) -> Result<u64, Fault> {
+        decimal(self.raw(attribute).as_bytes()).ok_or_else(|| self.not(attribute, expected))
     }
 
-    /// The fault that the value in `slot` is not what the schema says.
-    #[cold]
-    pub(super) fn not(self, slot: usize, expected: &'static str) -> Fault {
-        let found = quote(self.raw(slot).unwrap_or_default());
-        self.fault(slot, Reason::Value { expected, found })
+    fn signed_of(&mut self, attribute: Attribute) -> Result<i64, Fault> {
+        signed(self.raw(attribute).as_bytes())
+            .ok_or_else(|| self.not(attribute, "a whole number of 64 bits with sign"))
     }
 
-    /// A fault in the value in `slot`.
+    fn word_of<T: Word>(
+        &mut self,
+        attribute: Attribute,
+        expected: &'static str,
+    ) -> Result<T, Fault> {
+        T::from_word(self.raw(attribute)).ok_or_else(|| self.not(attribute, expected))
+    }
+
+    fn level_of(&mut self, attribute: Attribute) -> Result<Level, Fault> {
+        level(self.raw(attribute).as_bytes()).ok_or_else(|| {
+            let expected = "a level (an amount, per cent as 12%, some, unknown or unlimited)";
+            self.not(attribute, expected)
+        })
+    }
+
+    fn timestamp_of(&mut self, attribute: Attribute) -> Result<Timestamp, Fault> {
+        let expected = "a UTC timestamp of the form 2026-11-21T10:41:00.000Z";
+        Timestamp::parse_bytes(self.raw(attribute).as_bytes())
+            .map_err(|_| self.not(attribute, expected))
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     #[cold]
-    pub(super) fn fault(self, slot: usize, reason: Reason) -> Fault {
+    fn missing(&self, attribute: Attribute) -> Fault {
+        Box::new((Some(attribute.slot), self.tag.start, Reason::Missing))
+    }
+
+    #[cold]
+    fn not(&self, attribute: Attribute, expected: &'static str) -> Fault {
+        let found = quote(self.raw(attribute));
+        self.fault(attribute, Reason::Value { expected, found })
+    }
+
+    #[cold]
+    fn fault(&self, attribute: Attribute, reason: Reason) -> Fault {
+        let slot = attribute.slot;
         Box::new((Some(slot), self.tag.values[slot].0, reason))
+    }
+
+    #[cold]
+    fn refused(&self, reason: Reason) -> Fault {
+        Box::new((None, self.tag.start, reason))
     }
 }
 

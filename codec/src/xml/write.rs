@@ -13,7 +13,7 @@ use crate::sink::{ErrorSet, SectionKind};
 use crate::time::Timestamp;
 
 /// What every report begins with.
-pub(super) const PROLOG: &[u8; 39] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+pub(super) const PROLOG: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// Appends `report` to `out`. Text longer than [`crate::limits`] allows is cut at a character.
 pub fn write_report(report: &Report, out: &mut Vec<u8>) {
@@ -27,7 +27,7 @@ pub fn write_report(report: &Report, out: &mut Vec<u8>) {
 /// Appends the beginning of a report; [`write_device`] and [`write_end`] follow. Together they are [`write_report`] for whoever does not hold
 /// all devices at once.
 pub fn write_begin(header: &Header, out: &mut Vec<u8>) {
-    out.extend_from_slice(PROLOG);
+    out.extend_from_slice(PROLOG.as_bytes());
     out.extend_from_slice(b"<report");
     number(out, b" version=\"", u64::from(SCHEMA_VERSION));
     text(out, b" agent=\"", header.agent.as_str(), PROGRAM_BYTES_MAX);

@@ -176,6 +176,10 @@ fn what_the_schema_does_not_know_is_refused() {
         reason("<identity serial=\"1\" serial=\"2\"/>"),
         "report/device[1]/identity/@serial: the attribute is there twice"
     );
+    assert_eq!(
+        reason("<identity/><trays/><alerts><alert index=\"1\" colour=\"x\"/></alerts>"),
+        "report/device[1]/alerts/alert[1]/@colour: the attribute \"colour\" is not known in schema version 1"
+    );
     for (inside, expected) in [
         ("<identity/><jobs/>", "\"jobs\" has no place here"),
         (
@@ -260,6 +264,53 @@ fn numbers_out_of_range_are_refused() {
             "{bad}"
         );
     }
+}
+
+#[test]
+fn what_is_almost_a_word_or_a_timestamp_is_refused() {
+    let tray = |kind: &str| {
+        in_device(&format!(
+            "<identity/><trays><tray index=\"1\" name=\"\" type=\"{kind}\" unit=\"sheets\" level=\"1\"/></trays>"
+        ))
+    };
+    for bad in [
+        "",
+        "roll2",
+        "rol",
+        "Roll",
+        "roll ",
+        "removable2",
+        "nonRemovabl",
+        "a kind of trays with a long name",
+    ] {
+        let error = tray(bad);
+        assert_eq!(error.path, "report/device[1]/trays/tray[1]/@type", "{bad}");
+        assert!(matches!(error.reason, Reason::Value { .. }), "{error}");
+    }
+    for bad in ["roll\0", "\0", "removable\0"] {
+        assert_eq!(tray(bad).reason, Reason::Character(0));
+    }
+    let at = |time: &str| {
+        let device = DEVICE.replace("2026-11-21T10:41:00.000Z", time);
+        refused(&format!(
+            "{HEAD}{DEVICE}<identity/></device>{device}<identity/></device></report>"
+        ))
+    };
+    for bad in [
+        "2026-11-21T24:00:00.000Z",
+        "2026-11-21T20:60:00.000Z",
+        "2026-11-21T10:41:60.000Z",
+        "2026-11-21T10:41:0:.000Z",
+        "2026-11-21T10:41:00,000Z",
+        "2026-11-21T10:41:00.00 Z",
+        "2026-11-21t10:41:00.000Z",
+        "2026-11-21T10:41:00.000z",
+        "2026-11-31T10:41:00.000Z",
+    ] {
+        let error = at(bad);
+        assert!(matches!(error.reason, Reason::Value { .. }), "{error}");
+    }
+    assert_eq!(at(&"\0".repeat(24)).reason, Reason::Character(0));
 }
 
 #[test]
