@@ -1,5 +1,6 @@
-//! The collector on a spool of its own: what is split, when it is sealed, what happens when the spool has no room.
+//! The collector on a spool of its own: what is split, when it is sealed, what happens when the spool has no room or a base is lost.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use codec::envelope::{Encoding, Inflater};
@@ -10,12 +11,14 @@ use journal::StdDisk;
 
 use super::*;
 use crate::config::{AgentConfig, Secret};
+use crate::spool::Waiting;
 
 struct Fixture {
     _folder: tempfile::TempDir,
     spool: Arc<Mutex<Spool<StdDisk>>>,
     collector: Collector<StdDisk>,
     status: StatusHandle,
+    wanted: Wanted,
 }
 
 fn agent() -> AgentId {
@@ -31,11 +34,17 @@ fn config(folder: &Path) -> AgentConfig {
 }
 
 fn fixture() -> Fixture {
+    fixture_with(|_| {})
+}
+
+fn fixture_with(change: impl FnOnce(&mut AgentConfig)) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let config = config(folder.path());
+    let mut config = config(folder.path());
+    change(&mut config);
     let spool = Spool::open(&config.spool, &agent(), Timestamp::now()).unwrap();
     let spool = Arc::new(Mutex::new(spool));
     let status = StatusHandle::new();
+    let wanted = Wanted::default();
     let collector = Collector::new(Setup {
         agent: agent(),
         config: config.report,
@@ -43,7 +52,7 @@ fn fixture() -> Fixture {
         names: Names::off(),
         spool: Arc::clone(&spool),
         status: status.clone(),
-        wanted: Wanted::default(),
+        wanted: wanted.clone(),
         wake: Box::new(|_| {}),
     });
     Fixture {
@@ -51,6 +60,7 @@ fn fixture() -> Fixture {
         spool,
         collector,
         status,
+        wanted,
     }
 }
 
@@ -61,19 +71,24 @@ fn reports(fixture: &Fixture, stream: Stream) -> Vec<Report> {
     waiting
         .iter()
         .map(|report| {
-            assert_eq!(report.meta.encoding, Encoding::Zstd);
-            let mut inflater = Inflater::new();
-            let xml = inflater
-                .inflate(Encoding::Zstd, &report.sealed, INFLATED_BYTES_MAX)
-                .unwrap();
-            let read = codec::xml::read_report(xml).unwrap();
-            assert_eq!(read.header.sequence, report.key.sequence);
-            assert_eq!(read.header.epoch, report.key.epoch);
+            let read = opened(report);
             assert_eq!(read.header.stream, stream);
-            assert_eq!(read.devices.len(), report.meta.devices as usize);
             read
         })
         .collect()
+}
+
+fn opened(report: &Waiting) -> Report {
+    assert_eq!(report.meta.encoding, Encoding::Zstd);
+    let mut inflater = Inflater::new();
+    let xml = inflater
+        .inflate(Encoding::Zstd, &report.sealed, INFLATED_BYTES_MAX)
+        .unwrap();
+    let read = codec::xml::read_report(xml).unwrap();
+    assert_eq!(read.header.sequence, report.key.sequence);
+    assert_eq!(read.header.epoch, report.key.epoch);
+    assert_eq!(read.devices.len(), report.meta.devices as usize);
+    read
 }
 
 fn device(number: u32) -> DeviceReport {
@@ -213,4 +228,130 @@ fn memory_is_bounded_and_state_is_given_up_first() {
         .keep_for_later(Stream::Meters, devices(many));
     assert_eq!(fixture.collector.meters.devices.len(), many);
     assert_eq!(fixture.collector.state.devices.len(), many - 20);
+}
+
+/// What a manager does with deltas: keeps the bases of one stream, and asks for what it cannot resolve in full.
+#[derive(Default)]
+struct Resolver(HashMap<(String, u64), DeviceReport>);
+
+impl Resolver {
+    /// Takes all that waits in the stream; says of each device report what it said in full, if that could be told.
+    fn take(&mut self, fixture: &Fixture, stream: Stream) -> Vec<Option<DeviceReport>> {
+        let mut spool = fixture.spool.lock().unwrap();
+        let waiting = spool.waiting(stream, 0, usize::MAX, usize::MAX).unwrap();
+        let mut said = Vec::new();
+        for report in &waiting {
+            spool.acknowledge(&report.key, Timestamp::now()).unwrap();
+            for device in opened(report).devices {
+                let handle = device.handle.clone();
+                said.push(if let Some(base) = device.base {
+                    let base = self.0.get(&(handle.clone(), base));
+                    base.map(|base| codec::delta::apply(base, &device).unwrap())
+                } else {
+                    let place = (handle.clone(), report.key.sequence);
+                    self.0.insert(place, device.clone());
+                    Some(device)
+                });
+                if said.last().is_some_and(Option::is_none) {
+                    fixture.wanted.note(&[handle]);
+                }
+            }
+        }
+        said
+    }
+}
+
+/// A device that is `number` on a page count of `value`.
+fn counted(number: u32, value: u64) -> DeviceReport {
+    let mut device = device(number);
+    if let Section::Read(meters) = &mut device.meters {
+        meters[0].value = value;
+    }
+    device
+}
+
+fn values(said: &[Option<DeviceReport>]) -> Vec<Option<u64>> {
+    let value = |device: &DeviceReport| device.meters.read().map(|meters| meters[0].value);
+    said.iter()
+        .map(|device| device.as_ref().and_then(value))
+        .collect()
+}
+
+#[test]
+fn deltas_whose_base_was_refused_are_followed_by_a_full_report() {
+    let mut fixture = fixture_with(|config| config.report.devices_max = 1);
+    let mut manager = Resolver::default();
+    fixture.collector.take(counted(1, 100));
+    {
+        let mut spool = fixture.spool.lock().unwrap();
+        let base = spool.waiting(Stream::Meters, 0, 1, usize::MAX).unwrap();
+        spool.refuse(&base[0], "no", Timestamp::now()).unwrap();
+    }
+    fixture.collector.take(counted(1, 101));
+    fixture.collector.take(counted(1, 102));
+    let said = manager.take(&fixture, Stream::Meters);
+    assert_eq!(values(&said), [None, None], "both lack their base");
+    fixture.collector.take(counted(1, 103));
+    fixture.collector.take(counted(1, 104));
+    let sealed = reports(&fixture, Stream::Meters);
+    let bases: Vec<_> = sealed.iter().map(|report| report.devices[0].base).collect();
+    assert_eq!(bases, [None, Some(4)]);
+    let said = manager.take(&fixture, Stream::Meters);
+    assert_eq!(values(&said), [Some(103), Some(104)]);
+}
+
+#[test]
+fn deltas_whose_base_a_full_spool_dropped_are_followed_by_a_full_report() {
+    let mut fixture = fixture_with(|config| {
+        config.report.devices_max = 1;
+        config.spool.bytes_max = 80_000;
+    });
+    let mut manager = Resolver::default();
+    fixture.collector.take(counted(1, 100));
+    // New devices with texts that do not compress, until the oldest reports had to go.
+    let mut digits = 1_u64;
+    let mut number = 2;
+    while fixture.spool.lock().unwrap().dropped(Stream::Meters).full == 0 {
+        assert!(number < 1000, "the spool never was full");
+        let mut noisy = counted(number, 1);
+        let noise = std::iter::repeat_with(|| {
+            digits = digits.wrapping_mul(6_364_136_223_846_793_005) | 1;
+            format!("{:016x}", digits ^ (digits >> 29))
+        });
+        noisy.identity.location = Some(noise.take(200).collect());
+        fixture.collector.take(noisy);
+        number += 1;
+    }
+    fixture.collector.take(counted(1, 101));
+    let said = manager.take(&fixture, Stream::Meters);
+    assert_eq!(values(&said).last(), Some(&None), "its base is gone");
+    fixture.collector.take(counted(1, 102));
+    fixture.collector.take(counted(1, 103));
+    let said = manager.take(&fixture, Stream::Meters);
+    assert_eq!(values(&said), [Some(102), Some(103)]);
+}
+
+#[test]
+fn a_new_life_begins_with_full_reports() {
+    let mut first = fixture_with(|config| config.report.devices_max = 1);
+    first.collector.take(counted(1, 100));
+    first.collector.take(counted(1, 100));
+    let spool = Arc::clone(&first.spool);
+    let mut second = Fixture {
+        collector: Collector::new(Setup {
+            agent: agent(),
+            config: first.collector.config.clone(),
+            clock: Clock::new(),
+            names: Names::off(),
+            spool,
+            status: first.status.clone(),
+            wanted: first.wanted.clone(),
+            wake: Box::new(|_| {}),
+        }),
+        ..first
+    };
+    second.collector.take(counted(1, 100));
+    let sealed = reports(&second, Stream::Meters);
+    let bases: Vec<_> = sealed.iter().map(|report| report.devices[0].base).collect();
+    assert_eq!(bases, [None, Some(1), None]);
 }
