@@ -16,7 +16,8 @@
 //! | a device is heard | and never told a meter | [`Cause::NoMeters`] |
 //!
 //! What always holds: the time in which this manager was not there to hear him is nobody's silence, and the time in which its agent was not
-//! no device's; who was silent too long before it stays silent over a restart; what opens closes by itself; nothing here asks a clock.
+//! no device's; who was silent too long before it stays silent over a restart, and what was learned of rhythms is known after it ([`kept`]);
+//! what opens closes by itself; nothing here asks a clock.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 mod absence;
 mod blame;
+mod kept;
 pub mod rhythm;
 #[cfg(test)]
 mod tests;
@@ -205,6 +207,8 @@ pub struct Silences {
     rules: SilenceRules,
     /// When everybody was last looked at.
     looked_at: Option<Timestamp>,
+    /// When the manager before this one looked last, as far as is known.
+    there_until: Option<Timestamp>,
     absences: Absences,
     agents: HashMap<AgentId, AgentTrack>,
     devices: HashMap<DeviceId, Rhythm>,
@@ -219,6 +223,7 @@ impl Silences {
         Self {
             rules,
             looked_at: None,
+            there_until: None,
             absences: Absences::default(),
             agents: HashMap::new(),
             devices: HashMap::new(),
@@ -250,8 +255,9 @@ impl Silences {
             Some(before) if !is_taking => self.absences.note(before, now),
             Some(_) => {}
             None => {
-                // In which it was not there, told by the last that it heard of anybody.
-                if let Some(since) = agents.iter().filter_map(|seen| seen.heard_at).max() {
+                // In which it was not there, told by the last that it did: it looked, or heard of anybody.
+                let heard_at = agents.iter().filter_map(|seen| seen.heard_at).max();
+                if let Some(since) = heard_at.max(self.there_until) {
                     self.absences.note(since, now);
                     turns.extend(own_absence(&self.rules, since, now));
                 }

@@ -228,6 +228,7 @@ impl Ingest {
             deciding.clone(),
             shards.clone(),
             metrics.clone(),
+            archives.then(|| config.folder.join("rhythms.bin")),
         ));
         let (watch_stop, stopped) = sync_channel(1);
         let watching = Arc::clone(&watch);

@@ -28,6 +28,11 @@ impl Absences {
         }
     }
 
+    /// The absences, ascending.
+    pub const fn spans(&self) -> &VecDeque<(Timestamp, Timestamp)> {
+        &self.spans
+    }
+
     /// How long this manager was there from `from` to `to`; negative when `to` is earlier.
     pub fn there_ms(&self, from: Timestamp, to: Timestamp) -> i64 {
         let overlap =

@@ -2,6 +2,9 @@
 
 use codec::time::Timestamp;
 
+use super::kept::{put, put_time, take_time};
+use crate::record::{Cursor, MetaError};
+
 const DAY_MS: i64 = 86_400_000;
 /// The longest gap is remembered for so long at least, and twice as long at the most.
 const REMEMBERED_MS: i64 = 3 * DAY_MS;
@@ -82,6 +85,49 @@ impl Rhythm {
             self.gaps_ms[0] = self.gaps_ms[0].max(Some(gap_ms));
         }
         is_long
+    }
+
+    /// Writes what [`read`](Self::read) reads; see [`super::kept`].
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        put_time(out, self.heard_at);
+        put_time(out, self.began_at);
+        let [last, before] = self.gaps_ms;
+        out.push(u8::from(last.is_some()) | u8::from(before.is_some()) << 1);
+        for gap_ms in self.gaps_ms.iter().flatten() {
+            put(out, &gap_ms.to_le_bytes());
+        }
+        let habits = self.habits.iter().flatten();
+        out.push(habits.clone().count() as u8);
+        for habit in habits {
+            put(out, &habit.gap_ms.to_le_bytes());
+            put_time(out, habit.at);
+            out.push(u8::from(habit.is_known));
+        }
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    /// [`MetaError`] for other bytes.
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, MetaError> {
+        let mut rhythm = Self::new(take_time(cursor)?);
+        rhythm.began_at = take_time(cursor)?;
+        let [known] = cursor.take()?;
+        for (bit, gap_ms) in rhythm.gaps_ms.iter_mut().enumerate() {
+            if known >> bit & 1 == 1 {
+                *gap_ms = Some(i64::from_le_bytes(cursor.take()?));
+            }
+        }
+        let [habits] = cursor.take()?;
+        for place in 0..usize::from(habits) {
+            let habit = Habit {
+                gap_ms: i64::from_le_bytes(cursor.take()?),
+                at: take_time(cursor)?,
+                is_known: cursor.take()? == [1],
+            };
+            *rhythm.habits.get_mut(place).ok_or(MetaError)? = Some(habit);
+        }
+        Ok(rhythm)
     }
 
     /// How long it may be silent: `factor` gaps or its longest habit, and the first of the two limits at least; the second while the rhythm

@@ -376,3 +376,90 @@ fn silences_that_are_over_are_kept_within_bounds() {
     let (_, over) = world.silences.all();
     assert!(over.count() <= OVER_MAX);
 }
+
+/// Days of a device that is off from six in the evening to eight in the morning, and of a manager that is started anew at noon. With
+/// `is_kept` it finds what the one before it had learned; else it begins anew. How often the device was told silent comes out, by day.
+fn days_with_a_restart(is_kept: bool) -> Vec<usize> {
+    let mut world = World::new(1);
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        world.quiet_devices.clear();
+        world.pass(4 * 60);
+        let file = kept::to_bytes(&world.silences);
+        world.silences = Silences::new(SilenceRules::default());
+        if is_kept {
+            kept::take_over(&mut world.silences, &file).unwrap();
+        }
+        world.pass(6 * 60);
+        world.quiet_devices = vec![2];
+        world.pass(14 * 60);
+        let raised = world.told().into_iter();
+        told.push(raised.filter(|told| told == "d2 no-answer").count());
+    }
+    told
+}
+
+#[test]
+fn what_was_learned_of_nights_survives_a_restart_each_day() {
+    let kept = days_with_a_restart(true);
+    assert_eq!(kept, [1, 1, 0, 0, 0], "it is off every night");
+    let anew = days_with_a_restart(false);
+    assert_eq!(anew, [1; 5], "what is forgotten is told again");
+}
+
+#[test]
+fn rhythms_read_back_as_they_were_written_and_damaged_ones_not_at_all() {
+    let mut world = World::new(3);
+    world.quiet_devices = vec![5];
+    world.pass(30 * 60);
+    world.is_taking = false;
+    world.pass(30);
+    let file = kept::to_bytes(&world.silences);
+    let read = |file: &[u8]| {
+        let mut silences = Silences::new(SilenceRules::default());
+        kept::take_over(&mut silences, file).map(|()| silences)
+    };
+    let silences = read(&file).unwrap();
+    assert_eq!(silences.devices, world.silences.devices);
+    assert_eq!(silences.there_until, world.silences.looked_at);
+    assert_eq!(silences.absences.spans(), world.silences.absences.spans());
+    assert_eq!(silences.agents.len(), 3);
+    for (agent, track) in &silences.agents {
+        let before = &world.silences.agents[agent];
+        assert_eq!(track.rhythm, before.rhythm);
+        assert_eq!(
+            (track.heard_at, track.fine_since),
+            (before.heard_at, before.fine_since)
+        );
+    }
+    for cut in 0..file.len() {
+        assert!(read(&file[..cut]).is_err(), "{cut}");
+    }
+    for at in 0..file.len() {
+        let mut damaged = file.clone();
+        damaged[at] ^= 1 << (at % 8);
+        assert!(read(&damaged).is_err(), "{at}");
+    }
+}
+
+#[test]
+fn a_file_of_rhythms_that_is_damaged_costs_the_learning_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rhythms.bin");
+    let mut world = World::new(1);
+    world.pass(60);
+    kept::save(&kept::to_bytes(&world.silences), &path).unwrap();
+    let known = |path: &std::path::Path| {
+        let mut silences = Silences::new(SilenceRules::default());
+        kept::load(&mut silences, path);
+        silences.devices.len()
+    };
+    assert_eq!(known(&path), 4);
+    std::fs::write(&path, b"PLSR and nothing").unwrap();
+    assert_eq!(known(&path), 0);
+    assert_eq!(known(&folder.path().join("missing")), 0);
+    let nowhere = folder.path().join("missing/rhythms.bin");
+    assert!(kept::save(b"", &nowhere).is_err());
+    let names = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, 1, "no half file is left");
+}

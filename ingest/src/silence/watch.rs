@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use codec::id::{AgentId, Scope};
 use codec::time::Timestamp;
@@ -12,7 +13,7 @@ use olap::Store;
 use registry::Registry;
 use serde::Serialize;
 
-use super::{AgentSeen, Cause, Silence, SilenceRules, Silences, Subject, Turn};
+use super::{AgentSeen, Cause, Silence, SilenceRules, Silences, Subject, Turn, kept};
 use crate::ingest::Ingest;
 use crate::metrics::{IngestMetrics, SilentLabel};
 use crate::shard::ShardShared;
@@ -36,6 +37,8 @@ pub struct Watch {
     pub(crate) registry: Registry,
     pub(crate) shards: Vec<Arc<ShardShared>>,
     pub(crate) metrics: IngestMetrics,
+    /// Where what was learned is kept; nowhere in a program that only looks.
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Watch {
@@ -45,9 +48,15 @@ impl Watch {
         registry: Registry,
         shards: Vec<Arc<ShardShared>>,
         metrics: IngestMetrics,
+        file: Option<PathBuf>,
     ) -> Self {
+        let mut silences = Silences::new(rules);
+        if let Some(file) = &file {
+            kept::load(&mut silences, file);
+        }
         Self {
-            silences: Mutex::new(Silences::new(rules)),
+            silences: Mutex::new(silences),
+            file,
             store,
             registry,
             shards,
@@ -57,14 +66,40 @@ impl Watch {
 
     /// Looks until the other end of `stop` is gone.
     pub(crate) fn run(&self, stop: &Receiver<()>) {
+        let mut saved_at = Instant::now();
         loop {
-            if let Err(error) = self.look(Timestamp::now()) {
-                tracing::warn!(error = &*error, "who is silent cannot be told now");
+            match self.look(Timestamp::now()) {
+                Ok(()) if saved_at.elapsed() >= kept::SAVE_EVERY => {
+                    saved_at = Instant::now();
+                    self.save();
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::warn!(error = &*error, "who is silent cannot be told now");
+                }
             }
             match stop.recv_timeout(LOOK_EVERY) {
                 Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                    self.save();
+                    return;
+                }
             }
+        }
+    }
+
+    /// Keeps what was learned, if anybody was looked at.
+    fn save(&self) {
+        let Some(path) = &self.file else { return };
+        let file = {
+            let silences = self.lock();
+            if silences.looked_at.is_none() {
+                return;
+            }
+            kept::to_bytes(&silences)
+        };
+        if let Err(error) = kept::save(&file, path) {
+            tracing::warn!(path = %path.display(), %error, "what was learned of rhythms could not be kept; a restart would learn it anew");
         }
     }
 
