@@ -2,7 +2,7 @@
 //!
 //! A login is compared without regard to case.
 
-mod login;
+pub(crate) mod login;
 
 use codec::id::TenantId;
 use codec::time::Timestamp;

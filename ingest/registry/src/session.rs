@@ -10,10 +10,10 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::Registry;
+use crate::account::login::unnoted;
 use crate::account::{Account, AccountId};
 use crate::error::{During, Error};
-use crate::token;
+use crate::{Registry, locked, token};
 
 /// Without a request for this long, a session is over: half a working day.
 pub const IDLE_MS_MAX: i64 = 12 * 3_600_000;
@@ -64,11 +64,13 @@ fn csrf_of(token: &str) -> String {
 impl Registry {
     /// Begins a session for an account whose password was just right.
     ///
+    /// One that cannot be written, on a full disk, is in this program's memory alone and ends with it.
+    ///
     /// # Errors
-    /// When SQLite or the source of random bytes fails.
+    /// When the source of random bytes fails.
     pub fn create_session(&self, account: AccountId, now: Timestamp) -> Result<NewSession, Error> {
         let token = token::draw("")?;
-        self.inner.database.write(|transaction| {
+        let written = self.inner.database.write(|transaction| {
             transaction
                 .execute(
                     "DELETE FROM session WHERE seen_at < ?1 OR created_at < ?2",
@@ -88,7 +90,13 @@ impl Registry {
                     params![token::hash(&token), account.0, now.unix_ms],
                 )
                 .during("begin a session")
-        })?;
+        });
+        if written.is_err()
+            && let Some(hash) = token::hash(&token)
+        {
+            unnoted(written.map(drop));
+            locked(&self.inner.checked).keep_session(hash, account, now);
+        }
         Ok(NewSession {
             csrf: csrf_of(&token),
             ends_at: now.plus_ms(AGE_MS_MAX),
@@ -122,11 +130,15 @@ impl Registry {
                 })
                 .during("look up a session")
         })?;
-        let Some((account, created_at, seen_at)) = found else {
+        let unsaved = || {
+            let (account, since) = locked(&self.inner.checked).kept_session(&hash, now)?;
+            Some((account, since.unix_ms, now.unix_ms))
+        };
+        let Some((account, created_at, seen_at)) = found.or_else(unsaved) else {
             return Ok(None);
         };
         if now.unix_ms - seen_at >= IDLE_MS_MAX || now.unix_ms - created_at >= AGE_MS_MAX {
-            self.end_session(token)?;
+            unnoted(self.end_session(token));
             return Ok(None);
         }
         let account = self.account(account)?;
@@ -134,14 +146,15 @@ impl Registry {
             return Ok(None);
         }
         if now.unix_ms - seen_at >= SEEN_STEP_MS {
-            self.inner.database.write(|transaction| {
+            let noted = self.inner.database.write(|transaction| {
                 transaction
                     .execute(
                         "UPDATE session SET seen_at = ?2 WHERE token_hash = ?1",
                         params![hash, now.unix_ms],
                     )
                     .during("note a session's use")
-            })?;
+            });
+            unnoted(noted.map(drop));
         }
         Ok(Some(Session {
             account,
@@ -158,6 +171,7 @@ impl Registry {
         let Some(hash) = token::hash(token) else {
             return Ok(());
         };
+        locked(&self.inner.checked).drop_session(&hash);
         self.inner.database.write(|transaction| {
             transaction
                 .execute("DELETE FROM session WHERE token_hash = ?1", [hash])
@@ -171,6 +185,7 @@ impl Registry {
     /// # Errors
     /// When SQLite fails.
     pub fn end_sessions_of(&self, account: AccountId) -> Result<(), Error> {
+        locked(&self.inner.checked).forget();
         self.inner.database.write(|transaction| {
             transaction
                 .execute("DELETE FROM session WHERE account = ?1", [account.0])

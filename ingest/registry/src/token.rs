@@ -10,6 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::Registry;
+use crate::account::login::unnoted;
 use crate::account::{Account, AccountId};
 use crate::error::{During, Error};
 use crate::tenant::checked_name;
@@ -183,14 +184,15 @@ impl Registry {
             return Ok(None);
         }
         if last_used_at.is_none_or(|last| now.unix_ms - last >= LAST_USED_STEP_MS) {
-            self.inner.database.write(|transaction| {
+            let noted = self.inner.database.write(|transaction| {
                 transaction
                     .execute(
                         "UPDATE api_token SET last_used_at = ?2 WHERE id = ?1",
                         [id, now.unix_ms],
                     )
                     .during("note an API token's use")
-            })?;
+            });
+            unnoted(noted.map(drop));
         }
         Ok(Some(account))
     }

@@ -1,7 +1,8 @@
 //! Logging in: a login and its password, checked.
 //!
 //! A password that was right is remembered for a few minutes (as a keyed hash, in memory), so that a program which sends HTTP
-//! Basic with every request does not cost a slow hash each time; every change of any account empties that memory.
+//! Basic with every request does not cost a slow hash each time; every change of any account empties that memory. Beside them are the
+//! sessions that could not be written: whoever comes to see why the disk is full must get in.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,6 +19,11 @@ use crate::{Registry, locked};
 const CHECKED_KEPT_MS: i64 = 300_000;
 /// Right passwords remembered at once; when full, all are forgotten.
 const CHECKED_MAX: usize = 1_000;
+
+/// Sessions kept in memory alone at once; when full, all are forgotten.
+const UNSAVED_MAX: usize = 100;
+/// A session that is in memory alone ends after this: long enough to make room.
+const UNSAVED_AGE_MS_MAX: i64 = 3_600_000;
 
 /// Why a login did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +47,8 @@ pub enum LoginError {
 pub(crate) struct CheckedPasswords {
     key: Option<[u8; 32]>,
     known: HashMap<[u8; 32], Known>,
+    /// By the token's hash: whose, and since when.
+    unsaved: HashMap<[u8; 32], (AccountId, Timestamp)>,
     generation: u64,
 }
 
@@ -56,6 +64,7 @@ struct Known {
 impl CheckedPasswords {
     pub(crate) fn forget(&mut self) {
         self.known.clear();
+        self.unsaved.clear();
         self.generation += 1;
     }
 
@@ -84,11 +93,44 @@ impl CheckedPasswords {
             .cloned()
     }
 
+    /// Keeps a session that could not be written.
+    pub(crate) fn keep_session(&mut self, hash: [u8; 32], account: AccountId, now: Timestamp) {
+        if self.unsaved.len() >= UNSAVED_MAX {
+            self.unsaved.clear();
+        }
+        self.unsaved.insert(hash, (account, now));
+    }
+
+    /// A session that could not be written: whose, and since when.
+    pub(crate) fn kept_session(
+        &self,
+        hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Option<(AccountId, Timestamp)> {
+        let kept = self.unsaved.get(hash).copied();
+        kept.filter(|(_, since)| (0..UNSAVED_AGE_MS_MAX).contains(&now.ms_since(*since)))
+    }
+
+    /// Ends such a session.
+    pub(crate) fn drop_session(&mut self, hash: &[u8; 32]) {
+        self.unsaved.remove(hash);
+    }
+
     fn remember(&mut self, digest: [u8; 32], known: Known) {
         if self.known.len() >= CHECKED_MAX {
             self.known.clear();
         }
         self.known.insert(digest, known);
+    }
+}
+
+/// Says that something was not noted which nobody needs to get on: on a full disk questions are answered all the same.
+pub(crate) fn unnoted(noted: Result<(), Error>) {
+    if let Err(error) = noted {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the registry could not note something, which hinders nobody"
+        );
     }
 }
 
@@ -138,14 +180,16 @@ impl Registry {
             (Check::Right | Check::Wrong, _) => return Err(LoginError::Refused),
         };
         locked(&self.inner.throttle).succeeded(login, address);
-        self.inner.database.write(|transaction| {
+        let noted = self.inner.database.write(|transaction| {
             transaction
                 .execute(
                     "UPDATE account SET last_login_at = ?2 WHERE id = ?1",
                     [account.id.0, now.unix_ms],
                 )
                 .during("note a login")
-        })?;
+        });
+        // The password was right all the same.
+        unnoted(noted.map(drop));
         if let Some(digest) = digest {
             let mut checked = locked(&self.inner.checked);
             if checked.generation == generation {

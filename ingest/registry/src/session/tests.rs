@@ -87,3 +87,41 @@ fn an_account_has_a_bounded_number_of_sessions_and_the_oldest_goes() {
     assert!(!stands(&tokens[0]) && stands(&tokens[1]) && stands(&tokens[tokens.len() - 1]));
     assert!(!stands("") && !stands(&"x".repeat(100_000)));
 }
+
+#[test]
+fn on_a_full_disk_who_is_known_gets_in_and_who_was_barred_or_changed_his_password_does_not() {
+    let (registry, account) = house();
+    let (_, api_token) = registry.create_api_token(account, "erp", at(0)).unwrap();
+    let before = registry.create_session(account, at(0)).unwrap();
+    let full = |is_full: bool| {
+        let writer = registry.inner.database.writer();
+        writer.pragma_update(None, "query_only", is_full).unwrap();
+    };
+    full(true);
+    let here = std::net::IpAddr::from([127, 0, 0, 1]);
+    let verified = registry.verify_password("anna", "vier gute worte hier", here, at(1));
+    assert_eq!(verified.unwrap().id, account);
+    assert!(
+        registry
+            .verify_password("anna", "wrong", here, at(1))
+            .is_err()
+    );
+    let minutes = |minutes: i64| at(minutes * 60_000);
+    assert!(
+        registry
+            .session(&before.token, minutes(5))
+            .unwrap()
+            .is_some()
+    );
+    let known = registry.account_of_api_token(&api_token, minutes(5));
+    assert!(known.unwrap().is_some());
+    let new = registry.create_session(account, minutes(5)).unwrap();
+    let found = registry.session(&new.token, minutes(6)).unwrap().unwrap();
+    assert!(found.account.id == account && found.csrf_fits(&new.csrf));
+    assert!(registry.session(&new.token, minutes(66)).unwrap().is_none());
+    full(false);
+    registry
+        .reset_password(account, "ein neues gutes wort")
+        .unwrap();
+    assert!(registry.session(&new.token, minutes(7)).unwrap().is_none());
+}
