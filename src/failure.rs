@@ -11,6 +11,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What it came of.
+    pub fn cause(&self) -> &(dyn Error + 'static) {
+        &*self.cause
+    }
+
     /// A failure that needs no cause.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self {

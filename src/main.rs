@@ -7,6 +7,7 @@
 //! | [`manager`] | the wiring of a manager, in start order; stopping is the reverse |
 //! | [`serve`] | `platen manager` and `platen all` |
 //! | [`demo`] | `platen demo`: simulated printers, an agent and a manager in one process |
+//! | [`waiting`] | a start that cannot be yet waits |
 //! | [`people`] | `platen admin`, `platen agent`, `platen tenant` |
 //! | [`upkeep`] | `platen journal`, `platen store`, `platen rebuild`, `platen evidence` |
 
@@ -19,6 +20,7 @@ mod people;
 mod serve;
 mod stop;
 mod upkeep;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ use crate::config::PlatenConfig;
 use crate::failure::{Doing, Failure};
 use crate::manager::{Manager, ManagerConfig, bind, open_registry};
 use crate::stop::on_signals;
+use crate::waiting::{Door, check_data, start_when_possible};
 
 /// The id of the agent that `platen all` runs.
 const LOCAL_AGENT: &str = "local";
@@ -64,32 +65,47 @@ pub fn run(path: &Path, parts: Parts) -> Result<(), Failure> {
 async fn serve(config: &PlatenConfig, path: &Path, parts: Parts) -> Result<(), Failure> {
     let stop = on_signals();
     let listener = bind(config.web.listen)?;
-    // What may be wrong with the agent is found before anything is started.
-    let local = match parts {
-        Parts::Manager => None,
-        Parts::ManagerAndAgent => {
-            let door = bind(([127, 0, 0, 1], 0).into())?;
-            let address = door
-                .local_addr()
-                .doing(|| "read the listener's address".to_owned())?;
-            let registry = open_registry(&config.data)?;
-            Some((door, local_agent_config(config, path, &registry, address)?))
-        }
+    check_data(&config.data)?;
+    let web = web::Config {
+        public_url: config.web.public_url.clone(),
+        trusted_proxies: config.web.trusted_proxies.clone(),
+        secure_cookies: config.web.public_url.starts_with("https://"),
+        brand: config.web.brand.clone(),
+        metrics: config.web.metrics.clone(),
+        agent_key_age_max: config.agent_key_age_max,
     };
-    let mut manager = Manager::start(ManagerConfig {
-        data: &config.data,
-        store: &config.store,
-        journal: &config.journal,
-        silence: config.silence,
-        web: web::Config {
-            public_url: config.web.public_url.clone(),
-            trusted_proxies: config.web.trusted_proxies.clone(),
-            secure_cookies: config.web.public_url.starts_with("https://"),
-            brand: config.web.brand.clone(),
-            metrics: config.web.metrics.clone(),
-            agent_key_age_max: config.agent_key_age_max,
-        },
-    })?;
+    let door = Door {
+        listener: &listener,
+        tls: config.web.tls.as_ref(),
+        web: &web,
+    };
+    let start = || {
+        // What may be wrong with the agent is found before anything is started.
+        let local = match parts {
+            Parts::Manager => None,
+            Parts::ManagerAndAgent => {
+                let door = bind(([127, 0, 0, 1], 0).into())?;
+                let address = door
+                    .local_addr()
+                    .doing(|| "read the listener's address".to_owned())?;
+                let registry = open_registry(&config.data)?;
+                Some((door, local_agent_config(config, path, &registry, address)?))
+            }
+        };
+        let manager = Manager::start(ManagerConfig {
+            data: &config.data,
+            store: &config.store,
+            journal: &config.journal,
+            silence: config.silence,
+            web: web.clone(),
+        })?;
+        Ok((manager, local))
+    };
+    let Some((mut manager, local)) = start_when_possible(&config.data, door, &stop, start).await?
+    else {
+        info!("stopped before the manager could begin");
+        return Ok(());
+    };
     if manager
         .registry
         .accounts(registry::Branch::House)?

@@ -49,6 +49,7 @@ use olap::{Batch, Store};
 use crate::config::IngestConfig;
 use crate::feed::{Decided, Feed, Next, Order, Turn};
 use crate::metrics::IngestMetrics;
+use crate::room;
 use crate::shard::{ShardShared, decisions};
 use engine::{ApplyError, Engine};
 use progress::Progress;
@@ -113,6 +114,18 @@ pub struct Applier {
     pub covered: HashMap<u16, Position>,
     /// Stamps of reports and decisions that this program cannot apply.
     pub poison: BTreeSet<u64>,
+    /// Whether the engine knows what the store has: not where a full disk was in the way of that at the start.
+    pub is_loaded: bool,
+    /// What the batch at hand is counted as once it is committed.
+    pub uncounted: Uncounted,
+}
+
+/// Reports of a batch that is not committed.
+#[derive(Debug, Default)]
+pub struct Uncounted {
+    reports: u64,
+    /// When the oldest of them was received.
+    received_at: Option<Timestamp>,
 }
 
 /// How it goes on.
@@ -132,6 +145,9 @@ impl Applier {
         let mut batch = Batch::new();
         let mut opened_at = Instant::now();
         let mut retry = RETRY_MIN;
+        if !self.is_loaded && !self.begin_again(&mut batch) {
+            return;
+        }
         loop {
             let rings = self.order.rings();
             let is_last_round = self.stopping.load(SeqCst);
@@ -176,7 +192,7 @@ impl Applier {
                         error = &error as &dyn std::error::Error,
                         "reading the journal failed; trying again"
                     );
-                    self.metrics.store_errors.inc();
+                    self.hindered("journal-error", &error);
                     if self.pause(&mut retry) {
                         Onward::On
                     } else {
@@ -216,9 +232,10 @@ impl Applier {
         }
         batch.covers(next.shard, next.from.packed(), next.next.packed());
         self.covered.insert(next.shard, next.next);
-        self.metrics.applied_reports.inc();
-        let lag_ms = Timestamp::now().ms_since(next.meta.received_at);
-        self.metrics.apply_lag_seconds.set(lag_ms as f64 / 1000.0);
+        self.uncounted.reports += 1;
+        let received_at = next.meta.received_at;
+        let oldest = self.uncounted.received_at.unwrap_or(received_at);
+        self.uncounted.received_at = Some(oldest.min(received_at));
         Onward::On
     }
 
@@ -248,7 +265,7 @@ impl Applier {
                         what = what(),
                         "this cannot be applied yet; trying again"
                     );
-                    self.metrics.store_errors.inc();
+                    self.hindered("apply-error", &error);
                     if !self.pause(&mut retry) {
                         return Onward::End;
                     }
@@ -314,6 +331,13 @@ impl Applier {
             }
         }
         self.metrics.applied_rows.inc_by(rows);
+        let counted = std::mem::take(&mut self.uncounted);
+        self.metrics.applied_reports.inc_by(counted.reports);
+        if let Some(received_at) = counted.received_at {
+            let lag_ms = Timestamp::now().ms_since(received_at).max(0);
+            self.progress
+                .lagged(Duration::from_millis(lag_ms.unsigned_abs()));
+        }
         batch.clear();
         self.engine.committed();
         self.progress.note();
@@ -329,13 +353,14 @@ impl Applier {
     fn begin_again(&mut self, batch: &mut Batch) -> bool {
         batch.clear();
         self.covered.clear();
+        self.uncounted = Uncounted::default();
         let mut retry = RETRY_MIN;
         while let Err(error) = self.load_again() {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "what the store has could not be loaded; trying again"
             );
-            self.metrics.store_errors.inc();
+            self.hindered("load-error", &error);
             if !self.pause(&mut retry) {
                 return false;
             }
@@ -355,11 +380,19 @@ impl Applier {
     }
 
     fn complain(&self, error: &ApplyError) {
-        self.metrics.store_errors.inc();
         tracing::error!(
             error = error as &dyn std::error::Error,
             "the store or the registry did not take a batch; offering it again"
         );
+        self.hindered("store-error", error);
+    }
+
+    /// Counts a failure, and notes it for whoever asks how the applier is. `reason` is a stable word; a full disk has its own.
+    fn hindered(&self, reason: &'static str, error: &(dyn std::error::Error + 'static)) {
+        self.metrics.store_errors.inc();
+        let is_full = room::is_wanting(error, &self.config.folder);
+        let reason = if is_full { room::DISK_FULL } else { reason };
+        self.progress.hindered(reason, room::chain(error));
     }
 
     /// Waits before another attempt. `false` when it is time to stop: what is not committed is applied after the next start.

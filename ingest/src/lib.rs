@@ -20,6 +20,7 @@
 //! | [`decode`] | inflate and parse, with a fixed number of decoders |
 //! | [`ledger`] | which reports are there already (Rule 1) |
 //! | [`record`] | what the journal's records mean |
+//! | [`room`] | whether the disk has room |
 //! | [`shard`] | the thread that owns a journal: group commit, receipts |
 //! | [`feed`] | durable reports in their one order, hot or read again |
 //! | [`apply`] | reports become rows |
@@ -52,6 +53,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod quarantine;
 pub mod record;
+pub mod room;
 pub mod shard;
 pub mod silence;
 pub mod start;
@@ -67,4 +69,4 @@ pub use metrics::IngestMetrics;
 pub use silence::watch::SilenceReport;
 pub use silence::{Cause, Silence, SilenceRules, Subject};
 pub use start::{StartError, rebuild, rebuild_from_what_is_left};
-pub use status::{IngestStatus, StreamGaps};
+pub use status::{Hindrance, IngestStatus, StreamGaps};

@@ -30,6 +30,15 @@ pub struct SilentLabel {
     pub cause: &'static str,
 }
 
+/// What does not get on, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HinderedLabel {
+    /// applier, decisions, or journal and the shard's number.
+    pub part: String,
+    /// A stable word.
+    pub reason: &'static str,
+}
+
 /// The door's metrics. A clone counts into the same.
 #[derive(Clone, Debug)]
 pub struct IngestMetrics {
@@ -53,6 +62,8 @@ pub struct IngestMetrics {
     pub sync_seconds: Histogram,
     /// Journal errors (write or sync failed, disk full).
     pub journal_errors: Counter,
+    /// 1 while the last write of a part failed.
+    pub hindered: Family<HinderedLabel, Gauge>,
     /// Bytes in the journal's segments.
     pub journal_bytes: Family<ShardLabel, Gauge>,
     /// Bytes of journal not yet applied.
@@ -81,7 +92,7 @@ pub struct IngestMetrics {
     pub store_seconds: Histogram,
     /// Batches that the store refused and that are tried again.
     pub store_errors: Counter,
-    /// Seconds from receipt of the last applied report to now.
+    /// Age of the oldest report that waits for the applier, at the most; see [`crate::Ingest::measure`].
     pub apply_lag_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
     /// Refused reports kept in quarantine.
     pub quarantined: Gauge,
@@ -123,6 +134,7 @@ impl Default for IngestMetrics {
             append_seconds: seconds(),
             sync_seconds: seconds(),
             journal_errors: Counter::default(),
+            hindered: Family::default(),
             journal_bytes: Family::default(),
             unapplied_bytes: Family::default(),
             hot_bytes: Family::default(),
@@ -172,6 +184,7 @@ impl IngestMetrics {
             append_seconds: "Duration of writing a group to the journal",
             sync_seconds: "Duration of a journal sync",
             journal_errors: "Failed writes and syncs of the journal",
+            hindered: "1 while the last write of a part of the door failed and is tried again, by reason",
             journal_bytes: "Bytes in journal segments",
             unapplied_bytes: "Bytes of journal not yet applied to the store",
             hot_bytes: "Sealed bytes of reports waiting in memory to be applied",
@@ -186,7 +199,7 @@ impl IngestMetrics {
             skipped: "What the applier left out, by reason",
             store_seconds: "Duration of committing a batch to the store",
             store_errors: "Batches that the store refused",
-            apply_lag_seconds: "Age of the report applied last",
+            apply_lag_seconds: "Age in seconds, at the most, of the oldest durable report that is not applied; 0 when all are",
             quarantined: "Refused reports kept for inspection",
             findings: "Changes of devices' identities that reports told, by kind",
             full_asked: "Devices whose agents were asked for a full report",

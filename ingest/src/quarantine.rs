@@ -1,6 +1,7 @@
 //! Refused reports, kept for inspection: the bytes as they came and, beside them, who sent them and what is wrong.
 //!
-//! Bounded by number and bytes; the oldest go first. What cannot be kept (a full disk) is counted and let go: the agent has it too.
+//! Bounded by number and bytes; the oldest go first. What cannot be kept (a full disk) is counted and let go: the agent has it too. A folder
+//! that cannot be made or listed hinders nobody: it is tried again with the next refused report.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -33,33 +34,18 @@ const TEXT: &str = "txt";
 
 impl Quarantine {
     /// Opens or makes the folder.
-    ///
-    /// # Errors
-    /// When it cannot be made or listed.
-    pub fn open(folder: &Path, reports_max: usize, bytes_max: u64) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let mut kept = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == BODY)
-                && let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
-            {
-                let bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-                kept.push((stem.to_owned(), bytes));
-            }
-        }
-        kept.sort_unstable();
-        let state = State {
-            bytes: kept.iter().map(|(_, bytes)| bytes).sum(),
-            kept: kept.into(),
-            number: 0,
-        };
-        Ok(Self {
+    #[must_use]
+    pub fn open(folder: &Path, reports_max: usize, bytes_max: u64) -> Self {
+        let state = listed(folder).unwrap_or_else(|error| {
+            tracing::warn!(folder = %folder.display(), %error, "refused reports cannot be kept now");
+            State::default()
+        });
+        Self {
             folder: folder.to_owned(),
             reports_max,
             bytes_max,
             state: Mutex::new(state),
-        })
+        }
     }
 
     /// Keeps a refused body. Returns the name it can be found under.
@@ -76,6 +62,9 @@ impl Quarantine {
     ) -> io::Result<String> {
         let bytes = body.len() as u64;
         let mut state = self.state();
+        if !self.folder.is_dir() {
+            *state = listed(&self.folder)?;
+        }
         if bytes > self.bytes_max || self.reports_max == 0 {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -136,6 +125,27 @@ impl Quarantine {
     }
 }
 
+/// What is in the folder, which is made.
+fn listed(folder: &Path) -> io::Result<State> {
+    fs::create_dir_all(folder)?;
+    let mut kept = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == BODY)
+            && let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
+        {
+            let bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            kept.push((stem.to_owned(), bytes));
+        }
+    }
+    kept.sort_unstable();
+    Ok(State {
+        bytes: kept.iter().map(|(_, bytes)| bytes).sum(),
+        kept: kept.into(),
+        number: 0,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +158,7 @@ mod tests {
     fn the_oldest_go_when_there_are_too_many_or_too_much() {
         let folder = tempfile::tempdir().unwrap();
         let agent = AgentId::new("meyer").unwrap();
-        let quarantine = Quarantine::open(folder.path(), 3, 100).unwrap();
+        let quarantine = Quarantine::open(folder.path(), 3, 100);
         let keep = |quarantine: &Quarantine, bytes: usize, at: i64| {
             let now = Timestamp::from_unix_ms(at);
             quarantine.keep(&agent, Encoding::Gzip, &vec![7; bytes], "broken", now)
@@ -160,9 +170,26 @@ mod tests {
         keep(&quarantine, 95, 6).unwrap();
         assert_eq!((quarantine.size(), files(folder.path())), ((1, 95), 2));
         assert!(keep(&quarantine, 101, 7).is_err());
-        let again = Quarantine::open(folder.path(), 3, 100).unwrap();
+        let again = Quarantine::open(folder.path(), 3, 100);
         assert_eq!(again.size(), (1, 95));
         keep(&again, 50, 8).unwrap();
         assert_eq!(again.size(), (1, 50));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_hinders_nobody_and_is_made_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("quarantine");
+        fs::write(&at, b"somebody else's file").unwrap();
+        let quarantine = Quarantine::open(&at, 3, 100);
+        let agent = AgentId::new("meyer").unwrap();
+        let keep = || {
+            let now = Timestamp::from_unix_ms(1);
+            quarantine.keep(&agent, Encoding::Gzip, b"broken", "broken", now)
+        };
+        assert!(keep().is_err());
+        fs::remove_file(&at).unwrap();
+        keep().unwrap();
+        assert_eq!((quarantine.size(), files(&at)), ((1, 6), 2));
     }
 }

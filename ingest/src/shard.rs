@@ -31,6 +31,7 @@ use crate::feed::Order;
 use crate::ledger::Verdict;
 use crate::metrics::{IngestMetrics, ShardLabel};
 use crate::record::{KIND_CHECKPOINT, KIND_REPORT};
+use crate::room;
 pub use job::Job;
 use job::{Arrived, answer, in_order, refuse, refuse_all, send};
 use open::open_journal;
@@ -213,16 +214,18 @@ impl Shard {
         let written = self.write(&new, first_stamp, checkpoint.as_deref());
         match written {
             Ok(positions) => {
+                self.shared.note_write(None, &self.metrics);
                 self.publish(new, &positions, first_stamp, duplicates);
             }
             Err(error) => {
                 self.metrics.journal_errors.inc();
                 tracing::error!(shard = self.shared.number, %error, "the journal did not take a group");
                 let reason = if error.is_disk_full() {
-                    "disk-full"
+                    room::DISK_FULL
                 } else {
                     "journal-error"
                 };
+                self.shared.note_write(Some(reason), &self.metrics);
                 refuse_all(new, reason);
                 refuse_all(duplicates, reason);
                 self.shared.is_writable.store(false, SeqCst);

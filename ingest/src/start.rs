@@ -1,6 +1,7 @@
 //! Opening the door: journals, ledgers and what the store has are brought together, in this order, and the threads start.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
@@ -13,9 +14,9 @@ use registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::apply::bases::Bases;
-use crate::apply::engine::{ApplyError, Engine, Places};
+use crate::apply::engine::{Engine, Places};
 use crate::apply::progress::Progress;
-use crate::apply::{Applier, Needs};
+use crate::apply::{Applier, Needs, Uncounted};
 use crate::archive::{self, Archiver, Unreadable, layered};
 use crate::config::IngestConfig;
 use crate::decode::{Decoder, Decoders};
@@ -25,6 +26,7 @@ use crate::ingest::{Ingest, PERMIT_BYTES, shard_of};
 use crate::keys::{self, CustomerKeys, Seals};
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
+use crate::room;
 use crate::shard::decisions::{self, Decisions};
 use crate::shard::{DiskFactory, Job, Queue, Shard, ShardError, ShardParts, ShardShared};
 use crate::silence::watch::Watch;
@@ -47,9 +49,9 @@ pub enum StartError {
     /// The store did not say what it has.
     #[error("asking the store what it has failed")]
     Store(#[from] StoreError),
-    /// The applier could not load what it starts from.
-    #[error("loading what the applier starts from failed")]
-    Load(#[from] ApplyError),
+    /// A rebuild ended before everything was applied; the log says what was in its way.
+    #[error("not everything could be applied: {}", .0.as_deref().unwrap_or("the applier ended early"))]
+    Unapplied(Option<String>),
     /// A rebuild was asked for into a store that has something.
     #[error("the store is not empty: rebuild into a new one")]
     NotEmpty,
@@ -117,16 +119,11 @@ impl Ingest {
     ) -> Result<Self, StartError> {
         let journal_folder = journal_folder(&config);
         let shard_count = fixed_shard_count(&journal_folder, config.shards)?;
-        let quarantine_folder = config.folder.join("quarantine");
-        let quarantine = Quarantine::open(
-            &quarantine_folder,
+        let quarantine = Arc::new(Quarantine::open(
+            &config.folder.join("quarantine"),
             config.quarantine_reports_max,
             config.quarantine_bytes_max,
-        )
-        .map_err(|source| StartError::Folder {
-            path: quarantine_folder,
-            source,
-        })?;
+        ));
         let metrics = IngestMetrics::default();
         let live = Arc::clone(&reading);
         let keys_folder = config.folder.join(keys::FOLDER);
@@ -155,16 +152,15 @@ impl Ingest {
             needs: Arc::clone(&needs),
         };
         let mut shards = Vec::new();
-        let mut queues = Vec::new();
-        let mut shard_threads = Vec::new();
+        let mut opening = Opening::default();
         for number in 0..shard_count {
             let applied = positions.shards.get(&number).copied().unwrap_or(0);
             let folder = journal_folder.join(format!("shard-{number:02}"));
             let (queue, shared, thread) =
                 start_shard(number, folder, Position::unpacked(applied), parts.clone())?;
             shards.push(shared);
-            queues.push(queue);
-            shard_threads.push(thread);
+            opening.queues.push(queue);
+            opening.threads.push(thread);
         }
         let decided = positions.shards.get(&decisions::SHARD).copied();
         let decisions = Decisions::open(
@@ -174,7 +170,7 @@ impl Ingest {
             Arc::clone(&order),
             metrics.clone(),
         )?;
-        shard_threads.push(decisions.thread);
+        opening.threads.push(decisions.thread);
         recall_streams(store.as_ref(), &shards)?;
         let bases = Bases::new(
             shards.clone(),
@@ -182,7 +178,9 @@ impl Ingest {
             Decoder::new(config.inflated_bytes_max),
         );
         let deciding = registry.clone();
-        let engine = Engine::load(registry, store.as_ref(), needs, bases, metrics.clone())?;
+        let mut engine = Engine::new(registry, needs, bases, metrics.clone());
+        let progress = Arc::new(Progress::new(metrics.clone()));
+        let is_loaded = load(&mut engine, store.as_ref(), &progress, &config);
         tracing::info!(
             shards = shard_count,
             devices = engine.device_count(),
@@ -190,11 +188,11 @@ impl Ingest {
             "ingest is open"
         );
         let stopping = Arc::new(AtomicBool::new(false));
-        let progress = Arc::new(Progress::default());
         let mut ordered = shards.clone();
         ordered.push(Arc::clone(&decisions.shared));
         let applier = ApplierParts {
             engine,
+            is_loaded,
             progress: Arc::clone(&progress),
             store: Arc::clone(&store),
             shards: ordered,
@@ -220,7 +218,7 @@ impl Ingest {
                 .name("ingest-archive".to_owned())
                 .spawn(move || archiver.run(&stopped))
                 .map_err(StartError::Thread)?;
-            shard_threads.push(archiving);
+            opening.threads.push(archiving);
         }
         let watch = Arc::new(Watch::new(
             config.silence,
@@ -236,14 +234,15 @@ impl Ingest {
             .name("ingest-watch".to_owned())
             .spawn(move || watching.run(&stopped))
             .map_err(StartError::Thread)?;
-        shard_threads.push(watching);
+        opening.threads.push(watching);
         let applier_thread = std::thread::Builder::new()
             .name("ingest-apply".to_owned())
             .spawn(move || applier.make().run())
             .map_err(StartError::Thread)?;
+        let (queues, shard_threads) = opening.opened();
         Ok(Self {
             decoders: Arc::new(decoders),
-            quarantine: Arc::new(quarantine),
+            quarantine,
             reports: Arc::new(Semaphore::new(config.inflight_reports_max)),
             bytes: Arc::new(Semaphore::new(config.inflight_bytes_max / PERMIT_BYTES)),
             config,
@@ -308,8 +307,13 @@ pub fn rebuild_from_what_is_left(
     }
     registry.forget_identities()?;
     // Stopping applies everything first.
-    Ingest::start_without_archiver(config, registry, store)?.stop();
-    Ok(())
+    let ingest = Ingest::start_without_archiver(config, registry, store)?;
+    ingest.stop();
+    if ingest.is_caught_up() {
+        return Ok(());
+    }
+    let trouble = ingest.progress.last_trouble();
+    Err(StartError::Unapplied(trouble.map(|trouble| trouble.detail)))
 }
 
 fn journal_folder(config: &IngestConfig) -> PathBuf {
@@ -334,6 +338,7 @@ fn told(these: &[impl ToString]) -> String {
 /// What the applier's thread makes its disks and readers of: they belong to the thread that made them.
 struct ApplierParts {
     engine: Engine,
+    is_loaded: bool,
     store: Arc<dyn Store>,
     shards: Vec<Arc<ShardShared>>,
     order: Arc<Order>,
@@ -365,6 +370,63 @@ impl ApplierParts {
             metrics: self.metrics,
             covered: HashMap::new(),
             poison: BTreeSet::new(),
+            is_loaded: self.is_loaded,
+            uncounted: Uncounted::default(),
+        }
+    }
+}
+
+/// Lets the engine know what the store knows; says whether it does. Where not (the registry's step back needs room on the disk) the applier's
+/// thread tries again until it does: reports are taken and questions answered meanwhile.
+fn load(
+    engine: &mut Engine,
+    store: &dyn Store,
+    progress: &Progress,
+    config: &IngestConfig,
+) -> bool {
+    let Err(error) = engine.reload(store) else {
+        return true;
+    };
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        "the applier cannot begin yet; it tries again, and reports are taken meanwhile"
+    );
+    let is_full = room::is_wanting(&error, &config.folder);
+    let reason = if is_full {
+        room::DISK_FULL
+    } else {
+        "load-error"
+    };
+    progress.hindered(reason, room::chain(&error));
+    false
+}
+
+/// Threads of a door that is not open yet: a start that fails ends them, so that it can be tried again.
+#[derive(Default)]
+struct Opening {
+    queues: Vec<Arc<Queue<Job>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Opening {
+    /// The door is open: queues and threads are its own.
+    fn opened(mut self) -> (Vec<Arc<Queue<Job>>>, Vec<JoinHandle<()>>) {
+        (
+            std::mem::take(&mut self.queues),
+            std::mem::take(&mut self.threads),
+        )
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        for queue in &self.queues {
+            queue.close();
+        }
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of a door that could not be opened failed");
+            }
         }
     }
 }
@@ -419,11 +481,15 @@ fn fixed_shard_count(folder: &Path, wanted: u16) -> Result<u16, StartError> {
     };
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
     let file = folder.join("shards");
-    match std::fs::read_to_string(&file) {
-        Ok(text) => {
-            let count = text.trim().parse().ok().filter(|count| *count > 0);
-            let count = count.ok_or_else(|| std::io::Error::other("not a number of shards"));
-            let count = count.map_err(failed(&file))?;
+    let told = match std::fs::read_to_string(&file) {
+        Ok(text) => text.trim().parse().ok().filter(|count| *count > 0),
+        // Nobody wrote a text there: as good as torn.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(&file)(error)),
+    };
+    match told {
+        Some(count) => {
             if count != wanted {
                 tracing::info!(
                     count,
@@ -433,11 +499,40 @@ fn fixed_shard_count(folder: &Path, wanted: u16) -> Result<u16, StartError> {
             }
             Ok(count)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let wanted = wanted.max(1);
-            std::fs::write(&file, format!("{wanted}\n")).map_err(failed(&file))?;
-            Ok(wanted)
+        None => {
+            // The file of an earlier life may be torn: then the shards themselves say how many they are.
+            let there = shards_there(folder).map_err(failed(folder))?;
+            let count = if there > 0 { there } else { wanted.max(1) };
+            if there > 0 {
+                tracing::warn!(
+                    count,
+                    "the file `shards` could not be read and is written anew"
+                );
+            }
+            write_whole(&file, &format!("{count}\n")).map_err(failed(&file))?;
+            Ok(count)
         }
-        Err(error) => Err(failed(&file)(error)),
     }
+}
+
+/// The number of shards that have a folder.
+fn shards_there(folder: &Path) -> std::io::Result<u16> {
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("shard-"));
+        if let Some(number) = number.and_then(|number| number.parse::<u16>().ok()) {
+            count = count.max(number.saturating_add(1));
+        }
+    }
+    Ok(count)
+}
+
+/// Writes a file that is there as a whole or not at all.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let part = path.with_extension("part");
+    let mut file = std::fs::File::create(&part)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&part, path)
 }

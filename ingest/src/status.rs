@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use codec::id::AgentId;
 use serde::Serialize;
@@ -18,12 +18,25 @@ pub struct IngestStatus {
     pub is_applying: bool,
     /// Whether everything durable is applied.
     pub is_caught_up: bool,
+    /// What is in the way of taking or applying; empty when all is well.
+    pub hindrances: Vec<Hindrance>,
     /// Refused reports kept for inspection.
     pub quarantined_reports: usize,
     /// Their bytes.
     pub quarantined_bytes: u64,
     /// Numbers that agents skipped.
     pub gaps: Vec<StreamGaps>,
+}
+
+/// What is in the way of a part of the door.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hindrance {
+    /// Whether reports are not taken; else they are not applied.
+    pub is_of_taking: bool,
+    /// Why, as a stable word: disk-full, journal-error, journal-unavailable, stopping, store-error, apply-error, load-error, stands-still, ended.
+    pub reason: &'static str,
+    /// What failed last, with its causes; empty where the log alone knows.
+    pub detail: String,
 }
 
 /// Numbers that one stream skipped.
@@ -44,24 +57,76 @@ impl Ingest {
     #[must_use]
     pub fn status(&self) -> IngestStatus {
         let (quarantined_reports, quarantined_bytes) = self.quarantine.size();
-        let is_caught_up =
-            self.shards.iter().all(|shard| shard.is_caught_up()) && self.decided.is_caught_up();
+        let now = Instant::now();
+        let is_caught_up = self.is_caught_up();
+        let mut hindrances: Vec<Hindrance> = Vec::new();
+        hindrances.extend(self.hindered_taking(now).map(|reason| Hindrance {
+            is_of_taking: true,
+            reason,
+            detail: String::new(),
+        }));
+        let is_taking = hindrances.is_empty();
+        hindrances.extend(self.hindered_applying(now));
+        IngestStatus {
+            is_taking,
+            is_applying: hindrances.iter().all(|hindrance| hindrance.is_of_taking),
+            is_caught_up,
+            hindrances,
+            quarantined_reports,
+            quarantined_bytes,
+            gaps: self.gaps(),
+        }
+    }
+
+    /// Whether everything durable is applied.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.shards.iter().all(|shard| shard.is_caught_up()) && self.decided.is_caught_up()
+    }
+
+    /// Brings the figures up to date that grow while nothing happens: to be called before they are shown.
+    pub fn measure(&self) {
+        let lag = if self.is_caught_up() {
+            Duration::ZERO
+        } else {
+            self.progress.lag(Instant::now())
+        };
+        self.metrics.apply_lag_seconds.set(lag.as_secs_f64());
+    }
+
+    fn hindered_taking(&self, now: Instant) -> Option<&'static str> {
+        if self.stopping.load(SeqCst) {
+            return Some("stopping");
+        }
+        let mut journals = self.shards.iter().chain([&self.decided]);
+        if let Some(reason) = journals.clone().find_map(|journal| journal.fault(now)) {
+            return Some(reason);
+        }
+        journals
+            .any(|journal| !journal.is_writable())
+            .then_some("journal-unavailable")
+    }
+
+    fn hindered_applying(&self, now: Instant) -> Option<Hindrance> {
         let is_running = self
             .applier_thread
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .as_ref()
             .is_some_and(|thread| !thread.is_finished());
-        IngestStatus {
-            is_taking: self.shards.iter().all(|shard| shard.is_writable())
-                && self.decided.is_writable()
-                && !self.stopping.load(SeqCst),
-            is_applying: is_running && (is_caught_up || !self.progress.hangs(Instant::now())),
-            is_caught_up,
-            quarantined_reports,
-            quarantined_bytes,
-            gaps: self.gaps(),
-        }
+        let (reason, detail) = if !is_running {
+            ("ended", String::new())
+        } else if let Some(trouble) = self.progress.trouble(now) {
+            (trouble.reason, trouble.detail)
+        } else if !self.is_caught_up() && self.progress.hangs(now) {
+            ("stands-still", String::new())
+        } else {
+            return None;
+        };
+        Some(Hindrance {
+            is_of_taking: false,
+            reason,
+            detail,
+        })
     }
 
     /// Numbers that agents skipped and that have not come, by agent and stream.

@@ -350,6 +350,33 @@ impl ManagerUnderTest {
         running
     }
 
+    /// Delivers reports of one device each until every one has its receipt.
+    pub fn deliver(&self, epoch: SpoolEpoch, from: u64, to: u64) {
+        for sequence in from..=to {
+            let sealed = sealed_report(&self.agent_id, epoch, sequence, 1);
+            wait_for("a receipt", SOON, || {
+                let answer = self.asker.deliver(&self.agent_token, &sealed);
+                answer.filter(|(status, _)| *status == 200)
+            });
+        }
+    }
+
+    /// The values of the first device's readings, in order.
+    pub fn values(&self) -> Vec<u64> {
+        let devices = self.asker.items("/api/v1/devices");
+        let Some(device) = devices.first() else {
+            return Vec::new();
+        };
+        let id = device["id"].as_str().expect("an id").to_owned();
+        let readings = self.asker.items(&format!("/api/v1/devices/{id}/readings"));
+        let values = readings
+            .iter()
+            .filter_map(|reading| reading["value"].as_u64());
+        let mut values: Vec<u64> = values.collect();
+        values.sort_unstable();
+        values
+    }
+
     pub fn wait_until_healthy(&self) {
         wait_for("the manager to be healthy", READY_MAX, || {
             self.asker

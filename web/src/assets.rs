@@ -9,8 +9,6 @@ use axum::routing::get;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::state::State;
-
 const CSS: &str = include_str!("../assets/platen.css");
 const JS: &str = include_str!("../assets/platen.js");
 const MARK: &str = include_str!("../assets/mark.svg");
@@ -34,7 +32,7 @@ fn versioned(path: &str, content: &str) -> String {
 }
 
 /// The routes of the assets; no login is needed for them.
-pub(crate) fn routes() -> Router<State> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route(
             "/assets/platen.css",

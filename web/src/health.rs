@@ -14,6 +14,8 @@ pub(crate) struct Part {
     pub(crate) name: &'static str,
     /// `None` when it works; else why not.
     pub(crate) fault: Option<String>,
+    /// Why not, as a word that everybody may know.
+    pub(crate) reason: Option<&'static str>,
 }
 
 /// Asks each part a small question.
@@ -21,7 +23,10 @@ pub(crate) fn check(parts: &Inner) -> Vec<Part> {
     let part = |name, answer: Result<(), String>| Part {
         name,
         fault: answer.err(),
+        reason: None,
     };
+    let hindered = parts.journal().err();
+    let reason = hindered.as_ref().map(|hindered| hindered.reason);
     vec![
         part(
             "registry",
@@ -39,20 +44,28 @@ pub(crate) fn check(parts: &Inner) -> Vec<Part> {
                 .map(drop)
                 .map_err(|error| chain(&error)),
         ),
-        part("journal", parts.journal()),
+        Part {
+            name: "journal",
+            fault: hindered.map(|hindered| hindered.detail),
+            reason,
+        },
     ]
 }
 
-/// `GET /healthz`: 200 only when every part answers. Says which part does not, but not why: nobody needs to be logged in to ask.
+/// `GET /healthz`: 200 only when every part answers. Says which part does not, and why in a word at the most: nobody needs to be logged in
+/// to ask.
 pub(crate) async fn healthz(Held(state): Held<State>) -> Response {
     let checked: Result<Vec<Part>, Failure> = state.blocking(|parts| Ok(check(parts))).await;
-    let faulty: Vec<&str> = match &checked {
+    let faulty: Vec<String> = match &checked {
         Ok(parts) => parts
             .iter()
             .filter(|part| part.fault.is_some())
-            .map(|part| part.name)
+            .map(|part| match part.reason {
+                Some(reason) => format!("{} ({reason})", part.name),
+                None => part.name.to_owned(),
+            })
             .collect(),
-        Err(_) => vec!["web"],
+        Err(_) => vec!["web".to_owned()],
     };
     if faulty.is_empty() {
         // It works; but somebody should know before the old certificate ends.

@@ -10,6 +10,7 @@
 //! | `visit` | who asks: session, language, CSRF token |
 //! | `pages`, `text`, `format`, `chart`, `assets` | what people see |
 //! | `api` | what programs see |
+//! | [`waiting`] | what all of them see while the manager cannot begin |
 //! | `door`, `reports`, `erp` | the agents' door and the SOAP service, by HTTP |
 //! | `failure`, `health`, `metrics` | what goes wrong, whether it works, how much |
 //!
@@ -35,6 +36,7 @@ mod state;
 mod text;
 pub mod tls;
 mod visit;
+pub mod waiting;
 
 /// The addresses of the JSON API, for whoever checks its description against what is served.
 #[must_use]

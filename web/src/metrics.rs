@@ -17,7 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
-use crate::config::MetricsAccess;
+use crate::config::{Config, MetricsAccess};
 use crate::failure::Failure;
 use crate::state::State;
 use crate::visit::client;
@@ -220,15 +220,18 @@ fn surface(path: &str) -> &'static str {
     }
 }
 
-/// `GET /metrics`.
-pub(crate) async fn show(Held(state): Held<State>, request: Request) -> Response {
-    let allowed = match &state.config.metrics {
+/// The type of what `/metrics` answers.
+pub(crate) const OPENMETRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// Whether the operator lets this asker read the metrics.
+pub(crate) fn may_read(config: &Config, request: &Request) -> bool {
+    match &config.metrics {
         MetricsAccess::Everybody => true,
         // Behind a proxy on this machine everybody would be "this machine": what a proxy forwards is not.
         MetricsAccess::Loopback => {
             client::peer(request.extensions()).is_loopback()
-                && client::address(&state.config, request.headers(), request.extensions())
-                    .is_loopback()
+                && client::address(config, request.headers(), request.extensions()).is_loopback()
                 && !request.headers().contains_key("x-forwarded-for")
         }
         MetricsAccess::Token(token) => request
@@ -237,25 +240,26 @@ pub(crate) async fn show(Held(state): Held<State>, request: Request) -> Response
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into()),
-    };
-    if !allowed {
-        return (
-            StatusCode::FORBIDDEN,
-            "metrics are not open to this address: see `metrics` in platen.toml\n",
-        )
-            .into_response();
     }
+}
+
+/// The answer to who may not.
+pub(crate) fn refused() -> Response {
+    (
+        StatusCode::FORBIDDEN,
+        "metrics are not open to this address: see `metrics` in platen.toml\n",
+    )
+        .into_response()
+}
+
+/// `GET /metrics`.
+pub(crate) async fn show(Held(state): Held<State>, request: Request) -> Response {
+    if !may_read(&state.config, &request) {
+        return refused();
+    }
+    state.ingest.measure();
     match state.metrics.encode() {
-        Ok(encoded) => (
-            [(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static(
-                    "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                ),
-            )],
-            encoded,
-        )
-            .into_response(),
+        Ok(encoded) => ([(header::CONTENT_TYPE, OPENMETRICS)], encoded).into_response(),
         Err(error) => Failure::internal(error).into_response(),
     }
 }

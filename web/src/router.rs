@@ -16,7 +16,7 @@ pub(crate) mod intake;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State as Held};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -168,6 +168,12 @@ async fn secure(Held(state): Held<State>, request: Request, next: Next) -> Respo
     if is_unread {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    guard_headers(headers, state.config.secure_cookies);
+    response
+}
+
+/// What a browser is told on every answer.
+pub(crate) fn guard_headers(headers: &mut HeaderMap, secure_cookies: bool) {
     let fixed: [(HeaderName, &'static str); 5] = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -181,13 +187,12 @@ async fn secure(Held(state): Held<State>, request: Request, next: Next) -> Respo
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if state.config.secure_cookies {
+    if secure_cookies {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
             HeaderValue::from_static("max-age=31536000"),
         );
     }
-    response
 }
 
 #[cfg(test)]

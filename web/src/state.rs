@@ -102,6 +102,14 @@ impl std::ops::Deref for State {
     }
 }
 
+/// What is in the way of the door.
+pub(crate) struct Hindered {
+    /// A stable word.
+    pub(crate) reason: &'static str,
+    /// For whoever runs the house.
+    pub(crate) detail: String,
+}
+
 impl Inner {
     /// How the fleet of a branch stands, at most [`COUNTS_KEPT_MS`] old: for the figures beside the menu, which every page shows.
     pub(crate) fn counts(&self, branch: Branch, now: Timestamp) -> Result<FleetCounts, Failure> {
@@ -127,13 +135,28 @@ impl Inner {
     }
 
     /// Whether the journal takes reports and what is durable comes into the store.
-    pub(crate) fn journal(&self) -> Result<(), String> {
-        let status = self.ingest.status();
-        match (status.is_taking, status.is_applying) {
-            (true, true) => Ok(()),
-            (false, _) => Err("the journal takes no reports".to_owned()),
-            (true, false) => Err("the applier does not run".to_owned()),
+    pub(crate) fn journal(&self) -> Result<(), Hindered> {
+        let hindrances = self.ingest.status().hindrances;
+        let Some(first) = hindrances.first() else {
+            return Ok(());
+        };
+        let mut sentences: Vec<String> = Vec::new();
+        for hindrance in &hindrances {
+            let what = if hindrance.is_of_taking {
+                "reports are not taken"
+            } else {
+                "reports are not applied"
+            };
+            let mut sentence = format!("{what}: {}", hindrance.reason);
+            if !hindrance.detail.is_empty() {
+                sentence.push_str(&format!(" ({})", hindrance.detail));
+            }
+            sentences.push(sentence);
         }
+        Err(Hindered {
+            reason: first.reason,
+            detail: sentences.join("; "),
+        })
     }
 
     fn counts_lock(&self) -> std::sync::MutexGuard<'_, HashMap<Branch, (Timestamp, FleetCounts)>> {

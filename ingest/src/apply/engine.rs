@@ -105,11 +105,13 @@ pub struct Engine {
     /// Each in memory of its own: a table of 100,000 that grows would otherwise be there twice for a while.
     pub(super) devices: HashMap<DeviceId, Box<Device>>,
     streams: HashMap<(AgentId, SpoolEpoch, Stream), Latest>,
-    bases: Bases,
+    pub(super) bases: Bases,
     keys: MeterKeys,
     recents: Recents,
     /// The report that was added last.
     pub(super) stamp_applied: Option<u64>,
+    /// Device reports in the batch at hand.
+    devices_added: u64,
     /// Devices with runs in the batch at hand.
     pub(super) uncommitted: Vec<DeviceId>,
     /// The stamp of a report, and the devices that it showed to be others: the registry says so once, and the report may have to be applied
@@ -118,18 +120,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that knows what `store` knows; `registry` goes back to what it knew after the last report that the store has.
-    ///
-    /// # Errors
-    /// When the store or the registry fails.
-    pub fn load(
+    /// An engine that knows nothing yet: [`Engine::reload`] comes first.
+    #[must_use]
+    pub fn new(
         registry: Registry,
-        store: &dyn Store,
         needs: Arc<Needs>,
         bases: Bases,
         metrics: IngestMetrics,
-    ) -> Result<Self, ApplyError> {
-        let mut engine = Self {
+    ) -> Self {
+        Self {
             registry,
             metrics,
             needs,
@@ -139,14 +138,14 @@ impl Engine {
             keys: MeterKeys::default(),
             recents: Recents::default(),
             stamp_applied: None,
+            devices_added: 0,
             uncommitted: Vec::new(),
             superseded: (0, Vec::new()),
-        };
-        engine.reload(store)?;
-        Ok(engine)
+        }
     }
 
-    /// Forgets what was added since the store's last commit, as a start would.
+    /// Knows what `store` knows, and forgets what was added since its last commit; the registry goes back to what it knew after the last
+    /// report that the store has.
     ///
     /// # Errors
     /// When the store or the registry fails; call it again then.
@@ -170,6 +169,7 @@ impl Engine {
         self.streams = streams.collect();
         self.recents = Recents::default();
         self.stamp_applied = None;
+        self.devices_added = 0;
         self.uncommitted.clear();
         self.superseded = (0, Vec::new());
         Ok(())
@@ -197,6 +197,8 @@ impl Engine {
         if let Some(stamp) = self.stamp_applied {
             self.registry.settle_identities(stamp);
         }
+        let added = std::mem::take(&mut self.devices_added);
+        self.metrics.applied_devices.inc_by(added);
         for id in self.uncommitted.drain(..) {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.has_uncommitted = false;
@@ -309,7 +311,7 @@ impl Engine {
             if device.has_uncommitted && !had_uncommitted {
                 self.uncommitted.push(*id);
             }
-            self.metrics.applied_devices.inc();
+            self.devices_added += 1;
         }
 
         self.recents.trim(&mut self.devices);

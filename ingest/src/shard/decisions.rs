@@ -20,6 +20,7 @@ use super::{DiskFactory, ShardError, ShardShared, TICK};
 use crate::feed::Order;
 use crate::metrics::IngestMetrics;
 use crate::record::{KIND_DECISION, write_decision};
+use crate::room;
 
 /// The number of this shard in the store's positions: above those of all report shards, of which there are 64 at most.
 pub const SHARD: u16 = u16::MAX;
@@ -193,6 +194,7 @@ impl Writer {
         let written = journal.append(&[record]).and_then(|_| journal.sync());
         match written {
             Ok(synced) => {
+                self.shared.note_write(None, &self.metrics);
                 {
                     let mut tail = self.shared.tail();
                     tail.synced = synced;
@@ -204,6 +206,12 @@ impl Writer {
             Err(error) => {
                 self.metrics.journal_errors.inc();
                 tracing::error!(%error, "the journal did not take a decision");
+                let reason = if error.is_disk_full() {
+                    room::DISK_FULL
+                } else {
+                    "journal-error"
+                };
+                self.shared.note_write(Some(reason), &self.metrics);
                 self.shared.is_writable.store(false, SeqCst);
                 self.reopen();
                 None

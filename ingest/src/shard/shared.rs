@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use journal::Position;
@@ -12,7 +13,11 @@ use olap::StreamApplied;
 use crate::archive::ArchiveState;
 use crate::columns::Kept;
 use crate::ledger::Ledger;
+use crate::metrics::{HinderedLabel, IngestMetrics};
 use crate::record::ReportMeta;
+
+/// How long a failed write speaks for the journal: twice as long as agents are told to wait. Then nobody came, and nobody knows.
+const FAULT_LASTS: Duration = Duration::from_secs(60);
 
 /// A durable report that is still in memory.
 pub struct Hot {
@@ -68,6 +73,8 @@ pub struct ShardShared {
     applied: AtomicU64,
     /// Whether the journal takes reports.
     pub(super) is_writable: AtomicBool,
+    /// When a write failed last, and why, until one succeeds.
+    fault: Mutex<Option<(Instant, &'static str)>>,
     archive: Mutex<ArchiveState>,
 }
 
@@ -82,6 +89,7 @@ impl ShardShared {
             floor: AtomicU64::new(u64::MAX),
             applied: AtomicU64::new(0),
             is_writable: AtomicBool::new(true),
+            fault: Mutex::default(),
             archive: Mutex::default(),
         }
     }
@@ -142,6 +150,37 @@ impl ShardShared {
     /// Whether the journal takes reports.
     pub fn is_writable(&self) -> bool {
         self.is_writable.load(SeqCst)
+    }
+
+    /// Notes how a write went: why it failed, or nothing.
+    pub(super) fn note_write(&self, fault: Option<&'static str>, metrics: &IngestMetrics) {
+        let noted = fault.map(|reason| (Instant::now(), reason));
+        let before = std::mem::replace(&mut *self.fault_lock(), noted);
+        let before = before.map(|(_, reason)| reason);
+        if before == fault {
+            return;
+        }
+        let part = match self.number {
+            super::decisions::SHARD => "decisions".to_owned(),
+            number => format!("journal-{number}"),
+        };
+        for (reason, failed) in [(before, 0), (fault, 1)] {
+            if let Some(reason) = reason {
+                let part = part.clone();
+                let label = HinderedLabel { part, reason };
+                metrics.hindered.get_or_create(&label).set(failed);
+            }
+        }
+    }
+
+    /// Why the last write failed, as a stable word, if that was lately: who came since was told to come again, and would be here.
+    pub fn fault(&self, now: Instant) -> Option<&'static str> {
+        let (at, reason) = (*self.fault_lock())?;
+        (now.saturating_duration_since(at) < FAULT_LASTS).then_some(reason)
+    }
+
+    fn fault_lock(&self) -> MutexGuard<'_, Option<(Instant, &'static str)>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

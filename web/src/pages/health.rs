@@ -16,6 +16,9 @@ struct Row {
     name: &'static str,
     class: &'static str,
     word: &'static str,
+    /// What is in the way, as a sentence for everybody.
+    cause: &'static str,
+    /// What failed, for the house.
     fault: String,
 }
 
@@ -57,6 +60,7 @@ fn render(parts: &Inner, member: &Member) -> Result<Response, Failure> {
             } else {
                 texts.health_bad
             },
+            cause: part.reason.map_or("", |reason| texts.hindered_by(reason)),
             fault: part.fault.filter(|_| of_the_house).unwrap_or_default(),
         })
         .collect();

@@ -85,6 +85,20 @@ impl Lang {
     }
 }
 
+impl Texts {
+    /// What is in the way, from the stable word for it.
+    pub(crate) fn hindered_by(&self, reason: &str) -> &'static str {
+        match reason {
+            "disk-full" => self.hindered_disk_full,
+            "store-locked" => self.hindered_store_locked,
+            "stopping" => self.hindered_stopping,
+            "ended" => self.hindered_ended,
+            "journal-error" | "journal-unavailable" => self.hindered_taking,
+            _ => self.hindered_applying,
+        }
+    }
+}
+
 /// `text` with each `{name}` replaced by its value.
 pub(crate) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(text.len() + 32);

@@ -345,6 +345,14 @@ texts! {
     health_uptime: "Running for", "Läuft seit";
     health_memory: "Memory in use", "Arbeitsspeicher";
     health_version: "Version", "Version";
+    hindered_disk_full: "There is no room on the disk where the data are; agents keep what they have until there is.", "Auf dem Datenträger mit den Daten ist kein Platz mehr; die Agenten behalten, was sie haben, bis wieder Platz ist.";
+    hindered_store_locked: "Another program has the store open.", "Ein anderes Programm hat den Datenspeicher geöffnet.";
+    hindered_taking: "The journal cannot be written; agents keep what they have until it can.", "Das Journal lässt sich nicht schreiben; die Agenten behalten, was sie haben, bis es wieder geht.";
+    hindered_applying: "What came in is safe in the journal, and cannot be stored yet; this is tried again and again.", "Eingegangenes liegt sicher im Journal und lässt sich noch nicht speichern; es wird immer wieder versucht.";
+    hindered_ended: "What came in is safe in the journal, but is not stored any more: restart the manager.", "Eingegangenes liegt sicher im Journal, wird aber nicht mehr gespeichert: Starten Sie den Manager neu.";
+    hindered_stopping: "The manager is stopping.", "Der Manager wird beendet.";
+    waiting_title: "The manager cannot begin yet", "Der Manager kann noch nicht beginnen";
+    waiting_hint: "It goes on by itself as soon as it can, and so does this page.", "Er macht von selbst weiter, sobald er kann; diese Seite auch.";
     health_metrics: "All figures for a monitoring system: {url}", "Alle Zahlen für ein Überwachungssystem: {url}";
 
     // Audit and settings.
