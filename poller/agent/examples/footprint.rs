@@ -1,10 +1,11 @@
 //! What an agent with a large fleet takes: memory, CPU time and bytes per device.
 //!
 //! Starts `loadtest fleet` and `platen-agent run`, which have to stand beside this program (`benches/agent.sh` builds all three), gives
-//! receipts for what the agent delivers, and looks at the agent from outside, in `/proc`. Linux only.
+//! receipts for what the agent delivers, and looks at the agent from outside, in `/proc`. Linux only. The configuration is the default one but
+//! for the intervals and the rate of packets; `full` switches deltas off.
 //!
 //! ```text
-//! footprint [DEVICES] [LATENCY_MS]
+//! footprint [DEVICES] [LATENCY_MS] [deltas|full]
 //! ```
 
 use std::collections::HashMap;
@@ -33,10 +34,20 @@ const FOUND_PERCENT: usize = 98;
 /// No step of this takes longer.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// How often the meters of each device came in, and bytes of reports.
+/// How often the meters of each device came in, and what all came to.
 #[derive(Default)]
 struct Got {
     meters: HashMap<String, u32>,
+    totals: Totals,
+}
+
+/// What came, of both streams but for the polls.
+#[derive(Clone, Copy, Default)]
+struct Totals {
+    /// Device reports with meters: one per poll and device.
+    polls: u32,
+    device_reports: u64,
+    deltas: u64,
     sealed_bytes: u64,
 }
 
@@ -54,6 +65,11 @@ fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
     let devices: u32 = arguments.next().map_or(Ok(10_000), |text| text.parse())?;
     let latency_ms: u32 = arguments.next().map_or(Ok(20), |text| text.parse())?;
+    let deltas = match arguments.next().as_deref() {
+        None | Some("deltas") => true,
+        Some("full") => false,
+        Some(other) => return Err(format!("deltas or full, not {other}").into()),
+    };
     let beside = std::env::current_exe()?;
     let beside = beside
         .parent()
@@ -91,7 +107,7 @@ fn main() -> Outcome<()> {
 
     let folder = std::env::temp_dir().join(format!("platen-footprint-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let config = write_config(&folder, &manager.to_string(), devices)?;
+    let config = write_config(&folder, &manager.to_string(), devices, deltas)?;
     let log = std::fs::File::create(folder.join("agent.log"))?;
     let began = Instant::now();
     let agent = Command::new(beside.join("platen-agent"))
@@ -107,36 +123,33 @@ fn main() -> Outcome<()> {
         got.meters.values().filter(|count| **count >= times).count()
     };
     wait_for(devices, || reported(1))?;
-    let learned = Usage::of(&process)?;
+    let (learned, first) = (Usage::of(&process)?, totals(&got));
     println!(
-        "learning: {devices} devices in {:.1} s; {:.2} ms CPU per device; memory {} MiB, at the most {} MiB",
+        "learning: {devices} devices in {:.1} s; {:.2} ms CPU and {:.0} sealed bytes per device; memory {} MiB, at the most {} MiB",
         began.elapsed().as_secs_f64(),
         learned.cpu_seconds * 1e3 / f64::from(devices),
+        first.sealed_bytes as f64 / f64::from(first.polls.max(1)),
         learned.rss_kib / 1024,
         learned.peak_kib / 1024,
     );
 
     // From here on every device is read again each round: two rounds to settle, two that count.
-    let settled = past(&got, devices, 2)?;
-    let before = Usage::of(&process)?;
-    let sealed = got
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .sealed_bytes;
-    let measured = past(&got, devices, 2)?;
-    let after = Usage::of(&process)?;
-    let sealed = got
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .sealed_bytes
-        - sealed;
-    let polls = (measured - settled).max(1);
+    past(&got, devices, 2)?;
+    let (before, settled) = (Usage::of(&process)?, totals(&got));
+    past(&got, devices, 2)?;
+    let (after, measured) = (Usage::of(&process)?, totals(&got));
+    let polls = f64::from((measured.polls - settled.polls).max(1));
     println!(
-        "steady: {polls} polls; {:.3} ms CPU and {:.0} sealed bytes each; memory {} MiB, at the most {} MiB",
-        (after.cpu_seconds - before.cpu_seconds) * 1e3 / polls as f64,
-        sealed as f64 / polls as f64,
+        "steady: {polls} polls; per device and round {:.3} ms CPU and {:.0} sealed bytes; memory {} MiB, at the most {} MiB",
+        (after.cpu_seconds - before.cpu_seconds) * 1e3 / polls,
+        (measured.sealed_bytes - settled.sealed_bytes) as f64 / polls,
         after.rss_kib / 1024,
         after.peak_kib / 1024,
+    );
+    let deltas = measured.deltas - settled.deltas;
+    println!(
+        "of {} device reports in both streams {deltas} are deltas",
+        measured.device_reports - settled.device_reports,
     );
     if let Ok(status) = std::fs::read_to_string(folder.join("spool/status.json")) {
         println!("status: {status}");
@@ -150,8 +163,12 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Waits until every device was reported so often more; says how many reports of meters there are then.
-fn past(got: &Mutex<Got>, devices: u32, times: u32) -> Outcome<u64> {
+fn totals(got: &Mutex<Got>) -> Totals {
+    got.lock().unwrap_or_else(PoisonError::into_inner).totals
+}
+
+/// Waits until every device was reported so often more.
+fn past(got: &Mutex<Got>, devices: u32, times: u32) -> Outcome<()> {
     let lock = || got.lock().unwrap_or_else(PoisonError::into_inner);
     let base = lock().meters.clone();
     wait_for(devices, || {
@@ -160,8 +177,7 @@ fn past(got: &Mutex<Got>, devices: u32, times: u32) -> Outcome<u64> {
             *count >= base.get(handle).copied().unwrap_or_default() + times
         };
         got.meters.iter().filter(|entry| more(*entry)).count()
-    })?;
-    Ok(lock().meters.values().map(|count| u64::from(*count)).sum())
+    })
 }
 
 fn wait_for(devices: u32, count: impl Fn() -> usize) -> Outcome<()> {
@@ -179,7 +195,7 @@ fn wait_for(devices: u32, count: impl Fn() -> usize) -> Outcome<()> {
     }
 }
 
-fn write_config(folder: &Path, manager: &str, devices: u32) -> Outcome<PathBuf> {
+fn write_config(folder: &Path, manager: &str, devices: u32, deltas: bool) -> Outcome<PathBuf> {
     // The simulator leaves out addresses that end in 0 or 255.
     let network = u32::from(std::net::Ipv4Addr::new(127, 20, 0, 0));
     let last = (devices - 1) / 254 * 256 + (devices - 1) % 254 + 1;
@@ -197,6 +213,7 @@ directory = "spool"
 
 [report]
 age_max = "2 s"
+deltas = {deltas}
 
 [schedule]
 status = "{ROUND_SECONDS} s"
@@ -280,9 +297,12 @@ fn serve(socket: &TcpStream, got: &Mutex<Got>) -> Outcome<()> {
         let report = codec::xml::read_report(xml)?;
         {
             let mut got = got.lock().unwrap_or_else(PoisonError::into_inner);
-            got.sealed_bytes += sealed.len() as u64;
-            if report.header.stream == Stream::Meters {
-                for device in report.devices {
+            got.totals.sealed_bytes += sealed.len() as u64;
+            for device in report.devices {
+                got.totals.device_reports += 1;
+                got.totals.deltas += u64::from(device.base.is_some());
+                if report.header.stream == Stream::Meters {
+                    got.totals.polls += 1;
                     *got.meters.entry(device.handle).or_default() += 1;
                 }
             }
