@@ -5,6 +5,7 @@
 //! | [`bases`] | the full reports that deltas build on (Rule 5) |
 //! | [`clock`] | when a device was observed, by the manager's clock (Rule 7) |
 //! | `decided` | what people decided about who is who |
+//! | `forget` | a customer is forgotten |
 //! | [`device`] | what the applier knows of a device |
 //! | [`engine`] | a report becomes rows: identity, deltas, the parts below |
 //! | [`meters`] | runs (Rule 4) |
@@ -24,6 +25,7 @@ pub mod clock;
 mod decided;
 pub mod device;
 pub mod engine;
+mod forget;
 pub mod history;
 pub mod identity;
 pub mod late;
@@ -48,9 +50,11 @@ use olap::{Batch, Store};
 
 use crate::config::IngestConfig;
 use crate::feed::{Decided, Feed, Next, Order, Turn};
+use crate::forget::Forgetting;
 use crate::metrics::IngestMetrics;
 use crate::room;
 use crate::shard::{ShardShared, decisions};
+use crate::tombstone::Ruling;
 use engine::{ApplyError, Engine};
 use progress::Progress;
 
@@ -108,6 +112,8 @@ pub struct Applier {
     pub progress: Arc<Progress>,
     /// Bounds.
     pub config: IngestConfig,
+    /// Who was forgotten.
+    pub(crate) forgetting: Arc<Forgetting>,
     /// Counters.
     pub metrics: IngestMetrics,
     /// How far the batch at hand goes in each shard.
@@ -213,6 +219,7 @@ impl Applier {
 
     /// Adds a report to the batch, trying again while the registry fails.
     fn take(&mut self, next: &Next, batch: &mut Batch) -> Onward {
+        let is_passed_over = self.passes_over(next, batch);
         let key = &next.meta.key;
         let what = || {
             format!(
@@ -224,11 +231,13 @@ impl Applier {
                 next.shard
             )
         };
-        let tried = self.attempt(next.stamp, what, batch, |engine, store, batch| {
-            engine.apply(next, store, batch)
-        });
-        if tried != Onward::On {
-            return tried;
+        if !is_passed_over {
+            let tried = self.attempt(next.stamp, what, batch, |engine, store, batch| {
+                engine.apply(next, store, batch)
+            });
+            if tried != Onward::On {
+                return tried;
+            }
         }
         batch.covers(next.shard, next.from.packed(), next.next.packed());
         self.covered.insert(next.shard, next.next);
@@ -286,9 +295,13 @@ impl Applier {
 
     /// Adds a decision to the batch, trying again while the registry or the store fails.
     fn decide(&mut self, decided: &Decided, batch: &mut Batch) -> Onward {
+        let decision = match &decided.ruling {
+            Ruling::Who(decision) => decision,
+            Ruling::Forget(tombstone) => return self.forget(decided, tombstone, batch),
+        };
         let what = || format!("decision {}", decided.stamp);
         let tried = self.attempt(decided.stamp, what, batch, |engine, _, batch| {
-            engine.decide(decided, batch)
+            engine.decide(decided.stamp, decision, batch)
         });
         if tried != Onward::On {
             return tried;

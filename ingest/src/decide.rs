@@ -11,11 +11,12 @@ use tokio::time::Instant;
 
 use crate::ingest::Ingest;
 use crate::shard::decisions::DecisionJob;
+use crate::tombstone::Ruling;
 
 /// How long a decision is waited for: many times what a batch and its commit take. What takes longer is applied all the same.
-const APPLIED_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const APPLIED_WITHIN: Duration = Duration::from_secs(10);
 /// How often is looked whether it was applied: a page shows what came of it.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why a decision was not taken, or is not known to be applied.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +51,8 @@ impl Ingest {
             return Err(DecideError::Void(void));
         }
         let (reply, placed) = oneshot::channel();
-        self.send_decision(DecisionJob { decision, reply })?;
+        let ruling = Ruling::Who(decision);
+        self.send_decision(DecisionJob { ruling, reply })?;
         let (id, end) = placed.await.map_err(|_| DecideError::Busy)?;
         let until = Instant::now() + APPLIED_WITHIN;
         while self.decided.applied() < end {
@@ -65,7 +67,7 @@ impl Ingest {
         found.ok_or(DecideError::Late)
     }
 
-    fn send_decision(&self, job: DecisionJob) -> Result<(), DecideError> {
+    pub(crate) fn send_decision(&self, job: DecisionJob) -> Result<(), DecideError> {
         let decisions = self
             .decisions
             .lock()

@@ -45,6 +45,12 @@ pub enum Rejection {
         /// Who the report says.
         sealed_by: AgentId,
     },
+    /// 403: the agent's customer was forgotten a moment ago. Nothing was kept.
+    #[error("the customer of agent {agent} was forgotten")]
+    Forgotten {
+        /// The agent.
+        agent: AgentId,
+    },
     /// 503: a queue is full or the disk does not take it. Nothing was kept; try again later.
     #[error("busy: {reason}")]
     Busy {
@@ -61,7 +67,7 @@ impl Rejection {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) => 400,
-            Self::WrongAgent { .. } => 403,
+            Self::WrongAgent { .. } | Self::Forgotten { .. } => 403,
             Self::Conflict(_) => 409,
             Self::TooLarge(_) => 413,
             Self::Busy { .. } => 503,
@@ -75,7 +81,7 @@ impl Rejection {
             Self::Malformed(refusal) | Self::Conflict(refusal) | Self::TooLarge(refusal) => {
                 Some(refusal)
             }
-            Self::WrongAgent { .. } | Self::Busy { .. } => None,
+            Self::WrongAgent { .. } | Self::Forgotten { .. } | Self::Busy { .. } => None,
         }
     }
 
@@ -87,6 +93,7 @@ impl Rejection {
                 &refusal.reason
             }
             Self::WrongAgent { .. } => "wrong-agent",
+            Self::Forgotten { .. } => "forgotten",
             Self::Busy { reason, .. } => reason,
         }
     }

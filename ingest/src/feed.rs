@@ -13,13 +13,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use journal::archive::Why;
 use journal::{Disk, Item, Position, Reader};
-use registry::Decision;
 
 use crate::columns::Kept;
 use crate::decode::{Decoded, Decoder, Undecodable, guarded, headless};
 use crate::metrics::IngestMetrics;
-use crate::record::{KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
+use crate::record::{KIND_DECISION, KIND_FORGET, KIND_REPORT, ReportMeta, read_decision};
 use crate::shard::{DiskFactory, ShardError, ShardShared, reader};
+use crate::tombstone::{self, Ruling};
 
 /// The counter of stamps, and the bell for the applier.
 pub struct Order {
@@ -112,7 +112,7 @@ pub struct Decided {
     /// Where it ends.
     pub next: Position,
     /// What was decided.
-    pub decision: Decision,
+    pub ruling: Ruling,
 }
 
 /// What comes next in the one order.
@@ -135,7 +135,7 @@ enum Content {
     Hot(ReportMeta, Kept),
     Warm(ReportMeta, Bytes),
     Cold(ReportMeta, Vec<u8>),
-    Decision(Decision),
+    Decision(Ruling),
 }
 
 struct ShardFeed {
@@ -235,12 +235,12 @@ impl Feed {
                 let decoded = self.decoder.decode(meta.encoding, &body).map(Box::new);
                 (meta, decoded)
             }
-            Content::Decision(decision) => {
+            Content::Decision(ruling) => {
                 return Ok(Some(Turn::Decision(Decided {
                     stamp: head.stamp,
                     from,
                     next: head.next,
-                    decision,
+                    ruling,
                 })));
             }
         };
@@ -342,7 +342,10 @@ impl ShardFeed {
                 let content = match entry.kind {
                     KIND_REPORT => ReportMeta::read(entry.meta)
                         .map(|meta| Content::Cold(meta, entry.body.to_vec())),
-                    KIND_DECISION => read_decision(entry.meta).map(Content::Decision),
+                    KIND_DECISION => read_decision(entry.meta)
+                        .map(|decision| Content::Decision(Ruling::Who(decision))),
+                    KIND_FORGET => tombstone::read(entry.meta, entry.body)
+                        .map(|tombstone| Content::Decision(Ruling::Forget(tombstone))),
                     _ => return Ok(()),
                 };
                 match content {

@@ -20,6 +20,7 @@ use crate::decode::{
 use crate::delivery::{Delivery, Rejection};
 use crate::evidence::{self, Evidence, EvidenceError};
 use crate::feed::Order;
+use crate::forget::Forgetting;
 use crate::keys::Seals;
 use crate::metrics::IngestMetrics;
 use crate::quarantine::Quarantine;
@@ -36,8 +37,8 @@ pub(crate) const PERMIT_BYTES: usize = 1024;
 /// A report's share of what may be in flight.
 pub(crate) type Permits = [OwnedSemaphorePermit; 2];
 
-/// Where decisions go; and what the threads of archive and watch live as long as.
-pub(crate) type Deciding = (SyncSender<DecisionJob>, [SyncSender<()>; 2]);
+/// Where decisions go; and what the threads beside the applier's live as long as.
+pub(crate) type Deciding = (SyncSender<DecisionJob>, Vec<SyncSender<()>>);
 
 /// The door of the manager.
 pub struct Ingest {
@@ -51,6 +52,7 @@ pub struct Ingest {
     pub(crate) queues: Vec<Arc<Queue<Job>>>,
     pub(crate) deciding: Registry,
     pub(crate) decided: Arc<ShardShared>,
+    pub(crate) forgetting: Arc<Forgetting>,
     /// Where decisions go; and what the threads of archive and watch live as long as.
     pub(crate) decisions: Mutex<Option<Deciding>>,
     pub(crate) watch: Arc<Watch>,
@@ -89,6 +91,11 @@ impl Ingest {
                     self.config.body_bytes_max
                 ),
             })));
+        }
+        if self.deciding.is_forgotten_agent(&delivery.agent) {
+            return Err(Rejection::Forgotten {
+                agent: delivery.agent,
+            });
         }
         let permits = self.admit(delivery.body.len())?;
         let (received, permits) = self.decode(&delivery, permits).await?;

@@ -15,7 +15,7 @@
 //! The ledger is not kept in a file of its own: every journal segment opens with a checkpoint of it, and the records behind the
 //! checkpoint say the rest.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use codec::id::AgentId;
 use codec::key::{Missing, ReportKey, SpoolEpoch, Stream};
@@ -228,6 +228,11 @@ impl Ledger {
             stream.high = high;
             stream.forgotten_below = high + 1;
         }
+    }
+
+    /// Forgets these agents: nobody lets them in again.
+    pub fn forget(&mut self, agents: &HashSet<AgentId>) {
+        self.agents.retain(|agent, _| !agents.contains(agent));
     }
 
     /// Every stream that has gaps.

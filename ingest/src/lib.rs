@@ -16,6 +16,7 @@
 //! | [`status`] | how the door is doing |
 //! | [`config`] | every bound, with its reason |
 //! | [`decide`] | what people decide about who is who, on its way into the order |
+//! | [`forget`], [`tombstone`] | a customer is forgotten (Rule 8) |
 //! | [`delivery`] | what comes in and what goes out: [`Delivery`], [`Rejection`] |
 //! | [`decode`] | inflate and parse, with a fixed number of decoders |
 //! | [`ledger`] | which reports are there already (Rule 1) |
@@ -47,6 +48,7 @@ pub mod decode;
 pub mod delivery;
 pub mod evidence;
 pub mod feed;
+pub mod forget;
 pub mod ingest;
 pub mod keys;
 pub mod ledger;
@@ -58,11 +60,13 @@ pub mod shard;
 pub mod silence;
 pub mod start;
 pub mod status;
+pub mod tombstone;
 
 pub use config::IngestConfig;
 pub use decide::DecideError;
 pub use delivery::{Delivery, Rejection};
 pub use evidence::{Evidence, EvidenceError};
+pub use forget::{Forgotten, Remains, Toll};
 pub use ingest::Ingest;
 pub use keys::CustomerKeys;
 pub use metrics::IngestMetrics;

@@ -3,7 +3,7 @@
 //! Bounded by number and bytes; the oldest go first. What cannot be kept (a full disk) is counted and let go: the agent has it too. A folder
 //! that cannot be made or listed hinders nobody: it is tried again with the next refused report.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::{fs, io};
@@ -26,6 +26,8 @@ struct State {
     kept: VecDeque<(String, u64)>,
     bytes: u64,
     number: u64,
+    /// Reports that were not written, and those that went for newer ones.
+    unkept: u64,
 }
 
 /// What one refused report is kept as: `STEM.body` and `STEM.txt`.
@@ -60,10 +62,33 @@ impl Quarantine {
         detail: &str,
         now: Timestamp,
     ) -> io::Result<String> {
+        let kept = self.try_keep(agent, encoding, body, detail, now);
+        if kept.is_err() {
+            self.state().unkept += 1;
+        }
+        kept
+    }
+
+    /// How many reports could not be kept, or went for newer ones, since the start.
+    #[must_use]
+    pub fn unkept(&self) -> u64 {
+        self.state().unkept
+    }
+
+    fn try_keep(
+        &self,
+        agent: &AgentId,
+        encoding: Encoding,
+        body: &[u8],
+        detail: &str,
+        now: Timestamp,
+    ) -> io::Result<String> {
         let bytes = body.len() as u64;
         let mut state = self.state();
         if !self.folder.is_dir() {
+            let unkept = state.unkept;
             *state = listed(&self.folder)?;
+            state.unkept = unkept;
         }
         if bytes > self.bytes_max || self.reports_max == 0 {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -73,6 +98,7 @@ impl Quarantine {
                 break;
             };
             state.bytes -= bytes;
+            state.unkept += 1;
             self.remove(&stem);
         }
         state.number += 1;
@@ -94,6 +120,33 @@ impl Quarantine {
         state.kept.push_back((stem.clone(), bytes));
         state.bytes += bytes;
         Ok(stem)
+    }
+
+    /// Removes what these agents sent.
+    ///
+    /// # Errors
+    /// When a file cannot be removed; it can be called again.
+    pub fn forget(&self, agents: &HashSet<AgentId>) -> io::Result<()> {
+        let mut state = self.state();
+        let is_theirs = |stem: &str| {
+            let agent = stem.splitn(3, '-').nth(2);
+            agent.is_some_and(|agent| agents.iter().any(|their| their.as_str() == agent))
+        };
+        // Also what no list has: a text alone, after a crash.
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            if stem.is_some_and(is_theirs) {
+                fs::remove_file(&path)?;
+            }
+        }
+        state.kept.retain(|(stem, _)| !is_theirs(stem));
+        state.bytes = state.kept.iter().map(|(_, bytes)| bytes).sum();
+        Ok(())
     }
 
     /// How many reports are kept, and their bytes.
@@ -143,6 +196,7 @@ fn listed(folder: &Path) -> io::Result<State> {
         bytes: kept.iter().map(|(_, bytes)| bytes).sum(),
         kept: kept.into(),
         number: 0,
+        unkept: 0,
     })
 }
 
@@ -170,6 +224,11 @@ mod tests {
         keep(&quarantine, 95, 6).unwrap();
         assert_eq!((quarantine.size(), files(folder.path())), ((1, 95), 2));
         assert!(keep(&quarantine, 101, 7).is_err());
+        assert_eq!(
+            quarantine.unkept(),
+            6,
+            "five went for newer ones, one is too large"
+        );
         let again = Quarantine::open(folder.path(), 3, 100);
         assert_eq!(again.size(), (1, 95));
         keep(&again, 50, 8).unwrap();
@@ -188,6 +247,7 @@ mod tests {
             quarantine.keep(&agent, Encoding::Gzip, b"broken", "broken", now)
         };
         assert!(keep().is_err());
+        assert_eq!(quarantine.unkept(), 1, "it is counted");
         fs::remove_file(&at).unwrap();
         keep().unwrap();
         assert_eq!((quarantine.size(), files(&at)), ((1, 6), 2));

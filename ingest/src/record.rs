@@ -41,8 +41,11 @@ pub const KIND_CHECKPOINT: u8 = 2;
 /// What somebody decided about who is who.
 pub const KIND_DECISION: u8 = 3;
 
+/// A customer is forgotten: see [`crate::tombstone`].
+pub const KIND_FORGET: u8 = 4;
+
 /// The longest login that a decision's record keeps, in bytes: longer ones are cut.
-const WHO_BYTES_MAX: usize = 128;
+pub(crate) const WHO_BYTES_MAX: usize = 128;
 const OP_MERGE: u8 = 1;
 const OP_SPLIT: u8 = 2;
 const OP_UNDO: u8 = 3;

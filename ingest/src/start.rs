@@ -22,6 +22,7 @@ use crate::config::IngestConfig;
 use crate::decode::{Decoder, Decoders};
 use crate::evidence::{self, Beginning, Keep};
 use crate::feed::{Feed, Order};
+use crate::forget::{Eraser, Forgetting};
 use crate::ingest::{Ingest, PERMIT_BYTES, shard_of};
 use crate::keys::{self, CustomerKeys, Seals};
 use crate::metrics::IngestMetrics;
@@ -30,6 +31,7 @@ use crate::room;
 use crate::shard::decisions::{self, Decisions};
 use crate::shard::{DiskFactory, Job, Queue, Shard, ShardError, ShardParts, ShardShared};
 use crate::silence::watch::Watch;
+use crate::tombstone::{self, Placed};
 
 /// Why the door could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +134,8 @@ impl Ingest {
             tracing::warn!(folder = %keys_folder.display(), %error, "the folder of keys is not in order");
             CustomerKeys::at(&keys_folder)
         });
+        // Before anything is opened: what is replayed and archived must know who is forgotten.
+        let placed = bury(&journal_folder, &reading, &registry)?;
         let seals = Seals::new(Arc::new(keys), Arc::new(registry.clone()));
         let reading = layered(reading, seals.opener());
         let needs = Arc::new(Needs::default());
@@ -180,6 +184,7 @@ impl Ingest {
         let deciding = registry.clone();
         let mut engine = Engine::new(registry, needs, bases, metrics.clone());
         let progress = Arc::new(Progress::new(metrics.clone()));
+        let (forgetting, rung) = Forgetting::new(placed);
         let is_loaded = load(&mut engine, store.as_ref(), &progress, &config);
         tracing::info!(
             shards = shard_count,
@@ -199,6 +204,7 @@ impl Ingest {
             order: Arc::clone(&order),
             disks: Arc::clone(&reading),
             stopping: Arc::clone(&stopping),
+            forgetting: Arc::clone(&forgetting),
             config: config.clone(),
             metrics: metrics.clone(),
         };
@@ -228,6 +234,23 @@ impl Ingest {
             metrics.clone(),
             archives.then(|| config.folder.join("rhythms.bin")),
         ));
+        let (erase_stop, stopped) = sync_channel(1);
+        if archives {
+            let eraser = Eraser {
+                forgetting: Arc::clone(&forgetting),
+                registry: deciding.clone(),
+                store: Arc::clone(&store),
+                keys: Arc::clone(seals.keys()),
+                quarantine: Arc::clone(&quarantine),
+                shards: shards.clone(),
+                decided: Arc::clone(&decisions.shared),
+            };
+            let erasing = std::thread::Builder::new()
+                .name("ingest-erase".to_owned())
+                .spawn(move || eraser.run(&rung, &stopped))
+                .map_err(StartError::Thread)?;
+            opening.threads.push(erasing);
+        }
         let (watch_stop, stopped) = sync_channel(1);
         let watching = Arc::clone(&watch);
         let watching = std::thread::Builder::new()
@@ -251,7 +274,11 @@ impl Ingest {
             queues,
             deciding,
             decided: decisions.shared,
-            decisions: Mutex::new(Some((decisions.jobs, [archive_stop, watch_stop]))),
+            decisions: Mutex::new(Some((
+                decisions.jobs,
+                vec![archive_stop, watch_stop, erase_stop],
+            ))),
+            forgetting,
             watch,
             order,
             store,
@@ -283,10 +310,11 @@ pub fn rebuild(
     }
     let keys = Arc::new(CustomerKeys::at(&config.folder.join(keys::FOLDER)));
     let seals = Seals::new(keys, Arc::new(registry.clone()));
-    let unreadable = archive::unreadable(&journal, &seals).map_err(|source| StartError::Folder {
-        path: journal,
-        source,
-    })?;
+    let unreadable =
+        archive::unreadable(&journal, &seals).map_err(|source| StartError::Folder {
+            path: journal,
+            source,
+        })?;
     if !unreadable.is_empty() {
         return Err(StartError::Unreadable(unreadable));
     }
@@ -305,6 +333,9 @@ pub fn rebuild_from_what_is_left(
     if store.positions()?.next_place > 0 {
         return Err(StartError::NotEmpty);
     }
+    // While the registry still knows which devices were whose.
+    let (_, reading) = usual_disks(&config);
+    bury(&journal_folder(&config), &reading, &registry)?;
     registry.forget_identities()?;
     // Stopping applies everything first.
     let ingest = Ingest::start_without_archiver(config, registry, store)?;
@@ -314,6 +345,25 @@ pub fn rebuild_from_what_is_left(
     }
     let trouble = ingest.progress.last_trouble();
     Err(StartError::Unapplied(trouble.map(|trouble| trouble.detail)))
+}
+
+/// Reads every tombstone, and sees to it that the registry, which may come from a backup, has forgotten whom it should have.
+fn bury(
+    journal_folder: &Path,
+    disks: &DiskFactory,
+    registry: &Registry,
+) -> Result<Vec<Placed>, StartError> {
+    let placed = tombstone::all(&journal_folder.join(decisions::FOLDER), disks)?;
+    for placed in &placed {
+        let customer = placed.tombstone.customer;
+        if registry.forget_customer(&placed.tombstone)? {
+            tracing::warn!(
+                customer = customer.0,
+                "a forgotten customer was there again and was deleted again"
+            );
+        }
+    }
+    Ok(placed)
 }
 
 fn journal_folder(config: &IngestConfig) -> PathBuf {
@@ -344,6 +394,7 @@ struct ApplierParts {
     order: Arc<Order>,
     disks: DiskFactory,
     stopping: Arc<AtomicBool>,
+    forgetting: Arc<Forgetting>,
     progress: Arc<Progress>,
     config: IngestConfig,
     metrics: IngestMetrics,
@@ -365,6 +416,7 @@ impl ApplierParts {
             shards: self.shards,
             order: self.order,
             stopping: self.stopping,
+            forgetting: self.forgetting,
             progress: self.progress,
             config: self.config,
             metrics: self.metrics,

@@ -38,8 +38,9 @@ const MIGRATIONS: [&str; 6] = [
 
 /// The connections to one registry file.
 pub struct Database {
-    writer: Mutex<Connection>,
     readers: Option<Readers>,
+    /// Closed last, behind those that only read: it works the write-ahead log into the file then and removes it.
+    writer: Mutex<Connection>,
 }
 
 struct Readers {

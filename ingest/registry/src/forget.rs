@@ -224,6 +224,12 @@ impl Registry {
         of.or_else(|| agents.forgotten().get(id).copied())
     }
 
+    /// Whether there is an agent of this id.
+    #[must_use]
+    pub fn knows_agent(&self, id: &AgentId) -> bool {
+        read(&self.inner.agents).get(id).is_some()
+    }
+
     /// Whether an agent was a forgotten customer's.
     #[must_use]
     pub fn is_forgotten_agent(&self, id: &AgentId) -> bool {

@@ -85,6 +85,17 @@ impl Bases {
             .cloned())
     }
 
+    /// Forgets what these agents sent.
+    pub fn forget(&mut self, agents: &[AgentId]) {
+        self.places
+            .retain(|(agent, _, _), _| !agents.contains(agent));
+        self.decoded
+            .retain(|((agent, _, _), _), _| !agents.contains(agent));
+        self.order
+            .retain(|((agent, _, _), _)| !agents.contains(agent));
+        self.devices_decoded = self.decoded.values().map(|devices| devices.len()).sum();
+    }
+
     fn keep(&mut self, id: (StreamKey, u64), report: Report) {
         let devices: HashMap<String, DeviceReport> = report
             .devices

@@ -7,24 +7,28 @@ use codec::id::DeviceId;
 use codec::time::Timestamp;
 use olap::Batch;
 use olap::words::EventKind;
-use registry::Change;
+use registry::{Change, Decision};
 
 use super::engine::{ApplyError, Engine, PLACE_BITS, Places};
 use super::identity;
-use crate::feed::Decided;
 
 impl Engine {
     /// Adds what a decision changes to the batch.
     ///
     /// # Errors
     /// When the registry fails; nothing of the decision was applied then.
-    pub fn decide(&mut self, decided: &Decided, batch: &mut Batch) -> Result<(), ApplyError> {
-        let mut resolver = self.registry.resolver_at(decided.stamp);
-        let outcome = resolver.decide(&decided.decision)?;
+    pub fn decide(
+        &mut self,
+        stamp: u64,
+        decision: &Decision,
+        batch: &mut Batch,
+    ) -> Result<(), ApplyError> {
+        let mut resolver = self.registry.resolver_at(stamp);
+        let outcome = resolver.decide(decision)?;
         resolver.commit()?;
         // From here on nothing fails.
-        let mut places = Places::of(decided.stamp);
-        let at = decided.decision.at;
+        let mut places = Places::of(stamp);
+        let at = decision.at;
         match outcome {
             Ok(changes) => {
                 for change in changes {
@@ -33,8 +37,8 @@ impl Engine {
             }
             Err(void) => self.metrics.skip(void.word()),
         }
-        batch.next_place((decided.stamp + 1) << PLACE_BITS);
-        self.stamp_applied = Some(decided.stamp);
+        batch.next_place((stamp + 1) << PLACE_BITS);
+        self.stamp_applied = Some(stamp);
         Ok(())
     }
 

@@ -13,14 +13,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use journal::{Disk, Item, Journal, Position, Record};
-use registry::Decision;
 use tokio::sync::oneshot;
 
 use super::{DiskFactory, ShardError, ShardShared, TICK};
 use crate::feed::Order;
 use crate::metrics::IngestMetrics;
-use crate::record::{KIND_DECISION, write_decision};
+use crate::record::{KIND_DECISION, KIND_FORGET, write_decision};
 use crate::room;
+use crate::tombstone::{self, Ruling};
 
 /// The number of this shard in the store's positions: above those of all report shards, of which there are 64 at most.
 pub const SHARD: u16 = u16::MAX;
@@ -32,7 +32,7 @@ const QUEUE_MAX: usize = 64;
 /// A decision to be written.
 pub struct DecisionJob {
     /// The decision.
-    pub decision: Decision,
+    pub ruling: Ruling,
     /// Gets its place in the total order and its end in the journal; nothing when it was not written.
     pub reply: oneshot::Sender<(u64, Position)>,
 }
@@ -160,7 +160,7 @@ impl Writer {
         loop {
             match jobs.recv_timeout(TICK) {
                 Ok(job) => {
-                    if let Some(placed) = self.write(&job.decision) {
+                    if let Some(placed) = self.write(&job.ruling) {
                         self.metrics.decisions.inc();
                         // Who asked may have gone.
                         let _ = job.reply.send(placed);
@@ -175,7 +175,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, decision: &Decision) -> Option<(u64, Position)> {
+    fn write(&mut self, ruling: &Ruling) -> Option<(u64, Position)> {
         if self.journal.is_none() {
             self.reopen();
         }
@@ -183,13 +183,22 @@ impl Writer {
         // First the floor, then the stamp, as for reports.
         self.shared.floor.store(self.order.stamp_now(), SeqCst);
         let stamp = self.order.take_stamps(1);
-        let mut meta = Vec::new();
-        write_decision(decision, &mut meta);
+        let (mut meta, mut body) = (Vec::new(), Vec::new());
+        let kind = match ruling {
+            Ruling::Who(decision) => {
+                write_decision(decision, &mut meta);
+                KIND_DECISION
+            }
+            Ruling::Forget(tombstone) => {
+                tombstone::write(tombstone, &mut meta, &mut body);
+                KIND_FORGET
+            }
+        };
         let record = Record {
-            kind: KIND_DECISION,
+            kind,
             sequence: stamp,
             meta: &meta,
-            body: &[],
+            body: &body,
         };
         let written = journal.append(&[record]).and_then(|_| journal.sync());
         match written {

@@ -1,12 +1,13 @@
 //! What others see of a shard: its durable end, reports that are still in memory, its ledger, and how far it is applied.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use codec::id::AgentId;
 use journal::Position;
 use olap::StreamApplied;
 
@@ -103,6 +104,13 @@ impl ShardShared {
     pub fn recall(&self, applied: StreamApplied) {
         raise(&mut self.ledger(), &applied);
         self.recalled().push(applied);
+    }
+
+    /// Forgets these agents: nobody lets them in again.
+    pub(crate) fn forget(&self, agents: &HashSet<AgentId>) {
+        self.ledger().forget(agents);
+        self.recalled()
+            .retain(|applied| !agents.contains(&applied.agent));
     }
 
     /// Replaces the ledger by one that was read from the journal.
