@@ -32,6 +32,11 @@ pub enum Command {
     Agent(AgentArgs),
     /// Dealers, their customers, and the customers' sites.
     Tenant(TenantArgs),
+    /// Forget a customer for good, with all that is kept of him. For a manager that is stopped; a running one has a page for it.
+    #[command(
+        after_help = "Example: platen forget 17\nIt says what it concerns, and asks for the customer's name. It cannot be undone."
+    )]
+    Forget(ForgetArgs),
     /// Look into the journal of a manager that is stopped.
     Journal(JournalArgs),
     /// Look after the store of a manager that is stopped.
@@ -194,6 +199,18 @@ pub enum TenantCommand {
     },
     /// List all tenants with their numbers.
     List,
+}
+
+#[derive(Args)]
+pub struct ForgetArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The customer's number; `platen tenant list` shows it.
+    #[arg(value_parser = tenant)]
+    pub customer: TenantId,
+    /// Say what it would concern, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Args)]

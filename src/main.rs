@@ -8,7 +8,7 @@
 //! | [`serve`] | `platen manager` and `platen all` |
 //! | [`demo`] | `platen demo`: simulated printers, an agent and a manager in one process |
 //! | [`waiting`] | a start that cannot be yet waits |
-//! | [`people`] | `platen admin`, `platen agent`, `platen tenant` |
+//! | [`people`] | `platen admin`, `platen agent`, `platen tenant`, `platen forget` |
 //! | [`upkeep`] | `platen journal`, `platen store`, `platen rebuild`, `platen evidence` |
 
 mod cli;
@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Admin(args) => people::admin(&args),
         Command::Agent(args) => people::agent(&args),
         Command::Tenant(args) => people::tenant(&args),
+        Command::Forget(args) => people::forget::run(&args),
         Command::Journal(args) => upkeep::journal(&args),
         Command::Store(args) => upkeep::store(&args),
         Command::Rebuild(args) => upkeep::rebuild(&args),

@@ -1,6 +1,7 @@
-//! `platen admin`, `platen agent`, `platen tenant`: what is set up before anybody can log in. They work on the registry's file, also
+//! `platen admin`, `platen agent`, `platen tenant`, `platen forget`: what is set up before anybody can log in. They work on the registry's file, also
 //! while the manager runs.
 
+pub mod forget;
 mod invite;
 
 use std::collections::HashSet;

@@ -11,8 +11,11 @@ use codec::time::Timestamp;
 use ingest::Ingest;
 use ingest::archive::folder_of;
 use ingest::keys::{CustomerKeys, Seals};
-use ingest::record::{KIND_CHECKPOINT, KIND_DECISION, KIND_REPORT, ReportMeta, read_decision};
+use ingest::record::{
+    KIND_CHECKPOINT, KIND_DECISION, KIND_FORGET, KIND_REPORT, ReportMeta, read_decision,
+};
 use ingest::shard::decisions::FOLDER as DECISIONS_FOLDER;
+use ingest::tombstone;
 use journal::archive::Why;
 use journal::{ArchiveDisk, Item, Position, StdDisk};
 use olap::duck::DuckStore;
@@ -298,6 +301,21 @@ fn line(item: &Item<'_>) -> String {
             ),
             Err(error) => format!("{} report: {error}", entry.position),
         },
+        Item::Record(entry) if entry.kind == KIND_FORGET => {
+            match tombstone::read(entry.meta, entry.body) {
+                Ok(tombstone) => format!(
+                    "{} stamp {} customer {} forgotten by {} at {}, with {} sites and {} agents",
+                    entry.position,
+                    entry.sequence,
+                    tombstone.customer,
+                    tombstone.who,
+                    tombstone.at,
+                    tombstone.sites.len(),
+                    tombstone.agents.len()
+                ),
+                Err(error) => format!("{} tombstone: {error}", entry.position),
+            }
+        }
         Item::Record(entry) if entry.kind == KIND_DECISION => match read_decision(entry.meta) {
             Ok(decision) => format!(
                 "{} decision stamp {} {:?} by {} at {}",

@@ -28,7 +28,7 @@ use crate::limits::{
     ADMISSION_WAIT, BODIES_BYTES_MAX, FORM_BODY_BYTES_MAX, REPORTS_BYTES_MAX, REQUEST_TIMEOUT,
 };
 use crate::pages::{
-    account, accounts, agents, alerts, audit, csv, device, fleet, health, login, settings, tenants,
+    account, accounts, agents, alerts, audit, csv, device, fleet, forget, health, login, settings, tenants,
 };
 use crate::state::State;
 use crate::{api, assets, door, erp, metrics, reports, visit};
@@ -117,6 +117,10 @@ fn pages() -> Router<State> {
         .route("/devices/{id}/readings.csv", get(csv::readings))
         .route("/alerts", get(alerts::show))
         .route("/tenants", get(tenants::show).post(tenants::create))
+        .route(
+            "/tenants/{id}/forget",
+            get(forget::show).post(forget::submit),
+        )
         .route("/agents", get(agents::show).post(agents::create))
         .route("/agents/{id}/enrol", post(agents::enrol))
         .route("/agents/{id}/revoke", post(agents::end_key))

@@ -10,6 +10,7 @@
 //! | [`words`] | the JSON that goes out and comes in |
 //! | [`devices`], [`readings`], [`tenants`], [`agents`] | the questions |
 //! | [`decisions`] | who is who, as people decide |
+//! | [`forget`] | a customer is forgotten |
 //! | [`silences`] | who is not heard from |
 
 pub(crate) mod agents;
@@ -17,6 +18,7 @@ pub(crate) mod asked;
 pub(crate) mod caller;
 pub(crate) mod decisions;
 pub(crate) mod devices;
+pub(crate) mod forget;
 pub(crate) mod openapi;
 pub(crate) mod readings;
 pub(crate) mod silences;
@@ -63,6 +65,10 @@ pub(crate) fn list() -> Vec<(&'static str, MethodRouter<State>)> {
         ("/api/v1/silences", get(silences::list)),
         ("/api/v1/readings", get(readings::list)),
         ("/api/v1/tenants", get(tenants::list).post(tenants::create)),
+        (
+            "/api/v1/customers/{id}/forget",
+            get(forget::look).post(forget::create),
+        ),
         ("/api/v1/agents", get(agents::list).post(agents::create)),
         ("/api/v1/agents/{id}/revoke", post(agents::revoke)),
         ("/api/v1/enrolments", post(agents::enrol)),

@@ -13,7 +13,7 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use super::words::shapes;
-use super::{Problem, agents, decisions, devices, readings, silences, tenants};
+use super::{Problem, agents, decisions, devices, forget, readings, silences, tenants};
 use crate::state::State;
 
 #[derive(OpenApi)]
@@ -23,7 +23,7 @@ use crate::state::State;
         description = "Devices, meters and readings of a printer fleet. Every answer holds only what the account may see."
     ),
     paths(
-        devices::list, devices::one, decisions::list, decisions::create, decisions::undo, silences::list, readings::of_device, readings::list, tenants::list, tenants::create,
+        devices::list, devices::one, decisions::list, decisions::create, decisions::undo, silences::list, readings::of_device, readings::list, tenants::list, tenants::create, forget::look, forget::create,
         agents::list, agents::create, agents::revoke, agents::enrol, show
     ),
     components(schemas(

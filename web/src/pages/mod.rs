@@ -13,6 +13,7 @@ pub(crate) mod device;
 pub(crate) mod draw;
 pub(crate) mod error;
 pub(crate) mod fleet;
+pub(crate) mod forget;
 pub(crate) mod health;
 pub(crate) mod login;
 pub(crate) mod people;

@@ -33,6 +33,17 @@ struct Row {
     zone: String,
     devices: String,
     fleet: String,
+    /// Where he is forgotten; empty for what is no customer.
+    forget: String,
+}
+
+/// A customer that was forgotten.
+struct ForgottenRow {
+    address: String,
+    number: String,
+    decided: String,
+    class: &'static str,
+    state: &'static str,
 }
 
 #[derive(Template)]
@@ -48,6 +59,8 @@ struct TenantsView {
     dealers: Vec<(String, String)>,
     customers: Vec<(String, String)>,
     may_add_dealers: bool,
+    may_forget: bool,
+    forgotten: Vec<ForgottenRow>,
 }
 
 impl TenantsView {
@@ -126,6 +139,10 @@ fn render(
                 zone: tenant.time_zone.clone().unwrap_or_default(),
                 devices: format::number(lang, count),
                 fleet: format!("/devices?customer={id}"),
+                forget: match tenant.level {
+                    Level::Customer => format!("/tenants/{id}/forget"),
+                    Level::Dealer | Level::Site => String::new(),
+                },
             });
         }
         stack.extend(below.get(&Some(id)).into_iter().flatten().rev());
@@ -146,6 +163,12 @@ fn render(
             .filter(|tenant| tenant.level == level)
             .map(|tenant| (tenant.id.to_string(), tenant.name.clone()))
             .collect()
+    };
+    let may_forget = super::forget::may_forget(member).is_ok();
+    let forgotten = if may_forget {
+        forgotten_rows(parts, member)?
+    } else {
+        Vec::new()
     };
     let counts = parts.counts(member.account.branch, member.visit.now)?;
     let mut page = Chrome::of(
@@ -179,7 +202,31 @@ fn render(
         dealers: choices(Level::Dealer),
         customers: choices(Level::Customer),
         may_add_dealers: member.account.branch == Branch::House,
+        may_forget,
+        forgotten,
     })
+}
+
+fn forgotten_rows(parts: &Inner, member: &Member) -> Result<Vec<ForgottenRow>, Failure> {
+    let lang = member.visit.lang;
+    let t = lang.texts();
+    let rows = parts.ingest.forgotten()?.into_iter().map(|forgotten| {
+        let known = forgotten.customer;
+        let at = format::moment_full(lang, &jiff::tz::TimeZone::UTC, known.at);
+        let is_left = forgotten.remains.is_some();
+        ForgottenRow {
+            address: format!("/tenants/{}/forget", known.customer),
+            number: fill(t.forget_number, &[("n", &known.customer.to_string())]),
+            decided: fill(t.forget_decided, &[("who", &known.who), ("at", &at)]),
+            class: if is_left { "care" } else { "good" },
+            state: if is_left {
+                t.forget_left
+            } else {
+                t.forget_done
+            },
+        }
+    });
+    Ok(rows.collect())
 }
 
 /// `POST /tenants`.

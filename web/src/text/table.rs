@@ -262,6 +262,43 @@ texts! {
     tenants_devices: "Devices", "Geräte";
     tenants_created: "Created: {name}", "Angelegt: {name}";
 
+    // A customer is forgotten.
+    forget_link: "Forget…", "Vergessen…";
+    forget_list: "Forgotten customers", "Vergessene Kunden";
+    forget_number: "Customer {n}", "Kunde Nr. {n}";
+    forget_title: "Forget customer {n}", "Kunde {n} vergessen";
+    forget_intro: "Everything that is kept of this customer is deleted: sites, devices, readings, alerts, agents and accounts. The key of the archived reports is destroyed.", "Alles, was von diesem Kunden aufbewahrt wird, wird gelöscht: Standorte, Geräte, Zählerstände, Meldungen, Agenten und Konten. Der Schlüssel der archivierten Berichte wird vernichtet.";
+    forget_sites: "Sites", "Standorte";
+    forget_agents: "Agents, which are refused from then on", "Agenten, die danach abgewiesen werden";
+    forget_devices: "Devices", "Geräte";
+    forget_readings: "Readings", "Zählerstände";
+    forget_alerts: "Alerts, past ones included", "Meldungen, auch frühere";
+    forget_reports: "Reports received", "Empfangene Berichte";
+    forget_accounts: "Accounts bound to it", "Daran gebundene Konten";
+    forget_elsewhere: "{n} devices that its agents read stand at sites of other customers. What was counted there stays, but its reports are no longer readable: a rebuild of the store is without it.", "{n} Geräte, die seine Agenten lesen, stehen an Standorten anderer Kunden. Was dort gezählt wurde, bleibt, doch seine Berichte sind nicht mehr lesbar: einem neu aufgebauten Speicher fehlt es.";
+    forget_backups: "Backups that you made yourself are yours to remove. One that is restored is brought into line at the next start.", "Selbst angelegte Sicherungen müssen Sie selbst entfernen. Eine zurückgespielte wird beim nächsten Start angeglichen.";
+    forget_confirm: "Confirm", "Bestätigen";
+    forget_type_name: "The customer's name, as it stands above", "Der Name des Kunden, wie er oben steht";
+    forget_name_differs: "That is not the name that stands above. Nothing was deleted.", "Das ist nicht der Name, der oben steht. Nichts wurde gelöscht.";
+    forget_do: "Forget for good", "Endgültig vergessen";
+    forget_no_way_back: "This cannot be undone.", "Das lässt sich nicht rückgängig machen.";
+    forget_decided: "Forgotten by {who}, {at}.", "Vergessen von {who}, {at}.";
+    forget_erased: "Erased from every file since {at}.", "Aus allen Dateien entfernt seit {at}.";
+    forget_trouble: "A step failed and is tried again:", "Ein Schritt ist fehlgeschlagen und wird wiederholt:";
+    forget_step: "What", "Was";
+    forget_state: "How far", "Wie weit";
+    forget_left: "remaining", "steht noch aus";
+    forget_done: "done", "erledigt";
+    forget_live_left: "{n} parts of the journal not yet rewritten", "{n} Teile des Journals noch nicht neu geschrieben";
+    forget_step_rows: "Deleted from store and registry", "Aus Speicher und Register gelöscht";
+    forget_step_quarantine: "Refused reports removed", "Abgewiesene Berichte entfernt";
+    forget_step_key: "Key of the archived reports destroyed", "Schlüssel der archivierten Berichte vernichtet";
+    forget_step_registry: "Registry's file written anew", "Datei des Registers neu geschrieben";
+    forget_step_store: "Store's file written anew", "Datei des Speichers neu geschrieben";
+    forget_step_live: "Live journal archived without it", "Laufendes Journal ohne ihn archiviert";
+    forget_kept: "What stays: the number, who decided and when, the ids of its sites and agents, and hashes of the agents' keys, so that no agent of it is let in again.", "Was bleibt: die Nummer, wer es wann entschieden hat, die Kennungen seiner Standorte und Agenten und Prüfsummen der Agentenschlüssel, damit keiner seiner Agenten wieder eingelassen wird.";
+    forget_reload: "Look again", "Noch einmal nachsehen";
+
     // Agents.
     agents_title: "Agents", "Agenten";
     agents_sub: "{n} agents", "{n} Agenten";
