@@ -71,6 +71,8 @@ pub struct ArchiveState {
     now: Now,
     /// Archives of version 1 that are to be sealed.
     unsealed: usize,
+    /// Whether they are to be counted anew.
+    is_recount_due: bool,
 }
 
 /// Whether what is live is wanted as archives at once.
@@ -87,13 +89,15 @@ enum Now {
 impl ShardShared {
     /// Closes the segment being written and has all live ones archived as soon as they are applied. Returns at once.
     pub(crate) fn archive_now(&self) {
-        self.archive().now = Now::Wanted;
+        let mut state = self.archive();
+        state.now = Now::Wanted;
+        state.is_recount_due = true;
     }
 
     /// Whether all is sealed that [`archive_now`](Self::archive_now) was asked for, and what was archived before there were keys.
     pub(crate) fn is_sealed(&self) -> bool {
         let state = self.archive();
-        state.now == Now::No && state.unsealed == 0
+        state.now == Now::No && state.unsealed == 0 && !state.is_recount_due
     }
 }
 
@@ -203,10 +207,13 @@ impl Archiver {
         loop {
             for shard in &self.shards {
                 let made = self.archive(shard);
+                let is_recount_due = shard.archive().is_recount_due;
                 let is_due = listed
                     .get(&shard.number)
                     .is_none_or(|(at, _)| at.elapsed() >= LIST_EVERY);
-                if made || is_due {
+                if made || is_due || is_recount_due {
+                    // Asked for again from here on, it is counted again.
+                    shard.archive().is_recount_due = false;
                     let archives = self.forget(shard, Timestamp::now());
                     let unsealed = self.unsealed(shard, &archives, &left);
                     listed.insert(shard.number, (Instant::now(), unsealed));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,10 +91,17 @@ fn read_at(
 ) -> Result<Option<Evidence>, EvidenceError> {
     let until = shard.tail().synced;
     let mut reader = reader(shard, disks, position, until)?;
-    let item = reader.next().map_err(|source| ShardError::Journal {
-        folder: shard.folder.clone(),
-        source,
-    })?;
+    let item = match reader.next() {
+        Ok(item) => item,
+        // It was listed, and went for its age before it was opened. (One that becomes an archive meanwhile is there as that before it goes.)
+        Err(journal::Error::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(source) => {
+            let folder = shard.folder.clone();
+            return Err(ShardError::Journal { folder, source }.into());
+        }
+    };
     // Where the segment is gone, the reader begins with the oldest that is left: another place.
     Ok(match item {
         Some(Item::Record(entry)) if entry.position == position && entry.kind == KIND_REPORT => {
@@ -156,7 +164,7 @@ pub fn forgotten(folder: &Path) -> Result<Vec<Beginning>, ShardError> {
         source,
     };
     let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(forgotten),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(forgotten),
         entries => entries.map_err(failed)?,
     };
     for entry in entries {
