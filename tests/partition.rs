@@ -1,46 +1,67 @@
-//! A network that drops, cuts and half-closes connections between agent and manager: what was acknowledged is stored, each report once.
+//! A network that refuses, stalls, resets and cuts between a real agent and a real manager, while printers print: when it has healed, nothing
+//! that was acknowledged is missing, nothing is there twice, and a rebuild gives the same row for row.
 
 mod common;
 
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use codec::key::{ContentHash, Receipt, SpoolEpoch};
+use common::agent::{AgentUnderTest, check_whole_and_once, fleet, readings, settled};
+use common::{ManagerUnderTest, SOON, wait_for};
 
-use common::{Asker, ManagerUnderTest, SOON, sealed_report, wait_for};
+const PRINTERS: u32 = 8;
+/// How often each accident happens at the least: an agent rests longer after every failure, so not often.
+const EACH_MIN: u32 = 1;
+/// How long a stalled connection stands still.
+const STALL: Duration = Duration::from_millis(1_500);
+/// Who looks whether the network has healed, or the other side is gone, looks so often.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-const SEED: u64 = 20_261_121;
-/// Reports to be delivered: each costs some connections.
-const REPORTS: u64 = 60;
-const DEVICES: u64 = 2;
-/// Longer than any answer takes on a busy machine: a connection that is cut is not waited for.
-const STALL: Duration = Duration::from_secs(20);
-
-/// What the network does to a connection.
+/// What the network does to a connection. Bytes are counted in the direction that is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// It works.
     Through,
-    /// Nobody answers the call.
+    /// It is closed before anything is read.
     Refused,
-    /// It breaks in the middle of the request.
-    CutRequest(usize),
-    /// The request arrives, the answer does not.
-    CutAnswer(usize),
-    /// The agent's half is closed early; the answer still comes.
-    HalfClosed,
+    /// It breaks in the middle of a request's body.
+    CutRequest,
+    /// The request arrives, its answer does not.
+    LostAnswer,
+    /// The answer breaks off in its middle.
+    CutAnswer,
+    /// It stands still in the middle of a request, and is closed then.
+    Stalled,
 }
 
-/// A network between the two, whose accidents follow from a seed.
+/// In turn, so that each happens; what works lies between, so that the agent's patience begins anew.
+const FATES: [Fate; 10] = [
+    Fate::LostAnswer,
+    Fate::Through,
+    Fate::CutRequest,
+    Fate::Through,
+    Fate::CutAnswer,
+    Fate::Through,
+    Fate::Stalled,
+    Fate::Through,
+    Fate::Refused,
+    Fate::Through,
+];
+
+/// Of the requests: past the head, within the smallest body that an agent seals.
+const CUT_REQUEST_BYTES: usize = 500;
+/// Of the answers: within the receipt.
+const CUT_ANSWER_BYTES: usize = 200;
+
+/// A network between the two.
 struct Network {
     url: String,
     healed: Arc<AtomicBool>,
-    /// Answers that were thrown away after the manager had given them.
-    lost_answers: Arc<AtomicU32>,
+    /// How often each fate came about, in the order of [`FATES`].
+    happened: Arc<[AtomicU32; FATES.len()]>,
 }
 
 impl Network {
@@ -49,22 +70,23 @@ impl Network {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let healed = Arc::new(AtomicBool::new(false));
-        let lost_answers = Arc::new(AtomicU32::new(0));
-        let (is_healed, lost) = (Arc::clone(&healed), Arc::clone(&lost_answers));
+        let happened: Arc<[AtomicU32; FATES.len()]> = Arc::default();
+        let (is_healed, counts) = (Arc::clone(&healed), Arc::clone(&happened));
         // It ends with the test's process.
         std::thread::spawn(move || {
-            let mut random = SEED;
-            for agent in listener.incoming() {
-                let Ok(agent) = agent else { continue };
-                let fate = if is_healed.load(Ordering::Relaxed) {
+            let mut turns = (0..FATES.len()).cycle();
+            for agent in listener.incoming().flatten() {
+                let turn = turns.next().expect("it never ends");
+                let fate = if is_healed.load(Relaxed) {
                     Fate::Through
                 } else {
-                    fate(&mut random)
+                    FATES[turn]
                 };
-                let (target, lost) = (target.clone(), Arc::clone(&lost));
+                let (target, healed) = (target.clone(), Arc::clone(&is_healed));
+                let counts = Arc::clone(&counts);
                 std::thread::spawn(move || {
-                    if let Ok(true) = carry(agent, &target, fate) {
-                        lost.fetch_add(1, Ordering::Relaxed);
+                    if carry(&agent, &target, fate, &healed).unwrap_or(false) {
+                        counts[turn].fetch_add(1, Relaxed);
                     }
                 });
             }
@@ -72,137 +94,133 @@ impl Network {
         Self {
             url,
             healed,
-            lost_answers,
+            happened,
         }
     }
-}
 
-fn fate(random: &mut u64) -> Fate {
-    *random = random
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
-    let roll = *random >> 33;
-    let bytes = usize::try_from(roll >> 8 & 1_023).unwrap_or(0);
-    match roll % 8 {
-        0..=2 => Fate::Through,
-        3 => Fate::Refused,
-        4 => Fate::CutRequest(bytes),
-        5 => Fate::CutAnswer(0),
-        6 => Fate::CutAnswer(bytes % 200),
-        _ => Fate::HalfClosed,
+    /// Whether every accident happened often enough.
+    fn is_tried(&self) -> bool {
+        let counts = self.happened.iter().zip(FATES);
+        counts
+            .filter(|(_, fate)| *fate != Fate::Through)
+            .all(|(count, _)| count.load(Relaxed) >= EACH_MIN)
     }
 }
 
-/// Carries one exchange; says whether an answer was lost.
-fn carry(mut agent: TcpStream, target: &str, fate: Fate) -> std::io::Result<bool> {
-    agent.set_read_timeout(Some(STALL))?;
+/// Carries one connection to its fate; says whether that came about.
+fn carry(
+    agent: &TcpStream,
+    target: &str,
+    fate: Fate,
+    healed: &AtomicBool,
+) -> std::io::Result<bool> {
     if fate == Fate::Refused {
-        return Ok(false);
+        agent.shutdown(Shutdown::Both)?;
+        return Ok(true);
     }
-    let request = read_request(&mut agent)?;
-    if request.is_empty() {
-        return Ok(false);
-    }
-    let mut manager = TcpStream::connect(target)?;
-    manager.set_read_timeout(Some(STALL))?;
-    match fate {
-        Fate::CutRequest(bytes) => {
-            manager.write_all(&request[..bytes.min(request.len() - 1)])?;
-            return Ok(false);
-        }
-        Fate::HalfClosed => {
-            manager.write_all(&request)?;
-            manager.shutdown(Shutdown::Write)?;
-        }
-        _ => manager.write_all(&request)?,
-    }
-    let mut answer = Vec::new();
-    manager.read_to_end(&mut answer)?;
-    match fate {
-        Fate::CutAnswer(bytes) => {
-            agent.write_all(&answer[..bytes.min(answer.len())])?;
-            Ok(true)
-        }
-        _ => agent.write_all(&answer).map(|()| false),
-    }
+    let manager = TcpStream::connect(target)?;
+    let (request_max, answer_max) = match fate {
+        Fate::CutRequest | Fate::Stalled => (CUT_REQUEST_BYTES, usize::MAX),
+        Fate::LostAnswer => (usize::MAX, 0),
+        Fate::CutAnswer => (usize::MAX, CUT_ANSWER_BYTES),
+        Fate::Through | Fate::Refused => (usize::MAX, usize::MAX),
+    };
+    let is_over = AtomicBool::new(false);
+    let end = || {
+        is_over.store(true, Relaxed);
+        // One of them may be closed already.
+        let _ = (
+            agent.shutdown(Shutdown::Both),
+            manager.shutdown(Shutdown::Both),
+        );
+    };
+    let goes_on = || !is_over.load(Relaxed);
+    let (asked, answered) = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let is_cut = pump(agent, &manager, request_max, |_| goes_on());
+            if fate == Fate::Stalled && is_cut {
+                std::thread::park_timeout(STALL);
+            }
+            end();
+            is_cut
+        });
+        // While accidents happen no connection outlives its answer: the next has a fate of its own.
+        let answered = pump(&manager, agent, answer_max, |passed| {
+            goes_on() && (passed == 0 || healed.load(Relaxed))
+        });
+        end();
+        (asking.join().expect("a pump does not panic"), answered)
+    });
+    Ok(match fate {
+        Fate::CutRequest | Fate::Stalled => asked,
+        Fate::LostAnswer | Fate::CutAnswer => answered,
+        Fate::Through | Fate::Refused => true,
+    })
 }
 
-/// A request with its body, made to end the connection so that its answer ends too.
-fn read_request(agent: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// Passes bytes on until the end, or until more than `max` came, of which `max` are passed on; says whether that was it. When nothing comes
+/// for a moment, `goes_on` is told how many were passed on.
+fn pump(
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    max: usize,
+    goes_on: impl Fn(usize) -> bool,
+) -> bool {
+    let mut passed = 0;
     let mut part = [0; 4096];
+    from.set_read_timeout(Some(LOOK_EVERY))
+        .expect("a socket has a timeout");
     loop {
-        let count = agent.read(&mut part)?;
-        bytes.extend_from_slice(&part[..count]);
-        let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-            if count == 0 {
-                return Ok(Vec::new());
-            }
-            continue;
+        let count = match from.read(&mut part) {
+            Ok(0) => return false,
+            Ok(count) => count,
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut if goes_on(passed) => continue,
+                _ => return false,
+            },
         };
-        let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
-        let length = text
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"))
-            .and_then(|length| length.trim().parse().ok())
-            .unwrap_or(0);
-        if bytes.len() >= head + 4 + length {
-            let mut request = bytes[..head].to_vec();
-            request.extend_from_slice(b"\r\nconnection: close");
-            request.extend_from_slice(&bytes[head..]);
-            return Ok(request);
+        let left = max - passed;
+        if to.write_all(&part[..count.min(left)]).is_err() {
+            return false;
         }
-        if count == 0 {
-            return Ok(Vec::new());
+        if count > left {
+            return true;
         }
+        passed += count;
     }
 }
 
 #[test]
-fn whatever_the_network_does_what_is_acknowledged_is_there_once() {
+fn whatever_the_network_does_what_an_agent_was_promised_is_there_once() {
+    let fleet = fleet(PRINTERS);
     let manager = ManagerUnderTest::prepare();
-    let running = manager.start();
     let network = Network::before(&manager.asker.url);
-    // No connection outlives its request: each has a fate of its own.
-    let mut attempts = 0_u64;
-    for sequence in 1..=REPORTS {
-        let sealed = sealed_report(&manager.agent_id, SpoolEpoch(7), sequence, DEVICES);
-        let receipt = wait_for("a receipt", SOON, || {
-            attempts += 1;
-            let asker = Asker::new(&network.url, "", "");
-            match asker.deliver(&manager.agent_token, &sealed) {
-                Some((200, body)) => serde_json::from_str::<Receipt>(&body).ok(),
-                Some((503 | 400 | 408, _)) | None => None,
-                Some((status, body)) => panic!("{sequence} is answered {status}: {body}"),
-            }
-        });
-        assert_eq!(receipt.receipt.sequence, sequence);
-        assert_eq!(receipt.receipt.hash, ContentHash::of(&sealed));
-    }
-    network.healed.store(true, Ordering::Relaxed);
-    let lost = network.lost_answers.load(Ordering::Relaxed);
-    assert!(lost > 5 && attempts > REPORTS + 10, "{lost}, {attempts}");
-    check(&manager);
-    assert_eq!(running.interrupt(), Some(0));
-    println!("{REPORTS} reports took {attempts} attempts; {lost} answers were lost on the way");
-}
-
-fn check(manager: &ManagerUnderTest) {
-    wait_for("the last report to be applied", SOON, || {
-        let devices = manager.asker.items("/api/v1/devices");
-        let is_last =
-            |device: &serde_json::Value| device["billed_total"]["value"].as_u64() == Some(REPORTS);
-        (devices.len() as u64 == DEVICES && devices.iter().all(is_last)).then_some(())
+    let agent = AgentUnderTest::prepare(&manager, &network.url, &fleet);
+    let (running, polling) = (manager.start(), agent.spawn());
+    wait_for("every accident to happen", SOON, || {
+        network.is_tried().then_some(())
     });
-    for device in manager.asker.items("/api/v1/devices") {
-        let id = device["id"].as_str().expect("a device has an id");
-        let mut times: BTreeMap<u64, u32> = BTreeMap::new();
-        let path = format!("/api/v1/devices/{id}/readings");
-        for reading in manager.asker.items(&path) {
-            let value = reading["value"].as_u64().expect("a value");
-            *times.entry(value).or_default() += 1;
-        }
-        let expected: BTreeMap<u64, u32> = (1..=REPORTS).map(|value| (value, 1)).collect();
-        assert_eq!(times, expected, "device {id}");
-    }
+    network.healed.store(true, Relaxed);
+    wait_for("every printer to be there", SOON, || {
+        let devices = manager.asker.items("/api/v1/devices");
+        (devices.len() as u64 == u64::from(PRINTERS)).then_some(())
+    });
+    let heard = || manager.asker.json("/api/v1/agents")["items"][0]["last_heard"].clone();
+    let before = heard();
+    wait_for("reports after the last accident", SOON, || {
+        (heard() != before && !readings(&manager).is_empty()).then_some(())
+    });
+    // What was journaled and its answer lost was sent again: it is known, and there once.
+    let duplicates = wait_for("a report that came twice", SOON, || {
+        let (_, metrics) = manager.asker.get("/metrics")?;
+        let mut lines = metrics.lines();
+        let count = lines.find_map(|line| line.strip_prefix("platen_ingest_duplicates_total "))?;
+        count.parse().ok().filter(|count: &u64| *count > 0)
+    });
+    assert_eq!(polling.interrupt(), Some(0));
+    let stored = settled(&manager);
+    assert_eq!(running.interrupt(), Some(0));
+    check_whole_and_once(&manager, &stored);
+    println!("{duplicates} reports came twice; {} readings", stored.len());
+    fleet.stop();
 }

@@ -1,6 +1,8 @@
 //! What the stories about the whole product share: starting programs, asking them over HTTP, waiting for a condition.
 #![allow(dead_code)] // Each test binary uses its part.
 
+pub mod agent;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
