@@ -6,14 +6,15 @@
 //!   character references); no DTD, no entities but the five, no processing instructions, UTF-8 only. Unknown elements and attributes are
 //!   refused: they belong to a newer schema, which has another version number.
 //!
-//! Inside, a tokeniser finds tags and a machine makes rows of them. There are two tokenisers: `fast` for what our writer writes, and `general`
-//! (quick-xml) for all that is valid; the first hands over to the second wherever it meets something else. [`differential`] holds them together.
+//! Inside, a machine knows what may follow what, and asks each start tag for its values in canonical order. There are two readers that answer: `fast`
+//! for what our writer writes (the value that is asked for is the next one, or not there), and `general` (quick-xml) for all that is valid; the first
+//! hands over to the second wherever it meets something else. [`differential`] holds them together.
 //!
 //! ```text
-//! prelude ── text ──▶ fast ──┐
-//!                      │     ├─ tags ──▶ machine ── values ──▶ rows ──▶ RowSink
-//!                      ▼     │
-//!                   general ─┘
+//! prelude ── text ──▶ fast ────▶ canonical ──┐
+//!                      │                     ├─ attributes ──▶ machine, rows ──▶ RowSink
+//!                      ▼                     │
+//!                   general ──▶ tag ─────────┘
 //! ```
 
 mod attributes;
