@@ -335,7 +335,7 @@ impl DevicePoll {
             self.plan = None;
             return self.learn();
         }
-        if proven && !self.known.silent.places.is_empty() && self.has_other_firmware() {
+        if proven && !self.known.silent.places.is_empty() && self.may_answer_more() {
             return self.learn();
         }
         self.stage = Stage::Done;
@@ -359,9 +359,15 @@ impl DevicePoll {
         self.extend(steps);
     }
 
-    /// Whether what it says of itself is not what the plan remembers: most devices name their firmware there, and another one may answer
-    /// what this one did not. (A new one comes with a restart, too, which is seen by the uptime.)
-    fn has_other_firmware(&self) -> bool {
+    /// Whether a full poll by plan shows a reason why the device may answer now what it never did: it restarted, it is configured in another
+    /// way, or what it says of itself, where most name their firmware, is not what the plan remembers.
+    fn may_answer_more(&self) -> bool {
+        let config = mib::general(1).child(&[self.device.unwrap_or(1)]);
+        if plan::restarted(&self.known.last, &self.facts)
+            || self.known.last.get(&config) != self.facts.get(&config)
+        {
+            return true;
+        }
         let description = mib::system(1);
         let before = self.plan.as_ref().and_then(Plan::unpack);
         before.is_some_and(|(before, _)| before.get(&description) != self.facts.get(&description))

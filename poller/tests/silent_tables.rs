@@ -91,13 +91,17 @@ fn a_table_that_was_silent_once_was_unlucky() {
 fn what_was_silent_is_asked_for_again_after_a_restart_a_new_configuration_another_firmware_or_a_day()
  {
     type Change = fn(&mut Device);
-    let changes: [(&str, Depth, Change); 4] = [
-        ("a restart", Depth::Steady, |device| {
-            device.set(UPTIME, Value::TimeTicks(100));
-        }),
-        ("another configuration", Depth::Steady, |device| {
-            device.set(CONFIG, Value::Counter32(77));
-        }),
+    let restart: Change = |device| device.set(UPTIME, Value::TimeTicks(100));
+    let configure: Change = |device| device.set(CONFIG, Value::Counter32(77));
+    let changes: [(&str, Depth, Change); 6] = [
+        ("a restart", Depth::Steady, restart),
+        ("a restart before a full poll", Depth::Full, restart),
+        ("another configuration", Depth::Steady, configure),
+        (
+            "another configuration before a full poll",
+            Depth::Full,
+            configure,
+        ),
         ("another firmware", Depth::Full, |device| {
             let text = b"KYOCERA Printing System, version 2".to_vec();
             device.set(DESCRIPTION, Value::OctetString(text));

@@ -405,7 +405,7 @@ fn count(facts: &Facts, column: &Oid) -> u32 {
 }
 
 /// Whether the device started anew: its uptime fell.
-fn restarted(last: &Facts, now: &Facts) -> bool {
+pub(super) fn restarted(last: &Facts, now: &Facts) -> bool {
     let uptime = mib::system(3);
     matches!((last.get(&uptime), now.get(&uptime)), (Some(Value::TimeTicks(old)), Some(Value::TimeTicks(new))) if new < old)
 }
