@@ -104,7 +104,8 @@ impl Responder {
         })
     }
 
-    fn respond(&self, w: &mut Writer, version: Version, pdu: &Pdu<'_>, names: &[Oid]) -> bool {
+    /// Writes the PDU that answers; `false` when there is no answer.
+    pub fn respond(&self, w: &mut Writer, version: Version, pdu: &Pdu<'_>, names: &[Oid]) -> bool {
         let id = pdu.request_id;
         let count = names.len();
         if count > self.silent_above || (self.silent_on_bulk && pdu.kind == PduKind::GetBulk) {

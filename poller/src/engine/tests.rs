@@ -1,5 +1,6 @@
 //! The engine among simulated devices, on virtual time.
 
+mod cost;
 mod lossy;
 mod pacing;
 mod quirks;

@@ -26,6 +26,26 @@ fn weather() -> impl Strategy<Value = Weather> {
         )
 }
 
+/// What happens to a fleet and to the agent between two rounds of polls.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Nothing,
+    /// Devices restart: their uptime begins anew.
+    Restart,
+    /// The agent is started anew, with another engine and what it had written down, after its time of day was set by so many
+    /// milliseconds.
+    Resume(i64),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    const YEAR_MS: i64 = 366 * 86_400_000;
+    prop_oneof![
+        Just(Happening::Nothing),
+        Just(Happening::Restart),
+        (-YEAR_MS..YEAR_MS).prop_map(Happening::Resume),
+    ]
+}
+
 /// Every value heard is the device's, and none is heard twice.
 fn check(script: &Script, printer: &Responder) {
     let mut seen = std::collections::HashSet::new();
@@ -48,6 +68,7 @@ proptest! {
         too_big_above in 1..40_usize,
         truncates_above in 1..40_usize,
         no_such_name_in_v2c: bool,
+        happenings in prop::array::uniform4(happening()),
     ) {
         let mut sim = Sim::new(seed);
         sim.weather = weather;
@@ -61,7 +82,26 @@ proptest! {
             devices.push(sim.device(printer));
         }
         let mut memories = vec![Memory::default(); devices.len()];
-        for _ in 0..4 {
+        let (mut time_ms, mut ended) = (1_780_000_000_000_i64, Counters::default());
+        for (round, happening) in happenings.into_iter().enumerate() {
+            match happening {
+                Happening::Nothing => {}
+                Happening::Restart => {
+                    for &device in &devices {
+                        let uptime = oid("1.3.6.1.2.1.1.3.0");
+                        sim.responder_mut(device).mib.insert(uptime, Value::TimeTicks(round as u32));
+                    }
+                }
+                Happening::Resume(ms) => {
+                    let kept = memories.iter().map(|memory| SavedMemory::new(memory, sim.now, time_ms));
+                    let kept: Vec<SavedMemory> = kept.collect();
+                    time_ms += ms;
+                    memories = kept.iter().map(|kept| kept.to_memory(sim.now, time_ms)).collect();
+                    ended.dropped_spoofed += sim.engine.counters().dropped_spoofed;
+                    ended.dropped_unmatched += sim.engine.counters().dropped_unmatched;
+                    sim.engine = Engine::new(Ids::seeded(seed.wrapping_add(round as u64)));
+                }
+            }
             for &device in &devices {
                 let mut names: Vec<Oid> = sim.responder(device).mib.keys().cloned().collect();
                 names.push(oid("1.3.6.1.2.1.43.5.1.1.19.1"));
@@ -83,7 +123,7 @@ proptest! {
             }
         }
         let counters = sim.engine.counters();
-        prop_assert!(weather.forged_source < 20 || weather.loss > 0 || counters.dropped_spoofed + counters.dropped_unmatched > 0);
+        prop_assert!(weather.forged_source < 20 || weather.loss > 0 || counters.dropped_spoofed + counters.dropped_unmatched + ended.dropped_spoofed + ended.dropped_unmatched > 0);
     }
 }
 

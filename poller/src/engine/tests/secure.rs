@@ -1,5 +1,7 @@
 //! SNMPv3 on virtual time: an agent with contexts, whose clock can be set back and whose answers can be replayed.
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::pdu::{Envelope, WriteValue};
 use crate::usm::message::{Incoming, Outgoing, write};
@@ -8,12 +10,17 @@ use crate::usm::{AuthProtocol, EngineKeys, Principal, PrivProtocol, User, cipher
 const ENGINE: &[u8] = b"\x80\0\0\0\x05agent";
 const PATIENCE: u32 = 200;
 
+/// Turning passwords into keys takes a moment: once is enough.
+static PRINCIPAL: LazyLock<Arc<Principal>> = LazyLock::new(|| Arc::new(Principal::new(user(&[]))));
+pub(super) static CREDENTIAL: LazyLock<Credential> =
+    LazyLock::new(|| Credential::v3("it", user(&[])));
+
 /// An agent that shows its printer in one context only.
-struct Agent {
-    principal: Principal,
+pub(super) struct Agent {
+    principal: Arc<Principal>,
     moment: Moment,
     context: &'static str,
-    printer: Responder,
+    pub(super) printer: Responder,
     /// Answers that are protected less than the requests.
     is_downgrading: bool,
     messages: u32,
@@ -29,9 +36,9 @@ fn user(contexts: &[&str]) -> User {
 }
 
 impl Agent {
-    fn new(context: &'static str) -> Self {
+    pub(super) fn new(context: &'static str) -> Self {
         Self {
-            principal: Principal::new(user(&[])),
+            principal: Arc::clone(&PRINCIPAL),
             moment: Moment {
                 boots: 3,
                 time: 5_000,
@@ -43,7 +50,7 @@ impl Agent {
         }
     }
 
-    fn answer(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn answer(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         self.messages += 1;
         let incoming = Incoming::read(message, Envelope::read(message).ok()?.rest).ok()?;
         let none = EngineKeys {
@@ -69,6 +76,14 @@ impl Agent {
         let mut scratch = Vec::new();
         let scoped = incoming.open(&keys, &mut scratch).ok()?;
         let is_shown = scoped.context == self.context.as_bytes();
+        if is_shown && !self.is_downgrading {
+            let names = scoped.pdu.bindings.filter_map(Result::ok);
+            let names: Option<Vec<Oid>> = names.map(|it| Oid::from_ber(it.name)).collect();
+            let names = names?;
+            return Some(self.message(&incoming, &keys, |w| {
+                self.printer.respond(w, Version::V2c, &scoped.pdu, &names);
+            }));
+        }
         let values: Vec<(Oid, Option<Value>)> = scoped
             .pdu
             .bindings
@@ -139,12 +154,26 @@ fn poll(
     now: Duration,
     meddle: impl Fn(u32, Vec<u8>) -> Vec<u8>,
 ) -> (Finished<(), Script>, Counters) {
+    let credential = match contexts {
+        [] => CREDENTIAL.clone(),
+        contexts => Credential::v3("it", user(contexts)),
+    };
+    poll_as(agent, credential, memory, now, meddle)
+}
+
+fn poll_as(
+    agent: &mut Agent,
+    credential: Credential,
+    memory: Memory,
+    now: Duration,
+    meddle: impl Fn(u32, Vec<u8>) -> Vec<u8>,
+) -> (Finished<(), Script>, Counters) {
     let mut engine = Engine::new(Ids::seeded(u64::from(agent.messages)));
     let address: SocketAddr = ([10, 0, 0, 1], 161).into();
     let job = Job {
         token: (),
         target: Target::udp(address),
-        options: options(vec![Credential::v3("it", user(contexts))]),
+        options: options(vec![credential]),
         memory,
         conversation: Script::new([Script::get(&[DESCR, SERIAL])]),
     };
@@ -254,4 +283,62 @@ fn an_answer_changed_on_its_way_is_no_answer() {
     );
     assert_eq!(done.conversation.values(0).len(), 2);
     assert_eq!((done.stats.retries, counters.dropped_spoofed), (1, 1));
+}
+
+/// What happens between two polls of SNMPv3.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Nothing,
+    /// The device restarts.
+    Restart,
+    /// The agent is started anew with what it had written down, after its time of day was set by so many seconds.
+    Resume(i64),
+}
+
+fn happening() -> impl proptest::strategy::Strategy<Value = Happening> {
+    use proptest::prelude::*;
+    prop_oneof![
+        Just(Happening::Nothing),
+        Just(Happening::Restart),
+        prop_oneof![-400..400_i64, -40_000_000..40_000_000_i64].prop_map(Happening::Resume),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_restarts_and_whatever_clock_is_set_an_authentic_device_is_heard_for_one_exchange_more_at_most(
+        turns in proptest::collection::vec((happening(), 1..200_000_u32), 1..12),
+    ) {
+        let mut agent = Agent::new("");
+        let (mut now, mut time_ms) = (Duration::ZERO, 1_780_000_000_000_i64);
+        let (first, _) = poll(&mut agent, &[], Memory::default(), now, as_it_is);
+        let mut memory = first.memory;
+        for (happening, seconds) in turns {
+            agent.moment.time += seconds;
+            now += Duration::from_secs(seconds.into());
+            time_ms += i64::from(seconds) * 1000;
+            let mut is_off = false;
+            match happening {
+                Happening::Nothing => {}
+                Happening::Restart => {
+                    agent.moment = Moment { boots: agent.moment.boots + 1, time: 7 };
+                    is_off = true;
+                }
+                Happening::Resume(by) => {
+                    let kept = SavedMemory::new(&memory, now, time_ms);
+                    (now, time_ms) = (Duration::ZERO, time_ms + by * 1000);
+                    memory = kept.to_memory(now, time_ms);
+                    is_off = by.abs() > 140;
+                }
+            }
+            let (done, _) = poll(&mut agent, &[], memory, now, as_it_is);
+            proptest::prop_assert!(done.error.is_none(), "{:?}", done.error);
+            proptest::prop_assert_eq!(done.conversation.values(0).len(), 2);
+            proptest::prop_assert!(done.stats.requests <= 1 + u32::from(is_off), "{:?}: {:?}", happening, done.stats);
+            proptest::prop_assert!(done.memory.v3_proven);
+            memory = done.memory;
+        }
+    }
 }

@@ -206,3 +206,65 @@ fn a_device_that_told_of_an_alert_is_read_without_its_meters_unless_they_are_due
     device.wants.steady = true;
     assert!(schedule.reading(device, begin).sections.meters);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn however_the_time_of_day_is_set_no_device_is_asked_in_quiet_hours_or_late_outside_of_them(
+        jumps in proptest::collection::vec((1..2_880_u64, -20_000_000..20_000_000_i64), 0..6),
+    ) {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let mut config = config();
+        config.quiet_hours = vec![units::day_span("22:00-05:30").unwrap()];
+        config.time_zone = Some(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
+        let begin = Instant::now();
+        let schedule = Schedule::new(config, begin);
+        let (mut devices, ids) = devices(1, begin);
+        let id = ids[0];
+        schedule.did(devices.get_mut(id), Reading::all(Depth::Learn), begin);
+        devices.get_mut(id).plan = Some(plan());
+        let (mut now, mut unix_ms) = (begin, 1_780_000_000_000_i64);
+        // Time spent awake since the last poll.
+        let mut awake = Duration::ZERO;
+        let mut was_quiet = false;
+        let mut jumps = jumps.into_iter();
+        let mut jump = jumps.next();
+        for minute in 0..4 * 1440_u64 {
+            if let Some((after, seconds)) = jump
+                && minute % 2_880 == after
+            {
+                unix_ms += seconds * 1000;
+                jump = jumps.next();
+            }
+            let time = Timestamp::from_unix_ms(unix_ms);
+            let quiet_until = schedule.quiet_until(now, time);
+            let local = jiff::Timestamp::from_millisecond(unix_ms).unwrap();
+            let local = local.to_zoned(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
+            let of_day = i32::from(local.hour()) * 60 + i32::from(local.minute());
+            proptest::prop_assert_eq!(quiet_until.is_some(), !(330..1320).contains(&of_day));
+            if let Some(until) = quiet_until {
+                let left = until.saturating_duration_since(now);
+                proptest::prop_assert!(!left.is_zero() && left <= Duration::from_secs(9 * 3600), "{left:?}");
+            } else {
+                if was_quiet && devices.get(id).dues.0.iter().flatten().any(|due| *due <= now) {
+                    // As the source does at the end of quiet hours.
+                    let own = schedule.own_moment(devices.get(id), now);
+                    devices.put_off(id, own);
+                    proptest::prop_assert!(own - now <= schedule.intervals[STATUS]);
+                }
+                awake += MINUTE;
+                let due = schedule.next(devices.get(id), now);
+                if due <= now {
+                    let reading = schedule.reading(devices.get(id), now);
+                    schedule.did(devices.get_mut(id), reading, now);
+                    awake = Duration::ZERO;
+                }
+                proptest::prop_assert!(awake <= schedule.intervals[STATUS] * 2, "awake for {awake:?}");
+            }
+            was_quiet = quiet_until.is_some();
+            now += MINUTE;
+            unix_ms += 60_000;
+        }
+    }
+}
