@@ -228,9 +228,7 @@ pub fn start_agent(config: &Path) -> Running {
 #[cfg(unix)]
 pub fn stop(mut agent: Running) {
     let pid = agent.0.id().to_string();
-    let kill = Command::new("kill")
-        .args(["-TERM", &pid])
-        .status();
+    let kill = Command::new("kill").args(["-TERM", &pid]).status();
     assert!(kill.unwrap().success());
     let mut code = None;
     wait_until("the agent ends", || {
