@@ -13,7 +13,6 @@ mod freshness;
 mod history;
 mod hold;
 mod load;
-mod open;
 mod readers;
 mod readings;
 mod schema;
@@ -47,8 +46,8 @@ pub use upkeep::CheckReport;
 /// How much of the write-ahead log may gather before it is worked into the file, in MB: a restart replays no more than this.
 const WAL_MB_MAX: u32 = 96;
 
-/// One of the engine's row groups, which it writes as a whole and without its log; so many rows cost a question a few milliseconds.
-const ENDS_MAX: usize = 122_880;
+/// Eight of the engine's row groups: to look through so many readings for those that stand costs a question a few milliseconds.
+const GATHER_RUNS_MIN: u64 = 983_040;
 
 /// What errors call a store that has no file.
 const MEMORY: &str = "(memory)";
@@ -62,8 +61,9 @@ pub struct DuckOptions {
     pub threads: u32,
     /// How many questions are worked on at a time; others wait.
     pub readers: u32,
-    /// How many ends of readings gather beside the open readings before these are moved to the others, all at once.
-    pub ends_max: usize,
+    /// After how many new readings, at the earliest, those that have been open for longer are brought together: they would lie scattered
+    /// over all of the file.
+    pub gather_runs_min: u64,
     /// Where DuckDB may put what does not fit into memory; beside the file when `None`.
     pub temp_dir: Option<PathBuf>,
 }
@@ -74,7 +74,7 @@ impl Default for DuckOptions {
             memory_mb_max: 256,
             threads: 2,
             readers: 4,
-            ends_max: ENDS_MAX,
+            gather_runs_min: GATHER_RUNS_MIN,
             temp_dir: None,
         }
     }
@@ -160,7 +160,7 @@ impl DuckStore {
             }
         }
         let readers = Readers::new(&connection, options.readers.max(1)).map_err(failed)?;
-        let writer = Writer::new(connection, options.ends_max).map_err(failed)?;
+        let writer = Writer::new(connection, options.gather_runs_min).map_err(failed)?;
         Ok(Self {
             path: hold.is_some().then(|| path.to_owned()),
             writer: Mutex::new(writer),

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use codec::id::Scope;
-use contract::SUITE;
+use contract::{SUITE, make};
 use olap::ask::FleetQuery;
 use olap::{DuckOptions, DuckStore, Store, StoreError};
 
@@ -38,9 +38,9 @@ fn the_suite_passes_on_a_file() {
 }
 
 #[test]
-fn the_suite_passes_in_memory_where_every_end_is_moved_at_once() {
+fn the_suite_passes_in_memory_where_open_readings_are_gathered_at_once() {
     let options = DuckOptions {
-        ends_max: 1,
+        gather_runs_min: 1,
         ..DuckOptions::default()
     };
     run_suite(|test| {
@@ -52,6 +52,57 @@ fn the_suite_passes_in_memory_where_every_end_is_moved_at_once() {
             Arc::clone(store.get_or_insert_with(open))
         });
     });
+}
+
+#[test]
+fn open_readings_that_were_brought_together_are_the_same_readings() {
+    let of = |gather_runs_min| {
+        let options = DuckOptions {
+            gather_runs_min,
+            ..DuckOptions::default()
+        };
+        let store = DuckStore::in_memory(&options).unwrap();
+        // The readings of four devices stay open while the fifth counts on; in the end one of them ends, too.
+        for from in 0..30 {
+            let mut batch = make::batch(from);
+            let at = contract::NOON.plus_ms(i64::try_from(from).unwrap() * make::MINUTE);
+            let changes = match from {
+                0 => 0..5,
+                29 => 0..2,
+                _ => 0..1,
+            };
+            for n in changes {
+                if from == 0 {
+                    make::introduce(&mut batch, n);
+                } else {
+                    let before = if n == 0 { from - 1 } else { 0 };
+                    batch.end_run(olap::rows::RunEnd {
+                        place: make::place(before, u64::from(n)),
+                        confirmed_until: at.plus_ms(-make::MINUTE),
+                        superseded_at: at,
+                    });
+                }
+                let place = make::place(from, u64::from(n));
+                batch.open_run(&make::run(place, n, make::TOTAL, from, at));
+            }
+            store.apply(&batch).unwrap();
+        }
+        let query = olap::ask::ReadingsQuery {
+            limit: 5_000,
+            ..Default::default()
+        };
+        let readings = store.readings(&Scope::Everything, &query).unwrap().items;
+        let check = store.check().unwrap();
+        assert!(check.is_sound(), "{:?}", check.faults);
+        let rows: std::collections::BTreeMap<String, u64> = check.rows.into_iter().collect();
+        (readings, rows["run"], rows["meta"])
+    };
+    let (plain, gathered) = (of(u64::MAX), of(1));
+    assert_eq!(plain.0.len(), 35);
+    assert_eq!(plain.0, gathered.0);
+    assert_eq!(plain.1, gathered.1);
+    // How far they were brought together is noted.
+    assert_eq!(plain.2 + 1, gathered.2);
 }
 
 /// Set for the second process of the test below: the file it is to open.

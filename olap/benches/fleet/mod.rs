@@ -40,6 +40,8 @@ const METERS: [(Work, Colour); 10] = [
 /// How many of them moved since the report before: total, print and one of its colours, and the mono total.
 const MOVED: [usize; 4] = [0, 1, 2, 9];
 const SITES: i64 = 2_000;
+/// Where the appender alone puts ends, as rows: it can write over nothing.
+const ENDS: &str = "run_end";
 
 pub struct Fleet {
     devices: Vec<DeviceId>,
@@ -260,18 +262,16 @@ impl Fleet {
     /// The rows that [`Fleet::steady`] begins, as columns that are ready for the appender.
     pub fn new_rows(&self, count: u32) -> Vec<(&'static str, RecordBatch)> {
         let (report, run, _, seen) = self.rows(count);
-        vec![("report", report), ("run_open", run), ("device_seen", seen)]
+        vec![("report", report), ("run", run), ("device_seen", seen)]
     }
 
-    /// All rows that the store writes for them, sooner or later: the same, the ends of as many readings, and these once more as they ended.
-    pub fn all_rows(&self, count: u32) -> Vec<(&'static str, RecordBatch)> {
+    /// The same, and the ends of as many readings in a table of their own.
+    pub fn with_ends(&self, count: u32) -> Vec<(&'static str, RecordBatch)> {
         let (report, run, end, seen) = self.rows(count);
-        let over = run.clone();
         vec![
             ("report", report),
-            ("run_open", run),
-            ("run_end", end),
-            ("run", over),
+            ("run", run),
+            (ENDS, end),
             ("device_seen", seen),
         ]
     }
@@ -320,7 +320,7 @@ impl Fleet {
             ("confirmed_ms", moments(runs), true),
             (
                 "superseded_ms",
-                Arc::new(Int64Array::from_iter((0..runs).map(|_| None::<i64>))) as ArrayRef,
+                Arc::new(Int64Array::from_iter_values((0..runs).map(|_| i64::MAX))) as ArrayRef,
                 true,
             ),
             ("quality", u8s(0), true),
@@ -405,9 +405,13 @@ impl Bare {
             .and_then(|config| config.with("wal_autocheckpoint", "96MB"))
             .and_then(|config| config.with("preserve_insertion_order", "false"))
             .unwrap();
-        Self {
-            connection: duckdb::Connection::open_with_flags(path, config).unwrap(),
-        }
+        let connection = duckdb::Connection::open_with_flags(path, config).unwrap();
+        connection
+            .execute_batch(&format!(
+                "CREATE TABLE {ENDS} (place UBIGINT NOT NULL, confirmed_ms BIGINT NOT NULL, superseded_ms BIGINT NOT NULL)"
+            ))
+            .unwrap();
+        Self { connection }
     }
 
     /// One transaction, as the store has it.

@@ -21,7 +21,7 @@ use super::write::Known;
 use crate::batch::Batch;
 use crate::error::StoreError;
 pub(super) use forget::device_next;
-pub(super) use runs::fold;
+pub(super) use runs::{Spread, gather};
 
 /// Why a step failed.
 pub(super) enum StepError {
@@ -93,11 +93,13 @@ pub(super) fn commit(
             &mut known.origins,
         )?;
         at = "end runs";
-        runs::end(&work, &mut known.open)?;
+        let ended = runs::end(&work)?;
         at = "write runs";
-        runs::append(&work, &numbers, &mut known.open)?;
+        let opened = runs::append(&work, &numbers)?;
         at = "write positions";
         marks::write(&work)?;
+        known.spread.open = (known.spread.open + opened).saturating_sub(ended);
+        known.spread.since += batch.runs.len() as u64;
         at = "commit";
         connection.execute_batch("COMMIT")?;
         Ok(())

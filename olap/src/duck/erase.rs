@@ -105,7 +105,7 @@ impl DuckStore {
         let readers = (0..self.options.readers.max(1))
             .map(|_| another(&connection))
             .collect::<duckdb::Result<Vec<_>>>()?;
-        *writer = Writer::new(connection, self.options.ends_max)?;
+        *writer = Writer::new(connection, self.options.gather_runs_min)?;
         self.readers.put_all(readers);
         Ok(())
     }

@@ -7,7 +7,6 @@ use codec::id::DeviceId;
 use duckdb::Connection;
 
 use super::apply;
-use super::open::Open;
 use super::schema;
 use crate::batch::{Batch, Origin};
 use crate::error::StoreError;
@@ -23,7 +22,7 @@ pub(super) struct Known {
     pub agents: HashMap<String, u32>,
     pub meters: HashMap<String, u16>,
     pub origins: HashMap<Origin, u32>,
-    pub open: Open,
+    pub spread: apply::Spread,
 }
 
 /// The one connection that writes.
@@ -32,19 +31,19 @@ pub(super) struct Writer {
     connection: Connection,
     /// `None` after a batch failed: what it had added is not known to be undone in memory, so it is read anew.
     known: Option<Known>,
-    /// See [`super::DuckOptions::ends_max`].
-    ends_max: usize,
+    /// See [`super::DuckOptions::gather_runs_min`].
+    gather_runs_min: u64,
     /// Whether the connection is to nothing: the file is being written anew.
     is_detached: bool,
 }
 
 impl Writer {
-    pub fn new(connection: Connection, ends_max: usize) -> duckdb::Result<Self> {
+    pub fn new(connection: Connection, gather_runs_min: u64) -> duckdb::Result<Self> {
         connection.execute_batch(schema::STAGES)?;
         Ok(Self {
             connection,
             known: None,
-            ends_max,
+            gather_runs_min,
             is_detached: false,
         })
     }
@@ -88,7 +87,7 @@ impl Writer {
         }
         match apply::commit(&self.connection, &mut known, batch) {
             Ok(()) => {
-                self.fold(&mut known.open);
+                self.gather(&mut known.spread);
                 self.known = Some(known);
                 Ok(Applied::Now)
             }
@@ -101,15 +100,16 @@ impl Writer {
 }
 
 impl Writer {
-    /// Moves the runs that ended once enough have gathered. When that fails nothing is lost: they wait for the next time.
-    fn fold(&self, open: &mut Open) {
-        if open.ends_waiting < self.ends_max.max(1) {
+    /// Brings open runs together once they lie far apart. When that fails nothing is lost: they are looked for in more of the file until the
+    /// next time.
+    fn gather(&self, spread: &mut apply::Spread) {
+        if !spread.is_wide(self.gather_runs_min) {
             return;
         }
-        match apply::fold(&self.connection) {
-            Ok(()) => open.ends_waiting = 0,
+        match apply::gather(&self.connection, *spread) {
+            Ok(gathered) => *spread = gathered,
             Err(error) => {
-                tracing::warn!(%error, waiting = open.ends_waiting, "runs that ended were not moved; trying again after the next batch");
+                tracing::warn!(%error, runs = spread.since, "open readings were not brought together; trying again after the next batch");
             }
         }
     }
@@ -182,12 +182,6 @@ pub(super) fn load(connection: &Connection) -> duckdb::Result<Known> {
         known.meters.insert(origin.code.clone(), meter);
         known.origins.insert(origin, number);
     }
-    let mut statement = connection.prepare("SELECT place FROM run_now")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        known.open.opened(std::iter::once(row.get(0)?));
-    }
-    known.open.ends_waiting =
-        connection.query_row("SELECT count(*) FROM run_end", [], |row| row.get(0))?;
+    known.spread = apply::Spread::load(connection)?;
     Ok(known)
 }

@@ -5,7 +5,7 @@
 mod fleet;
 mod forget;
 mod lists;
-mod make;
+pub mod make;
 mod scope;
 mod state;
 mod times;

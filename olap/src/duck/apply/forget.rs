@@ -39,15 +39,12 @@ pub(super) fn apply(connection: &Connection, known: &mut Known, forgotten: &Forg
         |column: &str| sql::number_condition(column, forgotten.sites.iter().map(|site| site.0));
     let here = at("site");
     connection.execute_batch(&format!(
-        "CREATE TEMP TABLE gone_report AS SELECT report_no, device_no FROM run WHERE {here} \
-         UNION ALL SELECT report_no, device_no FROM run_open WHERE {here}; \
-         DELETE FROM run_end WHERE place IN (SELECT place FROM run_open WHERE {here}); \
-         DELETE FROM run_open WHERE {here}; \
+        "CREATE TEMP TABLE gone_report AS SELECT report_no, device_no FROM run WHERE {here}; \
          DELETE FROM run WHERE {here}; \
          CREATE TEMP TABLE left_run AS SELECT device_no, arg_max(site, place) AS site, min(observed_ms) AS begun_ms, max(confirmed_ms) AS until_ms \
          FROM run_all GROUP BY device_no; \
          DELETE FROM report WHERE report_no IN (SELECT report_no FROM gone_report) \
-         AND report_no NOT IN (SELECT report_no FROM run UNION ALL SELECT report_no FROM run_open)"
+         AND report_no NOT IN (SELECT report_no FROM run)"
     ))?;
     for table in STORIES {
         connection.execute_batch(&format!("DELETE FROM {table} WHERE {here}"))?;

@@ -8,10 +8,21 @@ use duckdb::Connection;
 use super::{Step, StepError, Work};
 use crate::batch::Origin;
 use crate::duck::columns::Columns;
-use crate::duck::open::Open;
 use crate::duck::readings::stream_code;
+use crate::duck::schema::OPEN_MS;
 use crate::error::StoreError;
 use crate::rows::RunEnd;
+
+/// What is said of a run that is open, and of one that is over.
+const IS_OPEN: &str = "run.superseded_ms = 9223372036854775807";
+const IS_OVER: &str = "run.superseded_ms < 9223372036854775807";
+const _: () = assert!(
+    OPEN_MS == 9_223_372_036_854_775_807,
+    "the number in the questions"
+);
+
+/// Open runs are brought together after so many new runs for each of them: most end sooner, and those that do not are moved seldom.
+const GATHER_AFTER: u64 = 2;
 
 /// The store's numbers for the batch's own.
 #[derive(Debug)]
@@ -103,120 +114,115 @@ pub(super) fn number(
     })
 }
 
-/// Ends, recuts and confirms runs of earlier batches.
-pub(super) fn end(work: &Work<'_>, open: &mut Open) -> Step {
-    let connection = work.connection;
-    let ends = &work.batch.run_ends;
+/// Ends, recuts and confirms runs of earlier batches; returns how many ended.
+pub(super) fn end(work: &Work<'_>) -> Step<u64> {
+    let batch = work.batch;
+    let set = "confirmed_ms = e.confirmed_ms, superseded_ms = e.superseded_ms";
+    let ends = &batch.run_ends;
     if !ends.is_empty() {
-        let known = ends.iter().filter(|end| open.ended(end.place));
-        let known = known.count();
-        if known != ends.len() {
-            return Err(unknown("ends", ends.len(), known));
-        }
-        rows_of(ends.iter()).append_to(connection, "run_end")?;
+        let changed = change(work, rows_of(ends), set, IS_OPEN)?;
+        found("ends", ends.len(), changed)?;
     }
-    if !work.batch.run_recuts.is_empty() {
-        let recuts = &work.batch.run_recuts;
-        rows_of(recuts.iter()).append_to_stage(connection, "stage_end")?;
-        let mut found = 0;
-        // A run that is over is where it was moved to, or its end waits for that.
-        for table in ["run", "run_end"] {
-            found += connection.execute(
-                &format!(
-                    "UPDATE {table} SET confirmed_ms = e.confirmed_ms, superseded_ms = e.superseded_ms \
-                     FROM stage_end e WHERE {table}.place = e.place"
-                ),
-                [],
-            )?;
-        }
-        connection.execute_batch("TRUNCATE stage_end")?;
-        if found != recuts.len() {
-            return Err(unknown("recuts", recuts.len(), found));
-        }
+    let recuts = &batch.run_recuts;
+    if !recuts.is_empty() {
+        let changed = change(work, rows_of(recuts), set, IS_OVER)?;
+        found("recuts", recuts.len(), changed)?;
     }
-    if !work.batch.run_confirmed.is_empty() {
-        let confirmed = &work.batch.run_confirmed;
-        let known = confirmed.keys().filter(|place| open.has(**place)).count();
-        if known != confirmed.len() {
-            return Err(unknown("confirms", confirmed.len(), known));
-        }
-        Columns::new()
+    let confirmed = &batch.run_confirmed;
+    if !confirmed.is_empty() {
+        let until = || confirmed.values().map(|until| until.unix_ms);
+        let rows = Columns::new()
             .u64s("place", confirmed.keys().copied())
-            .i64s(
-                "confirmed_ms",
-                confirmed.values().map(|until| until.unix_ms),
-            )
-            .i64s(
-                "superseded_ms",
-                confirmed.values().map(|until| until.unix_ms),
-            )
-            .append_to_stage(connection, "stage_end")?;
-        connection.execute_batch(
-            "UPDATE run_open SET confirmed_ms = greatest(run_open.confirmed_ms, e.confirmed_ms) \
-             FROM stage_end e WHERE run_open.place = e.place; TRUNCATE stage_end",
-        )?;
+            .i64s("confirmed_ms", until())
+            .i64s("superseded_ms", until());
+        let set = "confirmed_ms = greatest(run.confirmed_ms, e.confirmed_ms)";
+        let changed = change(work, rows, set, IS_OPEN)?;
+        found("confirms", confirmed.len(), changed)?;
     }
-    Ok(())
+    Ok(ends.len() as u64)
 }
 
-fn unknown(does: &'static str, runs: usize, found: usize) -> StepError {
-    StepError::Ours(StoreError::UnknownRuns { does, runs, found })
+/// Writes over the runs that have the places of `rows` and are as `which` says; returns how many there were.
+fn change(work: &Work<'_>, rows: Columns, set: &str, which: &str) -> Step<usize> {
+    rows.append_to_stage(work.connection, "stage_end")?;
+    let changed = work.connection.execute(
+        &format!("UPDATE run SET {set} FROM stage_end e WHERE run.place = e.place AND {which}"),
+        [],
+    )?;
+    work.connection.execute_batch("TRUNCATE stage_end")?;
+    Ok(changed)
 }
 
-fn rows_of<'a>(ends: impl Iterator<Item = &'a RunEnd> + Clone) -> Columns {
+/// A batch that speaks of runs which are not there contradicts the store.
+fn found(does: &'static str, runs: usize, found: usize) -> Step {
+    if runs == found {
+        return Ok(());
+    }
+    let unknown = StoreError::UnknownRuns { does, runs, found };
+    Err(StepError::Ours(unknown))
+}
+
+fn rows_of(ends: &[RunEnd]) -> Columns {
     Columns::new()
-        .u64s("place", ends.clone().map(|end| end.place))
+        .u64s("place", ends.iter().map(|end| end.place))
         .i64s(
             "confirmed_ms",
-            ends.clone().map(|end| end.confirmed_until.unix_ms),
+            ends.iter().map(|end| end.confirmed_until.unix_ms),
         )
-        .i64s("superseded_ms", ends.map(|end| end.superseded_at.unix_ms))
+        .i64s(
+            "superseded_ms",
+            ends.iter().map(|end| end.superseded_at.unix_ms),
+        )
 }
 
-/// Moves the runs that ended from the open ones to the others, all at once and in one transaction.
-pub(in crate::duck) fn fold(connection: &Connection) -> duckdb::Result<()> {
-    let folded = connection.execute_batch(
-        "BEGIN; \
-         INSERT INTO run SELECT o.* REPLACE (e.confirmed_ms AS confirmed_ms, e.superseded_ms AS superseded_ms) \
-         FROM run_open o JOIN run_end e ON o.place = e.place; \
-         DELETE FROM run_open WHERE place IN (SELECT place FROM run_end); \
-         TRUNCATE run_end; \
-         COMMIT",
-    );
-    if folded.is_err() {
-        // The first error says more than one of the rollback would.
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-    folded
-}
-
-/// Appends the batch's own runs, and the device reports that they come from.
-pub(super) fn append(work: &Work<'_>, numbers: &Numbers, now_open: &mut Open) -> Step {
+/// Appends the batch's own runs, and the device reports that they come from; returns how many of them are open.
+pub(super) fn append(work: &Work<'_>, numbers: &Numbers) -> Step<u64> {
     let runs = &work.batch.runs;
+    if runs.len() == 0 {
+        return Ok(0);
+    }
     let mut devices = Vec::with_capacity(runs.reports.len());
     for (_, report) in &runs.reports {
         devices.push(work.device(report.device, "a reading")?);
     }
-    let (mut open, mut over) = (Vec::with_capacity(runs.len()), Vec::new());
-    for (at, superseded) in runs.superseded_ms.iter().enumerate() {
-        let list = if superseded.is_some() {
-            &mut over
-        } else {
-            &mut open
-        };
-        list.push(at);
-    }
-    now_open.opened(open.iter().map(|at| runs.place[*at]));
     append_reports(work, numbers)?;
-    append_to(work, numbers, &devices, "run_open", &open)?;
-    append_to(work, numbers, &devices, "run", &over)
+    let report = || runs.report.iter().map(|report| *report as usize);
+    let origin = || {
+        let origins = runs.origin.iter();
+        origins.map(|origin| numbers.origins[*origin as usize])
+    };
+    let ends = || {
+        let ends = runs.superseded_ms.iter();
+        ends.map(|superseded| superseded.unwrap_or(OPEN_MS))
+    };
+    Columns::new()
+        .u64s("place", runs.place.iter().copied())
+        .u64s("report_no", report().map(|at| runs.reports[at].0))
+        .u32s("device_no", report().map(|at| devices[at]))
+        .u16s("meter_no", origin().map(|origin| origin.1))
+        .u32s("origin_no", origin().map(|origin| origin.0))
+        .i64s("site", runs.site.iter().copied())
+        .u64s("value", runs.value.iter().copied())
+        .u64s("continuous", runs.continuous.iter().copied())
+        .u32s("meter_epoch", runs.meter_epoch.iter().copied())
+        .i64s("observed_ms", runs.observed_ms.iter().copied())
+        .i64s("confirmed_ms", runs.confirmed_ms.iter().copied())
+        .i64s("superseded_ms", ends())
+        .u8s("quality", runs.quality.iter().copied())
+        .bools("clock_corrected", runs.clock_corrected.iter().copied())
+        .u8s("reason", runs.reason.iter().copied())
+        .texts_opt(
+            "parts",
+            runs.parts
+                .iter()
+                .map(|(begin, end)| (begin < end).then(|| &work.batch.parts[*begin..*end])),
+        )
+        .append_to(work.connection, "run")?;
+    Ok(ends().filter(|end| *end == OPEN_MS).count() as u64)
 }
 
 fn append_reports(work: &Work<'_>, numbers: &Numbers) -> Step {
     let reports = &work.batch.runs.reports;
-    if reports.is_empty() {
-        return Ok(());
-    }
     let cells = || reports.iter().map(|(_, report)| report);
     Columns::new()
         .u64s("report_no", reports.iter().map(|(place, _)| *place))
@@ -236,58 +242,72 @@ fn append_reports(work: &Work<'_>, numbers: &Numbers) -> Step {
     Ok(())
 }
 
-/// Appends the runs at `rows` to a table; `devices` are the numbers of the devices that the reports are of.
-fn append_to(
-    work: &Work<'_>,
-    numbers: &Numbers,
-    devices: &[u32],
-    table: &str,
-    rows: &[usize],
-) -> Step {
-    if rows.is_empty() {
-        return Ok(());
+/// How the open runs lie in the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::duck) struct Spread {
+    /// How many there are.
+    pub open: u64,
+    /// Runs since they were last brought together, open or not.
+    pub since: u64,
+    /// The first place after that.
+    pub from: u64,
+}
+
+/// Where the place of [`Spread::from`] is kept.
+const GATHERED: &str = "gathered";
+
+impl Spread {
+    /// How they lie now.
+    pub(in crate::duck) fn load(connection: &Connection) -> duckdb::Result<Self> {
+        let from = connection.query_row(
+            "SELECT coalesce(max(value::UBIGINT), 0) FROM meta WHERE key = ?",
+            [GATHERED],
+            |row| row.get(0),
+        )?;
+        let count = |condition: &str| {
+            let runs = format!("SELECT count(*) FROM run WHERE {condition}");
+            connection.query_row(&runs, [], |row| row.get(0))
+        };
+        Ok(Self {
+            open: count(IS_OPEN)?,
+            since: count(&format!("place >= {from}"))?,
+            from,
+        })
     }
-    let runs = &work.batch.runs;
-    let report = |at: &usize| runs.report[*at] as usize;
-    let origin = |at: &usize| numbers.origins[runs.origin[*at] as usize];
-    let u64s = |column: &'static str, of: &[u64], columns: Columns| {
-        columns.u64s(column, rows.iter().map(|at| of[*at]))
-    };
-    let i64s = |column: &'static str, of: &[i64], columns: Columns| {
-        columns.i64s(column, rows.iter().map(|at| of[*at]))
-    };
-    let mut columns = u64s("place", &runs.place, Columns::new())
-        .u64s(
-            "report_no",
-            rows.iter().map(|at| runs.reports[report(at)].0),
-        )
-        .u32s("device_no", rows.iter().map(|at| devices[report(at)]))
-        .u16s("meter_no", rows.iter().map(|at| origin(at).1))
-        .u32s("origin_no", rows.iter().map(|at| origin(at).0));
-    columns = i64s("site", &runs.site, columns);
-    columns = u64s("value", &runs.value, columns);
-    columns = u64s("continuous", &runs.continuous, columns)
-        .u32s("meter_epoch", rows.iter().map(|at| runs.meter_epoch[*at]));
-    columns = i64s("observed_ms", &runs.observed_ms, columns);
-    columns = i64s("confirmed_ms", &runs.confirmed_ms, columns);
-    columns
-        .i64s_opt(
-            "superseded_ms",
-            rows.iter().map(|at| runs.superseded_ms[*at]),
-        )
-        .u8s("quality", rows.iter().map(|at| runs.quality[*at]))
-        .bools(
-            "clock_corrected",
-            rows.iter().map(|at| runs.clock_corrected[*at]),
-        )
-        .u8s("reason", rows.iter().map(|at| runs.reason[*at]))
-        .texts_opt(
-            "parts",
-            rows.iter().map(|at| {
-                let (begin, end) = runs.parts[*at];
-                (begin < end).then(|| &work.batch.parts[begin..end])
-            }),
-        )
-        .append_to(work.connection, table)?;
-    Ok(())
+
+    /// Whether a question would look through much that is over to find what is open.
+    pub(in crate::duck) const fn is_wide(&self, runs_min: u64) -> bool {
+        self.since >= runs_min && self.since >= self.open.saturating_mul(GATHER_AFTER)
+    }
+}
+
+/// Brings the runs together that have been open since before the last time, behind all others and in one transaction: they would keep
+/// every stretch of the file in which one of them lies from being passed over.
+pub(in crate::duck) fn gather(connection: &Connection, spread: Spread) -> duckdb::Result<Spread> {
+    let done = (|| {
+        connection.execute_batch("BEGIN")?;
+        let (rows, place): (u64, u64) = connection.query_row(
+            "SELECT coalesce(max(rowid) + 1, 0), coalesce(max(place) + 1, 0) FROM run",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let which = format!("{IS_OPEN} AND place < {}", spread.from);
+        connection.execute_batch(&format!(
+            "INSERT INTO run SELECT * FROM run WHERE {which}; \
+             DELETE FROM run WHERE {which} AND rowid < {rows}; \
+             DELETE FROM meta WHERE key = '{GATHERED}'; \
+             INSERT INTO meta VALUES ('{GATHERED}', '{place}'); \
+             COMMIT"
+        ))?;
+        Ok(Spread {
+            open: spread.open,
+            since: 0,
+            from: place,
+        })
+    })();
+    if done.is_err() {
+        // The first error says more than one of the rollback would.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    done
 }

@@ -67,6 +67,35 @@ fn a_file_on_disk_keeps_what_it_held_after_it_was_closed_and_after_a_kill() {
     }
 }
 
+#[test]
+fn ends_that_waited_in_a_file_of_the_fourth_version_are_those_of_their_readings() {
+    let connection = Connection::open_in_memory().unwrap();
+    for step in &STEPS[..4] {
+        connection.execute_batch(step).unwrap();
+    }
+    connection
+        .execute_batch(
+            "INSERT INTO run_open BY NAME SELECT p AS place, 5 AS report_no, 0 AS device_no, 0 AS meter_no, 0 AS origin_no, 7 AS site, \
+             9 AS value, 9 AS continuous, 0 AS meter_epoch, 1 AS observed_ms, 2 AS confirmed_ms, 0 AS quality, \
+             false AS clock_corrected, 0 AS reason FROM (VALUES (5), (6)) AS v (p); \
+             INSERT INTO run_end VALUES (5, 77, 88); \
+             CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL)",
+        )
+        .unwrap();
+
+    migrate(&connection, 4).unwrap();
+
+    let mut statement = connection
+        .prepare("SELECT place, confirmed_ms, superseded_ms FROM run_all ORDER BY place")
+        .unwrap();
+    let readings: Vec<(u64, i64, Option<i64>)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(readings, [(5, 77, Some(88)), (6, 2, None)]);
+}
+
 /// A file and the log beside it.
 fn copy(from: &Path, to: &Path) {
     std::fs::copy(from, to).unwrap();
