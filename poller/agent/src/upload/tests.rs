@@ -183,6 +183,7 @@ fn whatever_is_no_receipt_means_again_with_the_same_report() {
     for act in [
         Act::WrongReceipt,
         Act::LoginPage,
+        Act::LongPage,
         Act::Status("500 Internal Server Error"),
         Act::Status("302 Found\r\nLocation: http://127.0.0.1:9/"),
         Act::Garbage,

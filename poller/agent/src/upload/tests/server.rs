@@ -21,6 +21,8 @@ pub enum Act {
     WrongReceipt,
     /// With 200 and a page.
     LoginPage,
+    /// With 200 and a page that is longer than any receipt.
+    LongPage,
     /// With a status and headers and no JSON.
     Status(&'static str),
     /// With a status and a refusal of this report.
@@ -189,6 +191,7 @@ fn answer(mut socket: &TcpStream, act: Act, key: &ReportKey) -> bool {
             reply(socket, "200 OK", &receipt)
         }
         Act::LoginPage => reply(socket, "200 OK", "<html>Please log in</html>"),
+        Act::LongPage => reply(socket, "200 OK", &"x".repeat(2_000_000)),
         Act::Status(status) => reply(socket, status, "try later"),
         Act::Refusal(status) => {
             let refusal = serde_json::json!({

@@ -121,3 +121,102 @@ fn a_manager_at_an_ipv6_address_is_called_by_it_in_brackets() {
     drop(socket);
     fixture.end();
 }
+
+#[test]
+fn a_date_in_retry_after_is_waited_for() {
+    // To the second: between one and two from now.
+    let at = jiff::Timestamp::now() + jiff::Span::new().seconds(2);
+    let at = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::Meters);
+    let busy = format!("503 Service Unavailable\r\nRetry-After: {at}");
+    let manager = Manager::start(&[Act::Status(busy.leak())], fixture.epoch());
+    let began = Instant::now();
+    fixture.upload(&manager_at(manager.address));
+    manager.wait_for(1);
+    let heard = began.elapsed();
+    fixture.wait_for_empty();
+    // Without it, the first pause would be a second at the most.
+    let waited = began.elapsed();
+    assert!(
+        waited >= Duration::from_secs(1) || heard >= Duration::from_secs(1),
+        "{waited:?}"
+    );
+    assert_eq!(fixture.end().read().streams[0].receipts, 1);
+}
+
+/// What stands where the proxy should be does to a connection.
+#[derive(Clone, Copy, Debug)]
+enum Instead {
+    Refuses(&'static str),
+    Garbage,
+    HangsUp,
+    Stalls,
+}
+
+#[test]
+fn whatever_a_proxy_does_instead_of_a_tunnel_nothing_is_told_to_it_and_the_report_comes_through_later()
+ {
+    for instead in [
+        Instead::Refuses("502 Bad Gateway"),
+        Instead::Refuses("407 Proxy Authentication Required"),
+        Instead::Refuses("302 Found\r\nLocation: http://127.0.0.1:9/"),
+        Instead::Garbage,
+        Instead::HangsUp,
+        Instead::Stalls,
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.put(Stream::Meters);
+        let manager = Manager::start(&[], fixture.epoch());
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = proxy.local_addr().unwrap().port();
+        let (said, heard) = std::sync::mpsc::channel();
+        let place = manager.address;
+        std::thread::spawn(move || {
+            for (number, mut socket) in proxy.incoming().flatten().enumerate() {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && socket.read(&mut byte).unwrap_or(0) > 0 {
+                    head.extend(byte);
+                }
+                let _ = said.send(String::from_utf8_lossy(&head).into_owned());
+                if number == 0 {
+                    let _ = match instead {
+                        Instead::Refuses(status) => {
+                            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                            socket.write_all(answer.as_bytes())
+                        }
+                        Instead::Garbage => socket.write_all(&[0xff; 900]),
+                        Instead::HangsUp => Ok(()),
+                        // Until the other side gives up.
+                        Instead::Stalls => socket.read(&mut byte).map(|_| ()),
+                    };
+                    continue;
+                }
+                let mut to = TcpStream::connect(place).unwrap();
+                socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+                let (mut back, mut forth) = (to.try_clone().unwrap(), socket.try_clone().unwrap());
+                std::thread::spawn(move || io::copy(&mut back, &mut forth));
+                std::thread::spawn(move || io::copy(&mut socket, &mut to));
+            }
+        });
+        let config = ManagerConfig {
+            proxy: Some(ProxyConfig::at(&format!("http://127.0.0.1:{port}")).unwrap()),
+            ..manager_at(manager.address)
+        };
+        fixture.upload(&config);
+        fixture.wait_for_empty();
+        for head in heard.try_iter() {
+            assert!(
+                head.starts_with(&format!("CONNECT {place} HTTP/1.1\r\n")),
+                "{head}"
+            );
+            assert!(!head.contains("secret-token"), "{head}");
+        }
+        assert_eq!(manager.wait_for(1).len(), 1, "{instead:?}");
+        let status = fixture.end().read();
+        let meters = &status.streams[0];
+        assert_eq!((meters.receipts, meters.refused), (1, 0), "{instead:?}");
+        assert!(meters.attempts_failed >= 1, "{instead:?}");
+    }
+}

@@ -153,6 +153,27 @@ fn an_unknown_authority_gets_nothing() {
 }
 
 #[test]
+fn a_certificate_of_another_host_gets_nothing_though_its_authority_is_trusted() {
+    let authority = authority();
+    let mut fixture = Fixture::new();
+    fixture.put(Stream::Meters);
+    let address = manager(&authority, None, &fixture);
+    let tls = TlsConfig {
+        pinned_ca_file: Some(write(&fixture, "ca.pem", &authority.pem())),
+        ..TlsConfig::default()
+    };
+    // It is 127.0.0.1 that the certificate is for.
+    let config = ManagerConfig {
+        url: format!("https://localhost:{}", address.port()),
+        ..secure(address, tls)
+    };
+    fixture.upload(&config);
+    let why = failure(&fixture);
+    assert!(why.contains("certificate"), "{why}");
+    assert_eq!(fixture.end().read().streams[0].receipts, 0);
+}
+
+#[test]
 fn a_client_certificate_is_shown_where_one_is_asked_for() {
     let (servers, clients) = (authority(), authority());
     for shown in [true, false] {
