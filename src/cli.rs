@@ -221,13 +221,13 @@ pub struct JournalArgs {
     pub command: JournalCommand,
 }
 
-#[derive(Subcommand)]
+#[derive(Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum JournalCommand {
     /// Read every record and say what is damaged.
     Check,
     /// Print one line for each record.
     Dump,
-    /// Cut damaged tails off. A start does that too.
+    /// Cut damaged tails off, and seal archives of before there were keys. A manager does both too.
     Repair,
 }
 
@@ -235,7 +235,8 @@ pub enum JournalCommand {
 pub struct RebuildArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Also when the oldest segments of the journal are kept no longer, so that the new store is without what they held.
+    /// Also when the oldest segments of the journal are kept no longer or a customer's key is missing, so that the new store is without what they
+    /// held.
     #[arg(long)]
     pub from_what_is_left: bool,
 }

@@ -9,14 +9,14 @@ use codec::key::ContentHash;
 use codec::limits::INFLATED_BYTES_MAX;
 use codec::time::Timestamp;
 use ingest::Ingest;
-use ingest::archive::folder_of;
-use ingest::keys::{CustomerKeys, Seals};
+use ingest::archive::{folder_of, unreadable};
+use ingest::keys::{NOBODY, Seals};
 use ingest::record::{
     KIND_CHECKPOINT, KIND_DECISION, KIND_FORGET, KIND_REPORT, ReportMeta, read_decision,
 };
 use ingest::shard::decisions::FOLDER as DECISIONS_FOLDER;
 use ingest::tombstone;
-use journal::archive::Why;
+use journal::archive::{Sealing, Why};
 use journal::{ArchiveDisk, Item, Position, StdDisk};
 use olap::duck::DuckStore;
 use olap::reading::ReadingId;
@@ -30,8 +30,10 @@ use crate::manager::{ingest_config, open_registry};
 pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
     let config = PlatenConfig::read(&args.config.config)?;
     let shards = shard_folders(&config)?;
-    let keys = CustomerKeys::at(&config.data.join(ingest::keys::FOLDER));
-    let seals = Seals::new(Arc::new(keys), Arc::new(open_registry(&config.data)?));
+    // A check makes nothing: not a registry either.
+    let registry = crate::config::registry_path(&config.data).exists();
+    let registry = registry.then(|| open_registry(&config.data)).transpose()?;
+    let seals = Seals::of_stopped(&config.data, registry)?;
     let mut damaged = 0;
     for shard in shards {
         let name = shard
@@ -55,6 +57,12 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
                     "{} of these segments are archived: {raw} bytes in {kept}",
                     archived.len()
                 );
+                let clear = archived.iter().filter(|info| !info.is_sealed).count();
+                if clear > 0 {
+                    println!(
+                        "{clear} of the archives are in the clear, from before there were keys: a manager seals them, and so does `platen journal repair`"
+                    );
+                }
                 damaged += usize::from(!report.is_sound());
             }
             JournalCommand::Dump => journal::inspect::dump(disk, Position::START, |item| {
@@ -62,7 +70,7 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
                 true
             })?,
             JournalCommand::Repair => {
-                // Archives never change; what a crash left of making one is cleaned up.
+                // What archives hold never changes; what a crash left of making one is cleaned up.
                 let cut = journal::inspect::repair(opened()?)?;
                 let mended = journal::archive::mend(&archive, &mut opened()?, &seals.opener())
                     .doing(|| format!("mend {}", archive.display()))?;
@@ -71,6 +79,28 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
                     cut.len(),
                     mended.swept + mended.removed.len()
                 );
+                let mut sealed = 0;
+                let archived = journal::archive::list(&archive)
+                    .doing(|| format!("list {}", archive.display()))?;
+                for info in archived.iter().filter(|info| !info.is_sealed) {
+                    let made = journal::archive::seal(
+                        &archive,
+                        info.segment,
+                        &mut seals.sealer(),
+                        &seals.opener(),
+                    );
+                    match made.doing(|| format!("seal the archive of segment {}", info.segment))? {
+                        Sealing::Sealed(_) => sealed += 1,
+                        Sealing::WasSealed => {}
+                        Sealing::Damaged => println!(
+                            "{name}: the archive of segment {} is damaged and stays as it is, in the clear",
+                            info.segment
+                        ),
+                    }
+                }
+                if sealed > 0 {
+                    println!("{name}: {sealed} archives were in the clear and are sealed");
+                }
                 for segment in mended.unlike {
                     println!(
                         "{name}: segment {segment} is not what its archive holds; both are kept, and the archive's checksums hold or it could \
@@ -79,6 +109,18 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
                 }
             }
         }
+    }
+    let unreadable = unreadable(&config.journal_path(), &seals).doing(|| {
+        format!(
+            "look at the archives in {}",
+            config.journal_path().display()
+        )
+    })?;
+    if damaged == 0 && !unreadable.is_empty() && args.command == JournalCommand::Check {
+        return Err(Failure::new(format!(
+            "archived reports cannot be read, and their customers are not forgotten: {}. Put their keys back from a backup",
+            told(&unreadable)
+        )));
     }
     if damaged > 0 {
         return Err(Failure::new(format!(
@@ -117,8 +159,10 @@ pub fn store(args: &StoreArgs) -> Result<(), Failure> {
             registry.backup(&crate::config::registry_path(folder))?;
             store.backup(&crate::config::store_path(folder))?;
             println!(
-                "registry and store are in {}; the journal is evidence and is copied as it is",
-                folder.display()
+                "registry and store are in {}; copy {} and {} as they are: without its keys no archive of the journal can be read. Who has a copy                  of both can read what a customer sent also after he was forgotten here; put back, such a key is destroyed at the next start",
+                folder.display(),
+                config.journal_path().display(),
+                config.data.join(ingest::keys::FOLDER).display()
             );
         }
     }
@@ -141,8 +185,7 @@ pub fn rebuild(args: &RebuildArgs) -> Result<(), Failure> {
     }
     let forgotten = ingest::evidence::forgotten(&config.journal_path())?;
     if !forgotten.is_empty() {
-        let told: Vec<String> = forgotten.iter().map(ToString::to_string).collect();
-        let told = told.join(", ");
+        let told = told(&forgotten);
         if !args.from_what_is_left {
             return Err(Failure::new(format!(
                 "the journal's oldest segments are kept no longer: {told}. A new store would be without what they held; \
@@ -151,8 +194,24 @@ pub fn rebuild(args: &RebuildArgs) -> Result<(), Failure> {
         }
         println!("The new store is without what is kept no longer: {told}");
     }
-    remove_store(&making)?;
     let registry = open_registry(&config.data)?;
+    let seals = Seals::of_stopped(&config.data, Some(registry.clone()))?;
+    let unreadable = unreadable(&config.journal_path(), &seals).doing(|| {
+        format!(
+            "look at the archives in {}",
+            config.journal_path().display()
+        )
+    })?;
+    if !unreadable.is_empty() {
+        let told = told(&unreadable);
+        if !args.from_what_is_left {
+            return Err(Failure::new(format!(
+                "archived reports cannot be read, and their customers are not forgotten: {told}. Put their keys back from a backup; a new store                  would be without these reports; --from-what-is-left makes it all the same"
+            )));
+        }
+        println!("The new store is without what cannot be read: {told}");
+    }
+    remove_store(&making)?;
     let store = Arc::new(DuckStore::open(&making, &config.store)?);
     println!(
         "Replaying the journal in {} …",
@@ -228,6 +287,11 @@ pub fn evidence(args: &EvidenceArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+fn told(these: &[impl ToString]) -> String {
+    let told: Vec<String> = these.iter().map(ToString::to_string).collect();
+    told.join(", ")
+}
+
 /// The file beside `path` with `what` in its name.
 fn sibling(path: &Path, what: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -266,11 +330,15 @@ fn shard_folders(config: &PlatenConfig) -> Result<Vec<PathBuf>, Failure> {
 fn line(item: &Item<'_>) -> String {
     match item {
         Item::Withheld(withheld) => format!(
-            "{} kind {} sequence {} of customer {}, {} bytes: {}",
+            "{} kind {} stamp {}{}, {} bytes: {}",
             withheld.position,
             withheld.kind,
             withheld.sequence,
-            withheld.owner,
+            if withheld.owner.0 == NOBODY.0 {
+                String::new()
+            } else {
+                format!(" of customer {}", withheld.owner)
+            },
             withheld.data_bytes,
             match withheld.why {
                 Why::Forgotten => "forgotten on request, the key was destroyed",

@@ -31,6 +31,7 @@ use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
 mod seals;
+mod stopped;
 
 pub use seals::{ArchiveSealer, NOBODY, Owners, STRANGERS, Seals};
 
