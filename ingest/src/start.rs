@@ -308,8 +308,7 @@ pub fn rebuild(
     if !forgotten.is_empty() {
         return Err(StartError::Forgotten(forgotten));
     }
-    let keys = Arc::new(CustomerKeys::at(&config.folder.join(keys::FOLDER)));
-    let seals = Seals::new(keys, Arc::new(registry.clone()));
+    let seals = Seals::of_stopped(&config.folder, Some(registry.clone()))?;
     let unreadable =
         archive::unreadable(&journal, &seals).map_err(|source| StartError::Folder {
             path: journal,
