@@ -18,7 +18,8 @@
 //!
 //! What always holds: what the applier knows is what the store has plus the batch at hand, so that a restart, which loads it from the
 //! store, goes on as if nothing had been; a batch that the store refuses is offered again, unchanged, and after many refusals made anew
-//! from what the store has; a report that cannot be applied holds up no other.
+//! from what the store has; a report that cannot be applied holds up no other: over which this program panics, or which alone the store refuses
+//! for what it says, is passed over, counted and told. Nothing else is: a full disk is waited for.
 
 pub mod bases;
 pub mod clock;
@@ -46,7 +47,7 @@ use codec::id::AgentId;
 use codec::key::SpoolEpoch;
 use codec::time::Timestamp;
 use journal::Position;
-use olap::{Batch, Store};
+use olap::{Batch, Store, StoreError};
 
 use crate::config::IngestConfig;
 use crate::feed::{Decided, Feed, Next, Order, Turn};
@@ -124,6 +125,10 @@ pub struct Applier {
     pub is_loaded: bool,
     /// What the batch at hand is counted as once it is committed.
     pub uncounted: Uncounted,
+    /// The stamps in the batch at hand.
+    pub in_batch: Vec<u64>,
+    /// So many reports and decisions are committed one by one: among them is one over which the store fails for good.
+    pub careful: usize,
 }
 
 /// Reports of a batch that is not committed.
@@ -143,6 +148,19 @@ enum Onward {
     Anew,
     /// Not at all: what is not committed is applied after the next start.
     End,
+}
+
+/// Whether the store would refuse the same rows for ever: the rows are at fault, and not its disk.
+const fn is_for_good(error: &ApplyError) -> bool {
+    matches!(
+        error,
+        ApplyError::Store(
+            StoreError::UnknownDevice { .. }
+                | StoreError::UnknownRuns { .. }
+                | StoreError::UnknownAlerts { .. }
+                | StoreError::TooManyMeters
+        )
+    )
 }
 
 impl Applier {
@@ -169,10 +187,16 @@ impl Applier {
                     };
                     let is_due =
                         opened_at.elapsed().as_millis() >= u128::from(self.config.batch_linger_ms);
+                    let is_alone = self.careful > 0;
                     if taken == Onward::On
-                        && (is_due || batch.row_count() >= self.config.batch_rows_max)
+                        && (is_alone || is_due || batch.row_count() >= self.config.batch_rows_max)
                     {
-                        self.flush(&mut batch)
+                        let flushed = self.flush(&mut batch);
+                        // Had it failed for good, this would be another number.
+                        self.careful = self
+                            .careful
+                            .saturating_sub(usize::from(flushed == Onward::On));
+                        flushed
                     } else {
                         taken
                     }
@@ -239,6 +263,7 @@ impl Applier {
                 return tried;
             }
         }
+        self.in_batch.push(next.stamp);
         batch.covers(next.shard, next.from.packed(), next.next.packed());
         self.covered.insert(next.shard, next.next);
         self.uncounted.reports += 1;
@@ -280,12 +305,7 @@ impl Applier {
                     }
                 }
                 Err(_) => {
-                    tracing::error!(
-                        what = what(),
-                        "this cannot be applied by this program and is skipped; its bytes stay in the journal"
-                    );
-                    self.metrics.skip("applier-failed");
-                    self.poison.insert(stamp);
+                    self.pass_over(stamp, &what());
                     return Onward::Anew;
                 }
             }
@@ -306,6 +326,7 @@ impl Applier {
         if tried != Onward::On {
             return tried;
         }
+        self.in_batch.push(decided.stamp);
         batch.covers(
             decisions::SHARD,
             decided.from.packed(),
@@ -321,24 +342,30 @@ impl Applier {
         let rows = batch.row_count() as u64;
         for attempt in 1.. {
             let started = Instant::now();
-            let applied = self
-                .engine
-                .write_ahead()
-                .and_then(|()| Ok(self.store.apply(batch)?));
+            let (engine, store) = (&self.engine, self.store.as_ref());
+            // What a panic leaves half done is dropped: the store rolls back, and all else is loaded again.
+            let applied = catch_unwind(AssertUnwindSafe(|| {
+                engine.write_ahead().and_then(|()| Ok(store.apply(batch)?))
+            }));
             match applied {
-                Ok(_) => {
+                Err(_) => return self.suspect("it panics"),
+                Ok(Ok(_)) => {
                     self.metrics
                         .store_seconds
                         .observe(started.elapsed().as_secs_f64());
                     break;
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     self.complain(&error);
                     if !self.pause(&mut retry) {
                         return Onward::End;
                     }
                     if attempt == ATTEMPTS_MAX {
-                        return Onward::Anew;
+                        return if is_for_good(&error) {
+                            self.suspect(&room::chain(&error))
+                        } else {
+                            Onward::Anew
+                        };
                     }
                 }
             }
@@ -352,6 +379,7 @@ impl Applier {
                 .lagged(Duration::from_millis(lag_ms.unsigned_abs()));
         }
         batch.clear();
+        self.in_batch.clear();
         self.engine.committed();
         self.progress.note();
         for (shard, position) in self.covered.drain() {
@@ -362,11 +390,44 @@ impl Applier {
         Onward::On
     }
 
+    /// The store fails for good over the batch at hand, `why`: what is in it is committed one by one from the beginning, and the one over which
+    /// it fails alone, too, is passed over.
+    fn suspect(&mut self, why: &str) -> Onward {
+        match self.in_batch[..] {
+            [stamp] if self.careful > 0 => {
+                self.pass_over(stamp, &format!("what has stamp {stamp}: {why}"));
+                self.careful -= 1;
+            }
+            _ => {
+                tracing::error!(
+                    why,
+                    count = self.in_batch.len(),
+                    "the store fails over a batch: its reports are stored one by one"
+                );
+                self.progress.hindered("store-failed", why.to_owned());
+                self.careful = self.in_batch.len().max(1);
+            }
+        }
+        Onward::Anew
+    }
+
+    /// Goes on without what has that stamp: counted, told by the health page, and its bytes stay in the journal.
+    fn pass_over(&mut self, stamp: u64, what: &str) {
+        tracing::error!(
+            what,
+            "this cannot be applied by this program and is skipped; its bytes stay in the journal"
+        );
+        self.metrics.skip("applier-failed");
+        self.progress.passed_over();
+        self.poison.insert(stamp);
+    }
+
     /// Drops the batch at hand and goes on from where the store is, as a start would. `false` to end.
     fn begin_again(&mut self, batch: &mut Batch) -> bool {
         batch.clear();
         self.covered.clear();
         self.uncounted = Uncounted::default();
+        self.in_batch.clear();
         let mut retry = RETRY_MIN;
         while let Err(error) = self.load_again() {
             tracing::error!(

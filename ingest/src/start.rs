@@ -423,6 +423,8 @@ impl ApplierParts {
             poison: BTreeSet::new(),
             is_loaded: self.is_loaded,
             uncounted: Uncounted::default(),
+            in_batch: Vec::new(),
+            careful: 0,
         }
     }
 }

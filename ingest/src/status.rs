@@ -20,6 +20,8 @@ pub struct IngestStatus {
     pub is_caught_up: bool,
     /// What is in the way of taking or applying; empty when all is well.
     pub hindrances: Vec<Hindrance>,
+    /// Reports and decisions that the applier passed over since the start: it or the store fails over them for good.
+    pub passed_over: u64,
     /// Refused reports kept for inspection.
     pub quarantined_reports: usize,
     /// Their bytes.
@@ -72,6 +74,7 @@ impl Ingest {
             is_applying: hindrances.iter().all(|hindrance| hindrance.is_of_taking),
             is_caught_up,
             hindrances,
+            passed_over: self.progress.passed_over_count(),
             quarantined_reports,
             quarantined_bytes,
             gaps: self.gaps(),
@@ -91,6 +94,11 @@ impl Ingest {
             self.progress.lag(Instant::now())
         };
         self.metrics.apply_lag_seconds.set(lag.as_secs_f64());
+        let unkept = i64::try_from(self.quarantine.unkept()).unwrap_or(i64::MAX);
+        self.metrics.quarantine_unkept.set(unkept);
+        self.metrics
+            .quarantined
+            .set(self.quarantine.size().0 as i64);
     }
 
     fn hindered_taking(&self, now: Instant) -> Option<&'static str> {

@@ -99,6 +99,82 @@ async fn a_report_that_cannot_be_applied_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn a_report_over_which_the_store_panics_is_found_passed_over_and_told_and_the_others_are_stored()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let (door, faulty) = faulty_door(folder.path());
+    let agent = door.add_agent("meyer");
+    door.ingest
+        .accept(one_value(&agent, 1, 1, 100))
+        .await
+        .unwrap();
+    door.settle();
+    // One report with many devices is too much for it, whatever else is in the batch.
+    faulty.panics_over_rows.store(200, SeqCst);
+    let at = NOON.plus_ms(3 * HOUR_MS);
+    let mut large = report(&agent, Stream::Meters, 3, at);
+    large
+        .devices
+        .extend((10..110).map(|number| metered(number, at, 7)));
+    let (before, after) = (one_value(&agent, 2, 2, 110), one_value(&agent, 4, 4, 120));
+    for sent in [before, delivery(&large), after] {
+        door.ingest.accept(sent).await.unwrap();
+    }
+    door.settle();
+    assert_eq!(values(&door), [100, 110, 120]);
+    let status = door.ingest.status();
+    assert_eq!(status.passed_over, 1);
+    assert!(
+        status.is_taking && status.is_applying,
+        "{:?}",
+        status.hindrances
+    );
+    // Not over and over: the next start goes on behind it.
+    drop((door, faulty));
+    let door = Door::open(folder.path());
+    door.settle();
+    assert_eq!(values(&door), [100, 110, 120]);
+    assert_eq!(door.ingest.status().passed_over, 0);
+}
+
+#[tokio::test]
+async fn an_applier_that_does_not_get_on_says_why_until_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (door, faulty) = faulty_door(folder.path());
+    let agent = door.add_agent("meyer");
+    faulty.is_away.store(true, SeqCst);
+    door.ingest
+        .accept(one_value(&agent, 1, 1, 100))
+        .await
+        .unwrap();
+    common::wait_until("the status tells of it", || {
+        let status = door.ingest.status();
+        let told = status.hindrances.first();
+        !status.is_applying
+            && status.is_taking
+            && told.is_some_and(|told| {
+                told.reason == "store-error" && told.detail.contains("busy")
+            })
+    });
+    let mut metrics = prometheus_client::registry::Registry::default();
+    door.ingest.register(&mut metrics);
+    door.ingest.measure();
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &metrics).unwrap();
+    let line = r#"ingest_hindered{part="applier",reason="store-error"} 1"#;
+    assert!(text.contains(line), "{text}");
+    faulty.is_away.store(false, SeqCst);
+    door.settle();
+    let status = door.ingest.status();
+    assert!(
+        status.is_applying && status.passed_over == 0,
+        "{:?}",
+        status.hindrances
+    );
+    assert_eq!(values(&door), [100]);
+}
+
+#[tokio::test]
 async fn a_device_that_is_another_is_billed_once_also_when_its_report_is_applied_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (door, faulty) = faulty_door(folder.path());

@@ -30,6 +30,8 @@ pub struct Progress {
     noted_ms: AtomicU64,
     /// How old the oldest report of the last batch was when that was committed.
     lag_ms: AtomicU64,
+    /// Reports and decisions that were passed over since the start.
+    passed_over: AtomicU64,
     trouble: Mutex<Option<Trouble>>,
     metrics: IngestMetrics,
 }
@@ -42,6 +44,7 @@ impl Progress {
             begun: Instant::now(),
             noted_ms: AtomicU64::new(0),
             lag_ms: AtomicU64::new(0),
+            passed_over: AtomicU64::new(0),
             trouble: Mutex::new(None),
             metrics,
         }
@@ -67,6 +70,17 @@ impl Progress {
     pub fn lag(&self, now: Instant) -> Duration {
         let still_ms = self.ms_at(now).saturating_sub(self.noted_ms.load(SeqCst));
         Duration::from_millis(still_ms.saturating_add(self.lag_ms.load(SeqCst)))
+    }
+
+    /// Notes that a report or a decision was passed over.
+    pub fn passed_over(&self) {
+        self.passed_over.fetch_add(1, SeqCst);
+    }
+
+    /// How many reports and decisions were passed over since the start.
+    #[must_use]
+    pub fn passed_over_count(&self) -> u64 {
+        self.passed_over.load(SeqCst)
     }
 
     /// Notes that something failed and is tried again.

@@ -107,6 +107,10 @@ impl Watch {
     pub(crate) fn look(&self, now: Timestamp) -> Result<(), Box<dyn Error>> {
         let is_taking = self.shards.iter().all(|shard| shard.is_writable());
         let agents = self.agents()?;
+        let heard_at = agents.iter().filter_map(|seen| seen.heard_at).max();
+        self.metrics
+            .last_heard_timestamp_seconds
+            .set(heard_at.map_or(0, |at| at.unix_ms / 1000));
         let devices = self.store.freshness(&Scope::Everything)?;
         let turns = {
             let mut silences = self.lock();

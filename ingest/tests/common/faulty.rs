@@ -1,7 +1,7 @@
 //! A store that fails when it is told to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
 use codec::id::{DeviceId, Scope};
 use olap::ask::{
@@ -22,6 +22,10 @@ pub struct Faulty {
     pub refuses: AtomicU32,
     /// How often erasing what was deleted fails.
     pub fails_to_erase: AtomicU32,
+    /// Whether no batch is taken, for what is no batch's fault.
+    pub is_away: AtomicBool,
+    /// Batches of so many rows and more make it panic: none when 0.
+    pub panics_over_rows: AtomicUsize,
     /// How often all devices were loaded.
     pub loads: AtomicU32,
 }
@@ -33,6 +37,8 @@ impl Faulty {
             panics: AtomicBool::new(false),
             fails: AtomicU32::new(0),
             refuses: AtomicU32::new(0),
+            is_away: AtomicBool::new(false),
+            panics_over_rows: AtomicUsize::new(0),
             fails_to_erase: AtomicU32::new(0),
             loads: AtomicU32::new(0),
         })
@@ -41,6 +47,11 @@ impl Faulty {
 
 impl Store for Faulty {
     fn apply(&self, batch: &Batch) -> Result<Applied, StoreError> {
+        if self.is_away.load(SeqCst) {
+            return Err(StoreError::Busy { waited_ms: 1 });
+        }
+        let limit = self.panics_over_rows.load(SeqCst);
+        assert!(limit == 0 || batch.row_count() < limit, "told to");
         let left = self.refuses.load(SeqCst);
         if left > 0 {
             self.refuses.store(left - 1, SeqCst);

@@ -94,6 +94,10 @@ fn render(parts: &Inner, member: &Member) -> Result<Response, Failure> {
         let status = parts.ingest.status();
         let quarantined = status.quarantined_reports as u64;
         figures.push((texts.health_quarantine, format::number(lang, quarantined)));
+        figures.push((
+            texts.health_passed_over,
+            format::number(lang, status.passed_over),
+        ));
         let caught_up = if status.is_caught_up {
             texts.yes
         } else {

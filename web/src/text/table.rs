@@ -378,6 +378,7 @@ texts! {
     health_silent_agents: "Silent agents", "Stumme Agenten";
     health_silent_devices: "Devices that are silent while their agent is fine", "Stumme Geräte, deren Agent arbeitet";
     health_quarantine: "Refused reports kept for inspection", "Abgelehnte Berichte zur Ansicht";
+    health_passed_over: "Reports that could not be stored and were passed over", "Berichte, die sich nicht speichern ließen und übergangen wurden";
     health_caught_up: "All that came in is in the store", "Alles Eingegangene ist im Datenspeicher";
     health_uptime: "Running for", "Läuft seit";
     health_memory: "Memory in use", "Arbeitsspeicher";
@@ -415,6 +416,7 @@ texts! {
     audit_token_create: "created an API token", "API-Token angelegt";
     audit_device_merge: "joined two records", "Einträge zusammengeführt";
     audit_device_split: "told a device apart", "Gerät getrennt";
+    audit_customer_forget: "forgot a customer", "Kunde vergessen";
     audit_device_undo: "took a decision back", "Entscheidung zurückgenommen";
     audit_token_revoke: "revoked an API token", "API-Token widerrufen";
     settings_title: "Settings", "Einstellungen";
