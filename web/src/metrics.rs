@@ -81,13 +81,13 @@ impl Metrics {
         );
         registry.register_with_unit(
             "http_request_duration",
-            "From the request's head to the answer's head",
+            "Seconds from the request's head to the answer's head",
             Unit::Seconds,
             seconds.clone(),
         );
         registry.register_with_unit(
             "process_resident_memory",
-            "Memory in use",
+            "Bytes of memory in use",
             Unit::Bytes,
             process.resident_bytes.clone(),
         );
@@ -99,7 +99,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "process_cpu",
-            "Processor time used since the start",
+            "Seconds of processor time used since the start",
             Unit::Seconds,
             process.cpu_seconds.clone(),
         );
