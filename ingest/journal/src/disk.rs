@@ -181,9 +181,13 @@ fn list_folder(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
         let number = path
             .file_stem()
             .and_then(|stem| stem.to_str()?.parse().ok());
-        let Some(segment) = number else { continue };
+        // `7.plj` is somebody else's: it would be opened under another name.
+        let Some(segment) = number.filter(|segment| segment_path(folder, *segment) == path) else {
+            continue;
+        };
         match entry.metadata() {
-            Ok(metadata) => segments.push((segment, metadata.len())),
+            Ok(metadata) if metadata.is_file() => segments.push((segment, metadata.len())),
+            Ok(_) => {}
             // Removed since the folder was read: by the writer, who may while others read.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

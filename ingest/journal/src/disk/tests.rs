@@ -86,8 +86,12 @@ fn other_files_in_the_folder_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
     std::fs::write(folder.path().join("seven.plj"), "no number").unwrap();
+    std::fs::write(folder.path().join("7.plj"), "no name of ours").unwrap();
+    std::fs::create_dir(folder.path().join("0000000000000009.plj")).unwrap();
     let mut disk = StdDisk::open(folder.path()).unwrap();
     assert_eq!(disk.list().unwrap(), []);
+    let (journal, recovery) = Journal::open(disk, Config::default()).unwrap();
+    assert_eq!((recovery.segments, journal.bytes()), (0, 0));
 }
 
 #[test]
