@@ -13,7 +13,7 @@ use registry::{Account, AccountChange, NewSession, Role};
 use serde::Deserialize;
 
 use super::{Chrome, html};
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::format;
 use crate::state::State;
 use crate::text::{Lang, fill};
@@ -179,19 +179,24 @@ fn try_login(
         }
         Err(LoginError::Failed(error)) => return Err(error.into()),
     };
-    if let Some(old) = old_session {
-        registry.end_session(old)?;
-    }
     let session = registry.create_session(account.id, now)?;
-    registry.note(
-        &Entry {
-            who: &account.login,
-            action: "session.begin",
-            subject: &account.login,
-            detail: &client.to_string(),
-        },
-        now,
-    )?;
+    let noted = old_session
+        .map_or(Ok(()), |old| registry.end_session(old))
+        .and_then(|()| {
+            registry.note(
+                &Entry {
+                    who: &account.login,
+                    action: "session.begin",
+                    subject: &account.login,
+                    detail: &client.to_string(),
+                },
+                now,
+            )
+        });
+    if let Err(error) = noted {
+        // On a full disk the log is the audit: whoever comes to see what is the matter must get in.
+        tracing::warn!(login = account.login, %client, error = chain(&error), "a session began that could not be written to the audit");
+    }
     Ok(Outcome::Welcome(Box::new(account), session))
 }
 
