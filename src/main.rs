@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`allocator`] | how memory is kept |
 //! | [`cli`] | the command line |
 //! | [`config`] | `platen.toml` |
 //! | [`manager`] | the wiring of a manager, in start order; stopping is the reverse |
@@ -11,6 +12,7 @@
 //! | [`people`] | `platen admin`, `platen agent`, `platen tenant`, `platen forget` |
 //! | [`upkeep`] | `platen journal`, `platen store`, `platen rebuild`, `platen evidence` |
 
+mod allocator;
 mod cli;
 mod config;
 mod demo;
@@ -29,6 +31,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    allocator::set_up();
     let outcome = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Manager(args) => serve::run(&args.config, serve::Parts::Manager),
