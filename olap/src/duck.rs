@@ -43,8 +43,9 @@ use write::Writer;
 
 pub use upkeep::CheckReport;
 
-/// How much of the write-ahead log may gather before it is worked into the file, in MB: a restart replays no more than this.
-const WAL_MB_MAX: u32 = 96;
+/// How much of the write-ahead log may gather before it is worked into the file, in MB: a restart replays no more than this, and until then
+/// new rows are in memory as they came, four times as much. Three times the log took 60 MB more of a herd, and no less time.
+const WAL_MB_MAX: u32 = 32;
 
 /// Eight of the engine's row groups: to look through so many readings for those that stand costs a question a few milliseconds.
 const GATHER_RUNS_MIN: u64 = 983_040;
@@ -303,6 +304,11 @@ impl Store for DuckStore {
     fn freshness(&self, scope: &Scope) -> Result<Vec<DeviceFresh>, StoreError> {
         self.readers
             .ask("freshness", |connection| freshness::all(connection, scope))
+    }
+
+    fn memory(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let told = self.readers.ask_if_free("memory", upkeep::memory)?;
+        Ok(told.unwrap_or_default())
     }
 }
 

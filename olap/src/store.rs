@@ -190,4 +190,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the engine fails.
     fn freshness(&self, scope: &Scope) -> Result<Vec<DeviceFresh>, StoreError>;
+
+    /// The memory that the engine takes for itself now, in bytes, by what for; empty where it does not tell, or is too busy to. Never waits.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn memory(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        Ok(Vec::new())
+    }
 }

@@ -22,6 +22,9 @@ use crate::failure::Failure;
 use crate::state::State;
 use crate::visit::client;
 
+/// How long `/metrics` waits for what the store says of its memory: it must answer when all else is busy.
+const STORE_MEMORY_WAIT: Duration = Duration::from_millis(500);
+
 /// The part of the web layer that a request is for. The words of a label, so that their number is bounded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SurfaceLabel {
@@ -41,6 +44,12 @@ struct RefusalLabel {
     reason: String,
 }
 
+/// What the store's engine needs memory for, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UseLabel {
+    used_for: String,
+}
+
 /// Why an answer is no good news, as a stable word: put beside the answer, and counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Reason(pub(crate) Cow<'static, str>);
@@ -51,6 +60,7 @@ pub(crate) struct Metrics {
     refusals: Family<RefusalLabel, Counter>,
     seconds: Family<SurfaceLabel, Histogram>,
     process: Process,
+    store_bytes: Family<UseLabel, Gauge>,
     registry: Registry,
 }
 
@@ -58,6 +68,7 @@ pub(crate) struct Metrics {
 #[derive(Default)]
 struct Process {
     resident_bytes: Gauge<i64, AtomicI64>,
+    peak_bytes: Gauge<i64, AtomicI64>,
     threads: Gauge<i64, AtomicI64>,
     open_files: Gauge<i64, AtomicI64>,
     cpu_seconds: Gauge<f64, AtomicU64>,
@@ -91,6 +102,19 @@ impl Metrics {
             Unit::Bytes,
             process.resident_bytes.clone(),
         );
+        registry.register_with_unit(
+            "process_resident_memory_peak",
+            "Bytes of memory in use at the most since the start",
+            Unit::Bytes,
+            process.peak_bytes.clone(),
+        );
+        let store_bytes = Family::default();
+        registry.register_with_unit(
+            "store_memory",
+            "Bytes of memory that the store's engine takes for itself, by what for",
+            Unit::Bytes,
+            store_bytes.clone(),
+        );
         registry.register("process_threads", "Threads", process.threads.clone());
         registry.register(
             "process_open_files",
@@ -109,7 +133,17 @@ impl Metrics {
             refusals,
             seconds,
             process,
+            store_bytes,
             registry,
+        }
+    }
+
+    /// Takes over what the store's engine says of its memory; what it says nothing of now stays as it was.
+    fn store_memory(&self, told: Vec<(String, u64)>) {
+        for (used_for, bytes) in told {
+            self.store_bytes
+                .get_or_create(&UseLabel { used_for })
+                .set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
     }
 
@@ -173,6 +207,7 @@ impl Process {
             };
             self.resident_bytes
                 .set(field("VmRSS:").saturating_mul(1024));
+            self.peak_bytes.set(field("VmHWM:").saturating_mul(1024));
             self.threads.set(field("Threads:"));
         }
         if let Ok(stat) = std::fs::read_to_string("/proc/self/stat") {
@@ -258,6 +293,11 @@ pub(crate) async fn show(Held(state): Held<State>, request: Request) -> Response
         return refused();
     }
     state.ingest.measure();
+    // Asked beside all else that is asked of the store: when that takes long, the figures are those of the last time.
+    let told = state.blocking(|parts| Ok(parts.store.memory()?));
+    if let Ok(Ok(told)) = tokio::time::timeout(STORE_MEMORY_WAIT, told).await {
+        state.metrics.store_memory(told);
+    }
     match state.metrics.encode() {
         Ok(encoded) => ([(header::CONTENT_TYPE, OPENMETRICS)], encoded).into_response(),
         Err(error) => Failure::internal(error).into_response(),

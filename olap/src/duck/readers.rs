@@ -1,7 +1,7 @@
 //! A few connections that read: a question takes one, asks within one snapshot, and gives it back.
 
 use std::error::Error;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use duckdb::Connection;
@@ -67,24 +67,18 @@ impl Readers {
         question: &'static str,
         ask: impl FnOnce(&Connection) -> Answer<T>,
     ) -> Result<T, StoreError> {
-        let mut reader = self.take()?;
-        let failed = |source: duckdb::Error| StoreError::Ask {
-            question,
-            source: Box::<dyn Error + Send + Sync>::from(source),
-        };
-        reader.connection().execute_batch("BEGIN").map_err(failed)?;
-        reader.in_snapshot = true;
-        let answer = ask(reader.connection()).map_err(|error| match error {
-            AskError::Engine(source) => failed(source),
-            AskError::Ours(error) => error,
-        });
-        let answer = answer?;
-        reader
-            .connection()
-            .execute_batch("COMMIT")
-            .map_err(failed)?;
-        reader.in_snapshot = false;
-        Ok(answer)
+        self.take()?.ask(question, ask)
+    }
+
+    /// As [`ask`](Self::ask); `None` when every reader is busy.
+    pub fn ask_if_free<T>(
+        &self,
+        question: &'static str,
+        ask: impl FnOnce(&Connection) -> Answer<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let free = self.lock().pop();
+        free.map(|connection| self.lend(connection).ask(question, ask))
+            .transpose()
     }
 
     /// Takes every reader out, as they come free: questions wait until others are put in.
@@ -111,14 +105,10 @@ impl Readers {
 
     fn take(&self) -> Result<Taken<'_>, StoreError> {
         let deadline = Instant::now() + Duration::from_millis(READER_WAIT_MS_MAX);
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.lock();
         loop {
             if let Some(connection) = free.pop() {
-                return Ok(Taken {
-                    readers: self,
-                    connection: Some(connection),
-                    in_snapshot: false,
-                });
+                return Ok(self.lend(connection));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -133,6 +123,18 @@ impl Readers {
                 .0;
         }
     }
+
+    const fn lend(&self, connection: Connection) -> Taken<'_> {
+        Taken {
+            readers: self,
+            connection: Some(connection),
+            in_snapshot: false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A reader that is given back when it is dropped, also by a panic.
@@ -143,6 +145,28 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
+    /// Asks `question` of one snapshot, and gives the reader back.
+    fn ask<T>(
+        mut self,
+        question: &'static str,
+        ask: impl FnOnce(&Connection) -> Answer<T>,
+    ) -> Result<T, StoreError> {
+        let failed = |source: duckdb::Error| StoreError::Ask {
+            question,
+            source: Box::<dyn Error + Send + Sync>::from(source),
+        };
+        self.connection().execute_batch("BEGIN").map_err(failed)?;
+        self.in_snapshot = true;
+        let answer = ask(self.connection()).map_err(|error| match error {
+            AskError::Engine(source) => failed(source),
+            AskError::Ours(error) => error,
+        });
+        let answer = answer?;
+        self.connection().execute_batch("COMMIT").map_err(failed)?;
+        self.in_snapshot = false;
+        Ok(answer)
+    }
+
     fn connection(&self) -> &Connection {
         self.connection
             .as_ref()
@@ -157,11 +181,7 @@ impl Drop for Taken<'_> {
                 // A failed question left its transaction open; it only read, so nothing can be lost with it.
                 let _ = connection.execute_batch("ROLLBACK");
             }
-            self.readers
-                .free
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            self.readers.lock().push(connection);
             self.readers.came_free.notify_one();
         }
     }

@@ -1,4 +1,4 @@
-//! Upkeep: checkpoint, check, backup.
+//! Upkeep: checkpoint, check, backup, and what the engine takes of the machine.
 
 use std::error::Error;
 use std::path::Path;
@@ -7,6 +7,7 @@ use duckdb::Connection;
 use serde::Serialize;
 
 use super::DuckStore;
+use super::readers::Answer;
 use crate::error::StoreError;
 
 /// What [`DuckStore::check`] found.
@@ -120,6 +121,14 @@ impl DuckStore {
         drop(writer);
         copied.map_err(|source| failed("back up", source))
     }
+}
+
+/// What DuckDB's buffer manager holds, by its own names: `BASE_TABLE`, `HASH_TABLE`, `IN_MEMORY_TABLE` and so on.
+pub(super) fn memory(connection: &Connection) -> Answer<Vec<(String, u64)>> {
+    let mut statement = connection
+        .prepare("SELECT lower(tag), memory_usage_bytes::UBIGINT FROM duckdb_memory()")?;
+    let tags = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(tags.collect::<duckdb::Result<_>>()?)
 }
 
 /// Reads every column of a table, so that a damaged block is noticed, and counts its rows.
