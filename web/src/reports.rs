@@ -19,7 +19,7 @@ use codec::time::Timestamp;
 use ingest::{Delivery, Rejection};
 
 use crate::door::{self, refused};
-use crate::limits::{REPORT_BODY_BYTES_MAX, REPORT_TIMEOUT};
+use crate::limits::{HEADER_BYTES_MAX, REPORT_BODY_BYTES_MAX, REPORT_TIMEOUT};
 use crate::metrics::Reason;
 use crate::router::intake::{self, Room};
 use crate::state::State;
@@ -87,10 +87,20 @@ fn is_old(state: &State, key_since: Option<Timestamp>) -> bool {
 async fn read(body: Body) -> Result<Bytes, Response> {
     match tokio::time::timeout(REPORT_TIMEOUT, to_bytes(body, REPORT_BODY_BYTES_MAX)).await {
         Err(_) => Err(busy("slow-body", SLOW_RETRY_AFTER)),
-        Ok(Ok(body)) => Ok(body),
+        Ok(Ok(body)) => Ok(alone(body)),
         Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
         // The connection broke: nobody will read this answer.
         Ok(Err(_)) => Err(StatusCode::BAD_REQUEST.into_response()),
+    }
+}
+
+/// The body in memory of its own: one that came in a single piece is a part of the connection's read buffer, and would keep all of that for as
+/// long as it waits, which no budget counts.
+fn alone(body: Bytes) -> Bytes {
+    if body.len() <= HEADER_BYTES_MAX {
+        Bytes::copy_from_slice(&body)
+    } else {
+        body
     }
 }
 
