@@ -32,6 +32,7 @@
 mod cache;
 mod decide;
 mod evidence;
+mod mark;
 mod pending;
 mod rows;
 mod undo;

@@ -86,6 +86,10 @@ pub(crate) fn apply(
     metrics: &IngestMetrics,
 ) {
     let at = context.observed.at;
+    if device.runs.is_empty() {
+        // As many as there are, and no more: a list that grows by itself takes half as much again, of every device.
+        device.runs.reserve_exact(meters.len());
+    }
     let mut confirmed = 0;
     for meter in meters {
         if meter.value > VALUE_MAX {

@@ -4,17 +4,17 @@
 //! time. While it holds all evidence, what is not in it is not there.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use codec::id::{AgentId, DeviceId, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::evidence::{Evidence, Keys};
+use super::mark::{Mark, Marker};
 use super::pending::{Pending, PendingChange};
 use crate::error::{During, Error};
 
-/// Evidence kept in memory: three entries for each of 200,000 devices, some 70 MB. When full, all goes and comes back as used; what is not
+/// Evidence kept in memory: three entries for each of 200,000 devices, some 30 MB. When full, all goes and comes back as used; what is not
 /// in memory is then looked up.
 const EVIDENCE_CACHED_MAX: usize = 600_000;
 
@@ -111,7 +111,8 @@ impl Words {
 /// Evidence and devices that were used lately.
 #[derive(Default)]
 pub struct IdentityCache {
-    evidence: HashMap<Box<str>, DeviceId>,
+    evidence: HashMap<Mark, DeviceId>,
+    marker: Marker,
     devices: HashMap<DeviceId, DeviceState>,
     /// Every device, while all is in memory.
     ids: HashSet<DeviceId>,
@@ -125,8 +126,6 @@ pub struct IdentityCache {
     pub(crate) pending: Vec<Pending>,
     /// The last report that the store is known to have, until that is noted.
     pub(crate) settled: Option<u64>,
-    /// Where look-up keys are built, so that a look-up allocates nothing.
-    key: String,
     /// What decisions that stand say of evidence; read when first asked.
     rules: Option<Rules>,
 }
@@ -207,9 +206,9 @@ impl IdentityCache {
             let (domain, kind, device) =
                 (|| Ok((row.get(0)?, row.get(1)?, row.get(3)?)))().during("read evidence")?;
             let value = row.get_ref(2).and_then(|value| Ok(value.as_str()?));
-            self.build_key(TenantId(domain), kind, value.during("read evidence")?);
-            self.evidence
-                .insert(self.key.as_str().into(), DeviceId::from_bytes(device));
+            let value = value.during("read evidence")?;
+            let mark = self.marker.mark(TenantId(domain), kind, value);
+            self.evidence.insert(mark, DeviceId::from_bytes(device));
         }
         let mut statement = sql
             .prepare("SELECT id FROM device")
@@ -328,9 +327,9 @@ impl IdentityCache {
         })
     }
 
-    pub(crate) fn holder(&mut self, domain: TenantId, kind: Kind, value: &str) -> Option<DeviceId> {
-        self.build_key(domain, kind as i64, value);
-        self.evidence.get(self.key.as_str()).copied()
+    pub(crate) fn holder(&self, domain: TenantId, kind: Kind, value: &str) -> Option<DeviceId> {
+        let mark = self.marker.mark(domain, kind as i64, value);
+        self.evidence.get(&mark).copied()
     }
 
     pub(crate) fn link(&mut self, domain: TenantId, kind: Kind, value: &str, device: DeviceId) {
@@ -342,13 +341,8 @@ impl IdentityCache {
     }
 
     fn put(&mut self, domain: TenantId, kind: Kind, value: &str, device: DeviceId) {
-        self.build_key(domain, kind as i64, value);
-        match self.evidence.get_mut(self.key.as_str()) {
-            Some(holder) => *holder = device,
-            None => {
-                self.evidence.insert(self.key.as_str().into(), device);
-            }
-        }
+        let mark = self.marker.mark(domain, kind as i64, value);
+        self.evidence.insert(mark, device);
     }
 
     pub(crate) fn supersede(&mut self, old: DeviceId, by: DeviceId) {
@@ -371,11 +365,6 @@ impl IdentityCache {
     pub(crate) fn keep_state(&mut self, device: DeviceId, state: DeviceState) {
         self.ids.insert(device);
         self.devices.insert(device, state);
-    }
-
-    fn build_key(&mut self, domain: TenantId, kind: i64, value: &str) {
-        self.key.clear();
-        write!(self.key, "{domain} {kind} {value}").expect("writing to a string succeeds");
     }
 }
 
