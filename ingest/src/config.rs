@@ -1,4 +1,27 @@
 //! Every bound of the door, with its reason.
+//!
+//! What the manager's memory adds up to, whatever is sent to it, with the defaults. Where a bound says "waits" or "is read again", what waits
+//! holds its place among the bodies on their way, so that it ends in the first row's 503 (always with `Retry-After`).
+//!
+//! | memory of | at most | bound | what is over it |
+//! |---|---:|---|---|
+//! | bodies, from their first byte until the journal has them | 64 MB | `web::limits::REPORTS_BYTES_MAX`, [`inflight_bytes_max`](IngestConfig::inflight_bytes_max): the same bytes, counted as declared and as they came | 503 |
+//! | reports on their way, without their bodies | 1 MB | [`inflight_reports_max`](IngestConfig::inflight_reports_max) | 503 |
+//! | connections: TLS and buffers, some 30 kB each | 60 MB | `web::limits::CONNECTIONS_MAX`, or as many as there are descriptors | closed at once |
+//! | bodies of pages, API and SOAP | 32 MB | `web::limits::BODIES_BYTES_MAX` | 503 |
+//! | usual reports being inflated and read | 8 MB each of 4 | [`decoders`](IngestConfig::decoders), `codec::limits::INFLATER_RETAINED_BYTES_MAX` | waits |
+//! | a large report being inflated and read | 160 MB | one at once; [`inflated_bytes_max`](IngestConfig::inflated_bytes_max) of text, and its columns | waits |
+//! | decoded reports that wait for the applier | 8 MB | [`decoded_bytes_max`](IngestConfig::decoded_bytes_max) | waits sealed |
+//! | columns that nobody uses, kept for the next reports | 32 MB | `SPARE_MAX` of `SPARE_BYTES_MAX` (`columns.rs`) | freed |
+//! | sealed reports that wait for the applier | 32 MB | [`hot_bytes_max`](IngestConfig::hot_bytes_max) | read again from the journal |
+//! | the report being applied | as being read | one at once | waits in the journal, for which the disk is the bound: full, it is 503 |
+//! | rows of a batch on their way into the store | 30 MB | [`batch_rows_max`](IngestConfig::batch_rows_max), [`batch_linger_ms`](IngestConfig::batch_linger_ms) | committed first |
+//! | readings that ended lately, bases of deltas | 20 MB, 60 MB | `RECENT_RUNS_MAX` (`apply/history.rs`), `DEVICES_DECODED_MAX` (`apply/bases.rs`) | asked of the store, read from the journal |
+//! | identities: evidence, SQLite's pages | 50 MB, 32 MB | `EVIDENCE_CACHED_MAX` and `WRITER_CACHE_KIB` (registry) | looked up |
+//! | the store | 256 MB | `store.memory_mb` | goes to its folder of temporary files |
+//! | what is known of each device | some 1.2 kB each with meters alone | the fleet, whatever is sent | |
+//!
+//! Agents with usual reports come nowhere near the large ones: `benches/herd.rs` and `benches/backlog.rs` measure them.
 
 use std::path::PathBuf;
 

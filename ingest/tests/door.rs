@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use codec::delta::{Digest, diff};
 use codec::envelope::{Encoding, compress};
@@ -9,7 +11,7 @@ use codec::id::{AgentId, Scope};
 use codec::key::Stream;
 use codec::model::{Colour, Section, Work};
 use codec::time::Timestamp;
-use common::{Door, NOON, delivery, device, meter, metered, report, stateful};
+use common::{Door, NOON, PATIENCE, delivery, device, meter, metered, report, stateful};
 use ingest::{Delivery, Rejection};
 use olap::ask::{DeviceDetail, FleetRules};
 use olap::words::{EventKind, Quality};
@@ -238,6 +240,37 @@ async fn over_the_bounds_it_says_busy_or_too_large() {
     assert!(first.is_ok());
     let busy = second.unwrap_err();
     assert_eq!((busy.status(), busy.word()), (503, "too-many-reports"));
+}
+
+#[tokio::test]
+async fn bodies_on_their_way_have_so_many_bytes_together_and_the_room_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let door = Door::open_with(folder.path(), |config| {
+        // Counted in steps of a kilobyte: room for one of these.
+        config.inflight_bytes_max = 1_024;
+    });
+    let agent = door.add_agent("meyer");
+    let (first, second) = tokio::join!(
+        door.ingest.accept(one_value(&agent, 1, 0, 100)),
+        door.ingest.accept(one_value(&agent, 2, 1, 110))
+    );
+    assert!(first.is_ok());
+    let busy = second.unwrap_err();
+    assert_eq!((busy.status(), busy.word()), (503, "too-many-bytes"));
+    let Rejection::Busy { retry_after, .. } = busy else {
+        panic!("it says when to come again");
+    };
+    assert!(!retry_after.is_zero());
+    let until = Instant::now() + PATIENCE;
+    // The first one's permits come back a moment after its receipt.
+    while door
+        .ingest
+        .accept(one_value(&agent, 2, 1, 110))
+        .await
+        .is_err()
+    {
+        assert!(Instant::now() < until, "the room comes back");
+    }
 }
 
 #[tokio::test]
