@@ -124,7 +124,9 @@ pub fn journal(args: &JournalArgs) -> Result<(), Failure> {
     }
     if damaged > 0 {
         return Err(Failure::new(format!(
-            "{damaged} shards are damaged; a start cuts off torn tails by itself and steps over the rest"
+            "{damaged} shards are damaged. A start needs no hand: it cuts off torn tails, steps over the rest, and agents are asked again for \
+             numbers that are missing; what the store has of them stays. `platen journal dump` shows what stands around the damage; a rebuild \
+             would be without it"
         )));
     }
     Ok(())
