@@ -15,6 +15,8 @@ use std::time::Instant;
 
 use codec::id::{AgentId, TenantId};
 use codec::key::{ContentHash, ReportKey, SpoolEpoch, Stream};
+use codec::model::DeviceReport;
+use codec::time::Timestamp;
 use common::{NOON, delivery, metered, report};
 use ingest::keys::{CustomerKeys, Owners, Seals};
 use ingest::record::{KIND_REPORT, ReportMeta};
@@ -82,6 +84,27 @@ fn main() {
     }
 }
 
+/// A device that has little in common with others but its model: gzip leaves nothing alike in two reports then.
+fn invented(number: u32, at: Timestamp, sequence: u64) -> DeviceReport {
+    let mixed = |salt: u64| {
+        let mut hash = (u64::from(number) << 32 | salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        hash ^= hash >> 29;
+        hash = hash.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        hash ^ hash >> 32
+    };
+    let at = at.plus_ms((mixed(20 + sequence) % 60_000).cast_signed());
+    let printed = sequence / AGENTS * (mixed(1) % 200);
+    let mut device = metered(number, at, mixed(3) % 900_000 + printed);
+    let byte = |salt| mixed(salt) % 256;
+    let identity = &mut device.identity;
+    identity.serial = Some(format!("{:010X}", mixed(4) >> 24));
+    identity.hostname = Some(format!("KM{:06X}", mixed(5) >> 40));
+    identity.address = Some(format!("10.{}.{}.{}", byte(6), byte(7), byte(8)));
+    let mac = format!("00:c0:ee:{:02x}:{:02x}:{:02x}", byte(9), byte(10), byte(11));
+    identity.mac = Some(mac);
+    device
+}
+
 /// Writes the segment.
 fn segment(folder: &Path) -> Due {
     let disk = StdDisk::open(folder).expect("the folder is there");
@@ -96,13 +119,7 @@ fn segment(folder: &Path) -> Due {
         let mut report = report(&agent, Stream::Meters, sequence, at);
         let first = (sequence % AGENTS) as u32 * DEVICES;
         report.devices = (first..first + DEVICES)
-            .map(|device| {
-                metered(
-                    device,
-                    at,
-                    sequence * 37 + u64::from(device) * 1_009 % 65_537,
-                )
-            })
+            .map(|number| invented(number, at, sequence))
             .collect();
         let body = delivery(&report).body;
         let mut meta = Vec::new();
