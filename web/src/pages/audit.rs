@@ -107,6 +107,7 @@ fn action(lang: Lang, word: &str) -> &str {
         "device.merge" => texts.audit_device_merge,
         "device.split" => texts.audit_device_split,
         "device.undo" => texts.audit_device_undo,
+        "customer.forget" => texts.audit_customer_forget,
         other => other,
     }
 }

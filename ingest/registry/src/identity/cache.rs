@@ -108,6 +108,9 @@ impl Words {
     }
 }
 
+/// A row of evidence: customer, kind, value.
+pub(crate) type EvidenceRow = (TenantId, i64, String);
+
 /// Evidence and devices that were used lately.
 #[derive(Default)]
 pub struct IdentityCache {
@@ -345,10 +348,12 @@ impl IdentityCache {
         self.evidence.insert(mark, device);
     }
 
-    pub(crate) fn supersede(&mut self, old: DeviceId, by: DeviceId) {
-        for device in self.evidence.values_mut() {
-            if *device == old {
-                *device = by;
+    /// A device turned out to be another: `handed` is the evidence that led to it.
+    pub(crate) fn supersede(&mut self, old: DeviceId, by: DeviceId, handed: &[EvidenceRow]) {
+        for (domain, kind, value) in handed {
+            let mark = self.marker.mark(*domain, *kind, value);
+            if let Some(holder) = self.evidence.get_mut(&mark) {
+                *holder = by;
             }
         }
         self.devices.remove(&old);
@@ -488,12 +493,13 @@ pub(crate) fn upsert_evidence_row(
     Ok(())
 }
 
+/// Hands a device's evidence over to another, and says which it was.
 pub(crate) fn supersede(
     sql: &Connection,
     stamp: Option<u64>,
     old: DeviceId,
     by: DeviceId,
-) -> Result<(), Error> {
+) -> Result<Vec<EvidenceRow>, Error> {
     if let Some(stamp) = stamp {
         sql.execute(
             "INSERT INTO handed_over (stamp, old, domain, kind, value)
@@ -502,15 +508,22 @@ pub(crate) fn supersede(
         )
         .during("note what evidence a device had")?;
     }
-    sql.execute(
-        "UPDATE evidence SET device = ?2 WHERE device = ?1",
-        [old.as_bytes(), by.as_bytes()],
-    )
-    .during("hand a device's evidence over")?;
+    let handed = sql
+        .prepare_cached(
+            "UPDATE evidence SET device = ?2 WHERE device = ?1 RETURNING domain, kind, value",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_map([old.as_bytes(), by.as_bytes()], |row| {
+                    Ok((TenantId(row.get(0)?), row.get(1)?, row.get(2)?))
+                })
+                .and_then(Iterator::collect)
+        })
+        .during("hand a device's evidence over")?;
     sql.execute(
         "UPDATE device SET superseded_by = ?2 WHERE id = ?1",
         [old.as_bytes(), by.as_bytes()],
     )
     .during("mark a superseded device")?;
-    Ok(())
+    Ok(handed)
 }

@@ -196,8 +196,9 @@ impl Resolver<'_> {
             undo::keep_all_evidence_of(sql, stamp, old)?;
             undo::keep_device(sql, stamp, old)?;
         }
-        cache::supersede(sql, stamp, old, by)?;
-        self.cache.supersede(old, by);
+        // All that waited is written by now: no evidence in memory is missing in the tables.
+        let handed = cache::supersede(sql, stamp, old, by)?;
+        self.cache.supersede(old, by, &handed);
         Ok(())
     }
 
