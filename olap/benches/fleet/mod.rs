@@ -402,7 +402,7 @@ impl Bare {
         let config = duckdb::Config::default()
             .threads(2)
             .and_then(|config| config.max_memory("256MB"))
-            .and_then(|config| config.with("wal_autocheckpoint", "96MB"))
+            .and_then(|config| config.with("wal_autocheckpoint", "32MB"))
             .and_then(|config| config.with("preserve_insertion_order", "false"))
             .unwrap();
         let connection = duckdb::Connection::open_with_flags(path, config).unwrap();

@@ -180,8 +180,10 @@ pub(super) fn page(
     }
     let condition = conditions.join(" AND ");
     let limit = query.limit.clamp(1, PAGE_ITEMS_MAX);
+    // Until when a reading is confirmed stands partly elsewhere; what does not ask for that counts in the table alone.
+    let runs = query.from.map_or("run", |_| "run_all");
     let total: u64 = connection.query_row(
-        &format!("SELECT count(*) FROM run_all r WHERE {condition}"),
+        &format!("SELECT count(*) FROM {runs} r WHERE {condition}"),
         [],
         |row| row.get(0),
     )?;
@@ -189,7 +191,7 @@ pub(super) fn page(
     let begin = begin_condition(query.cursor, after);
     let (last, found): (Option<u64>, u64) = connection.query_row(
         &format!(
-            "SELECT max(place), count(*) FROM (SELECT place FROM run_all r WHERE {condition} AND {begin} ORDER BY place LIMIT {})",
+            "SELECT max(place), count(*) FROM (SELECT place FROM {runs} r WHERE {condition} AND {begin} ORDER BY place LIMIT {})",
             u64::from(limit) + 1
         ),
         [],
