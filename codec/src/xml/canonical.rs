@@ -35,6 +35,8 @@ struct Day {
 /// The attributes of one start tag.
 pub(super) struct Canonical<'c, 's, 'a> {
     pub(super) cursor: &'c mut Cursor<'a>,
+    /// Whether an element without content is one that is allowed.
+    pub(super) may_close: bool,
     /// Whether the tag that was read has no content.
     pub(super) closed: bool,
     /// Where texts go whose escapes had to be resolved.
@@ -296,7 +298,7 @@ impl<'s, 'a: 's> Attributes<'s> for Canonical<'_, 's, 'a> {
 
     #[inline(always)]
     fn end(&mut self) -> Result<(), Stop> {
-        self.closed = self.cursor.eat("/>");
+        self.closed = self.may_close && self.cursor.eat("/>");
         if self.closed || self.cursor.eat(">") {
             Ok(())
         } else {

@@ -125,6 +125,7 @@ impl<S: RowSink + ?Sized> Reader<'_, '_, S> {
         }
         let mut values = Canonical {
             cursor: &mut self.cursor,
+            may_close: element != Element::Device,
             closed: false,
             resolved: self.resolved.iter_mut(),
         };

@@ -213,6 +213,17 @@ fn what_the_schema_does_not_know_is_refused() {
 }
 
 #[test]
+fn a_device_without_content_is_refused_at_its_tag() {
+    // Found by fuzzing: one reader complained about what followed.
+    let whole = DEVICE.replace('>', "/>");
+    for behind in ["</report>", "<us deice=\"", ""] {
+        let error = refused(&format!("{HEAD}{whole}{behind}"));
+        assert_eq!(error.offset, HEAD.len(), "{behind}");
+        assert!(matches!(error.reason, Reason::Element { .. }), "{error}");
+    }
+}
+
+#[test]
 fn what_is_not_well_formed_is_refused() {
     for inside in [
         "<identity serial=x/>",
