@@ -114,14 +114,27 @@ pub fn last(earlier: &[Earlier], key: MeterKey, at: Timestamp) -> Option<Run> {
 
 fn is_beyond_memory(device: &Device, key: MeterKey, value: u64, at: Timestamp) -> bool {
     let open = device.runs.iter().find(|run| run.key == key);
-    let is_before_open = open.is_some_and(|run| at < run.observed_at);
     let is_of_meter = |(recent, _): &&(MeterKey, Known)| *recent == key;
     let mut recent = device.recent.iter().filter(is_of_meter);
-    let is_covered = recent.clone().any(|(_, known)| known.observed_at <= at);
+    // Run by run from the open one on: what is remembered of a late reading may lie before runs that are not, as after a start.
+    let reaches_back = |open: &Run| {
+        let mut begin = open.observed_at;
+        while at < begin {
+            let before = recent
+                .clone()
+                .find(|(_, known)| known.superseded_at == Some(begin) && known.observed_at < begin);
+            let Some((_, known)) = before else {
+                return false;
+            };
+            begin = known.observed_at;
+        }
+        true
+    };
+    let is_covered = open.is_none_or(reaches_back);
     let splits = |known: &Known| {
         known.observed_at <= at && at <= known.confirmed_until && value != known.value
     };
-    (is_before_open && !is_covered)
+    !is_covered
         || open.is_some_and(|run| at < run.confirmed_until && splits(&run.known(None)))
         || recent.any(|(_, known)| splits(known))
 }
