@@ -60,7 +60,7 @@ fn uptime(device: &Device) -> u32 {
 const DAY_MINUTES: i64 = 24 * 60;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn whatever_restarts_and_whatever_clock_is_set_each_poll_tells_what_the_device_has(

@@ -208,7 +208,7 @@ fn a_device_that_told_of_an_alert_is_read_without_its_meters_unless_they_are_due
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(8))]
 
     #[test]
     fn however_the_time_of_day_is_set_no_device_is_asked_in_quiet_hours_or_late_outside_of_them(
