@@ -3,7 +3,7 @@
 //! What always holds: the bits are drawn anew in each process and never leave it. Nobody outside can find two pieces of evidence with the
 //! same number, and that two of a million have it by chance takes more printers than were ever made.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 use codec::id::TenantId;
 
@@ -21,11 +21,7 @@ pub(super) struct Marker {
 impl Marker {
     /// The number of the evidence `value` of a kind within a customer's devices.
     pub fn mark(&self, domain: TenantId, kind: i64, value: &str) -> Mark {
-        let half = |keyed: &RandomState| {
-            let mut hasher = keyed.build_hasher();
-            (domain.0, kind, value).hash(&mut hasher);
-            u128::from(hasher.finish())
-        };
+        let half = |keyed: &RandomState| u128::from(keyed.hash_one((domain.0, kind, value)));
         Mark((half(&self.high) << 64 | half(&self.low)).to_ne_bytes())
     }
 }
