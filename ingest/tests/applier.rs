@@ -152,9 +152,7 @@ async fn an_applier_that_does_not_get_on_says_why_until_it_does() {
         let told = status.hindrances.first();
         !status.is_applying
             && status.is_taking
-            && told.is_some_and(|told| {
-                told.reason == "store-error" && told.detail.contains("busy")
-            })
+            && told.is_some_and(|told| told.reason == "store-error" && told.detail.contains("busy"))
     });
     let mut metrics = prometheus_client::registry::Registry::default();
     door.ingest.register(&mut metrics);
