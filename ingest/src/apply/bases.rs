@@ -70,7 +70,7 @@ impl Bases {
         stream: &StreamKey,
         sequence: u64,
         handle: &str,
-    ) -> Result<Option<DeviceReport>, ShardError> {
+    ) -> Result<Option<&DeviceReport>, ShardError> {
         let id = (stream.clone(), sequence);
         if !self.decoded.contains_key(&id) {
             let Some(report) = self.read(stream, sequence)? else {
@@ -81,8 +81,7 @@ impl Bases {
         Ok(self
             .decoded
             .get(&id)
-            .and_then(|devices| devices.get(handle))
-            .cloned())
+            .and_then(|devices| devices.get(handle)))
     }
 
     /// Forgets what these agents sent.

@@ -356,7 +356,7 @@ impl Engine {
                 continue;
             };
             let known = self.bases.find(&stream, base, &device.handle)?;
-            let full = known.and_then(|known| codec::delta::apply(&known, device).ok());
+            let full = known.and_then(|known| codec::delta::apply(known, device).ok());
             if full.is_none() {
                 self.metrics.skip("no-base");
                 self.needs.ask(&key.agent, key.epoch, &device.handle);
