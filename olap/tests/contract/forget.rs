@@ -164,7 +164,7 @@ pub fn forgotten(open: Open<'_>) {
     let page = store.devices(&Scope::Everything, &first_page).unwrap();
     let read_on = |store: &dyn Store| {
         let query = DevicesQuery {
-            cursor: page.next.clone(),
+            cursor: page.next,
             ..DevicesQuery::at(NOON)
         };
         let page = store.devices(&Scope::Everything, &query).unwrap();
