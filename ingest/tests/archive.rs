@@ -3,13 +3,16 @@
 mod common;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use codec::id::{AgentId, Scope};
 use codec::key::{ContentHash, Stream};
 use common::{Door, NOON, all_readings, delivery, metered, report, wait_until};
-use ingest::{Delivery, IngestConfig, StartError};
+use ingest::{Delivery, Ingest, IngestConfig, StartError};
+use journal::{Disk, StdDisk};
 use olap::{DuckOptions, DuckStore, Store};
 use registry::Registry;
 
@@ -86,6 +89,91 @@ async fn every_reading_leads_back_to_its_bytes_also_from_the_archive_and_a_rebui
     wait_until("half an archive is swept", || {
         files(&archive, "pla-making").is_empty()
     });
+}
+
+/// A disk of live segments beside which an archive goes just before it is opened.
+struct Ageing {
+    live: StdDisk,
+    archive: PathBuf,
+    is_old: Arc<AtomicBool>,
+}
+
+impl Disk for Ageing {
+    fn name(&self) -> &'static str {
+        self.live.name()
+    }
+
+    fn list(&mut self) -> io::Result<Vec<(u64, u64)>> {
+        self.live.list()
+    }
+
+    fn create(&mut self, segment: u64) -> io::Result<()> {
+        self.live.create(segment)
+    }
+
+    fn append(&mut self, segment: u64, offset: u64, bytes: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+        self.live.append(segment, offset, bytes)
+    }
+
+    fn sync(&mut self, segment: u64) -> io::Result<()> {
+        self.live.sync(segment)
+    }
+
+    fn read(&mut self, segment: u64, offset: u64, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
+        let (read, buffer) = self.live.read(segment, offset, buffer);
+        if read.is_err() && self.is_old.load(SeqCst) {
+            journal::archive::remove(&self.archive, segment).unwrap();
+        }
+        (read, buffer)
+    }
+
+    fn truncate(&mut self, segment: u64, bytes: u64) -> io::Result<()> {
+        self.live.truncate(segment, bytes)
+    }
+
+    fn remove(&mut self, segment: u64) -> io::Result<()> {
+        self.live.remove(segment)
+    }
+}
+
+#[tokio::test]
+async fn evidence_that_goes_for_its_age_between_being_listed_and_being_opened_is_gone_and_no_error()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("ingest/journal/shard-00/archive");
+    let mut door = Door::open_with(folder.path(), small);
+    let agent = door.add_agent("meyer");
+    for sequence in 1..=REPORTS {
+        door.ingest.accept(sealed(&agent, sequence)).await.unwrap();
+    }
+    door.settle();
+    let shard = folder.path().join("ingest/journal/shard-00");
+    wait_until("all but the newest segment are archived", || {
+        files(&shard, "plj").len() <= 1
+    });
+    let mut readings = door.readings().into_iter();
+    let first = readings.find(|reading| reading.id.sequence == 1).unwrap();
+    door.ingest.stop();
+    let is_old = Arc::new(AtomicBool::new(false));
+    let disks = {
+        let (archive, is_old) = (archive.clone(), Arc::clone(&is_old));
+        Arc::new(move |folder: &Path| {
+            let disk = Ageing {
+                live: StdDisk::open(folder)?,
+                archive: archive.clone(),
+                is_old: Arc::clone(&is_old),
+            };
+            Ok(Box::new(disk) as Box<dyn Disk>)
+        })
+    };
+    let mut config = IngestConfig::new(folder.path().join("ingest"));
+    small(&mut config);
+    let (registry, store) = (door.registry.clone(), Arc::clone(&door.store));
+    door.ingest = Ingest::start_on(config, registry, store, disks).unwrap();
+    let evidence = || door.ingest.evidence(&Scope::Everything, &first.id).unwrap();
+    assert!(evidence().is_some());
+    is_old.store(true, SeqCst);
+    assert!(evidence().is_none());
 }
 
 #[tokio::test]
