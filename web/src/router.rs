@@ -28,7 +28,8 @@ use crate::limits::{
     ADMISSION_WAIT, BODIES_BYTES_MAX, FORM_BODY_BYTES_MAX, REPORTS_BYTES_MAX, REQUEST_TIMEOUT,
 };
 use crate::pages::{
-    account, accounts, agents, alerts, audit, csv, device, fleet, forget, health, login, settings, tenants,
+    account, accounts, agents, alerts, audit, csv, device, fleet, forget, health, login, settings,
+    tenants,
 };
 use crate::state::State;
 use crate::{api, assets, door, erp, metrics, reports, visit};
