@@ -212,7 +212,7 @@ async fn nothing_of_a_forgotten_customer_is_found_and_the_others_are_as_they_wer
     assert_eq!(told_of(door.store.as_ref(), &two.his), [""; 0]);
     assert_eq!(told_of(door.store.as_ref(), &two.other), before);
     let rest = ReadingsQuery {
-        cursor: page.next.clone(),
+        cursor: page.next,
         ..query
     };
     let rest = door.store.readings(&Scope::Everything, &rest).unwrap();
