@@ -15,6 +15,7 @@
 //! | `report` | what was heard, as report and plan |
 //! | `facts`, `view`, `forms` | what is known by OID; sources of a profile looked up in it; how a value becomes a number |
 //! | `identity`, `status`, `meters`, `supplies`, `trays`, `alerts` | facts to sections of the report |
+//! | `uptime` | when the device started, which its alerts' times count from |
 //! | `mib`, `text`, `words` | object numbers; charsets and placeholders; words for kinds and colours |
 
 mod alerts;
@@ -34,6 +35,7 @@ mod status;
 mod supplies;
 mod text;
 mod trays;
+mod uptime;
 mod view;
 mod words;
 

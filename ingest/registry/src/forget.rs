@@ -336,6 +336,7 @@ fn delete(sql: &Transaction<'_>, tombstone: &Tombstone) -> Result<bool, Error> {
     )
     .during("write the audit log")?;
     let was_there = sql.total_changes() > changes_before;
+    spend_numbers(sql, tombstone)?;
     if was_there {
         sql.execute(
             "UPDATE forgotten SET erased_at = NULL WHERE customer = ?1",
@@ -344,6 +345,19 @@ fn delete(sql: &Transaction<'_>, tombstone: &Tombstone) -> Result<bool, Error> {
         .during("note that a customer is not erased")?;
     }
     Ok(was_there)
+}
+
+/// Sees to it that no tenant gets a number of the tombstone's: a registry from a backup of before may not have given them yet, and who got one
+/// would be taken for the forgotten.
+fn spend_numbers(sql: &Transaction<'_>, tombstone: &Tombstone) -> Result<(), Error> {
+    let numbers = tombstone.sites.iter().chain([&tombstone.customer]);
+    let highest = numbers.map(|tenant| tenant.0).max();
+    sql.execute(
+        "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'tenant' AND seq < ?1",
+        [highest],
+    )
+    .during("spend a forgotten customer's numbers")?;
+    Ok(())
 }
 
 /// Deletes the audit entries that name the customer: his sites, agents, devices and accounts as who or what it was about, his name anywhere.

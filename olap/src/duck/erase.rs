@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 
 use duckdb::Connection;
 
+use super::hold::Hold;
 use super::write::Writer;
 use super::{DuckStore, another, config, schema};
 use crate::error::StoreError;
 
 /// What the new file is called until it takes the old one's place.
 const FRESH: &str = "fresh";
+/// What a store's write-ahead log is called: `NAME.wal`.
+const LOG: &str = "wal";
 /// What stores are called that a rebuild put aside: `NAME.before-TIME`.
 const ASIDE: &str = "before-";
 
@@ -25,9 +28,11 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 impl DuckStore {
     /// See [`crate::Store::erase_deleted`]. A store in memory has no file.
     pub(super) fn write_file_anew(&self) -> Result<(), StoreError> {
-        let (Some(path), Some(hold)) = (&self.path, &self.hold) else {
+        let Some(hold) = &self.hold else {
             return Ok(());
         };
+        // Where the path is a link, what it leads to is the file.
+        let path = hold.path();
         let failed = |source: Cause| StoreError::Upkeep {
             operation: "write anew, without what was deleted from it,",
             source,
@@ -38,25 +43,44 @@ impl DuckStore {
             return self.attach(&mut writer, path).map_err(failed);
         }
         let fresh = sibling(path, FRESH);
-        self.copy(&writer, &fresh).map_err(failed)?;
-        let readers = self
-            .readers
-            .take_all()
-            .map_err(|error| failed(error.into()))?;
-        let memory = Connection::open_in_memory().map_err(|error| failed(error.into()))?;
+        let put = self.put_anew(&mut writer, (path, &fresh), hold);
+        if put.is_err() {
+            // Half a store takes the room that others need: on a full disk, all there is.
+            let removed = remove(&fresh).and_then(|()| remove(&sibling(&fresh, LOG)));
+            if let Err(error) = removed {
+                tracing::warn!(%error, "what is left of a store that was written anew could not be removed");
+            }
+        }
+        put.map_err(failed)?;
+        remove_put_aside(path).map_err(|error| failed(error.into()))
+    }
+
+    /// Copies everything into the new file and puts it into the old one's place.
+    fn put_anew(
+        &self,
+        writer: &mut Writer,
+        (path, fresh): (&Path, &Path),
+        hold: &Hold,
+    ) -> Result<(), Cause> {
+        self.copy(writer, fresh)?;
+        let readers = self.readers.take_all()?;
+        let memory = Connection::open_in_memory();
+        if memory.is_err() {
+            self.readers.put_all(readers);
+            return Ok(memory.map(drop)?);
+        }
         drop(readers);
         // The last connection that leaves closes the old file.
-        drop(writer.detach(memory));
+        drop(writer.detach(memory?));
         hold.close_file();
-        let renamed = std::fs::rename(&fresh, path).and_then(|()| sync_folder(path));
-        self.attach(&mut writer, path).map_err(failed)?;
-        renamed.map_err(|error| failed(error.into()))?;
-        remove_put_aside(path).map_err(|error| failed(error.into()))
+        let renamed = swap(path, fresh);
+        self.attach(writer, path)?;
+        Ok(renamed?)
     }
 
     /// Copies every table into a new file.
     fn copy(&self, writer: &Writer, fresh: &Path) -> Result<(), Cause> {
-        for stale in [fresh.to_owned(), sibling(fresh, "wal")] {
+        for stale in [fresh.to_owned(), sibling(fresh, LOG)] {
             remove(&stale)?;
         }
         let old = writer.connection();
@@ -109,6 +133,20 @@ impl DuckStore {
         self.readers.put_all(readers);
         Ok(())
     }
+}
+
+/// Puts the new file into the old one's place, both closed. Not where either has a log yet, which the next to open would take for the log of
+/// what is there then: the old one stays, and the next opening works its log into it.
+fn swap(path: &Path, fresh: &Path) -> std::io::Result<()> {
+    for of in [path, fresh] {
+        if sibling(of, LOG).try_exists()? {
+            return Err(std::io::Error::other(
+                "its write-ahead log was not worked into it when it was closed",
+            ));
+        }
+    }
+    std::fs::rename(fresh, path)?;
+    sync_folder(path)
 }
 
 /// Stores that a rebuild put aside hold what is to be gone.

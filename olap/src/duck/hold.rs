@@ -30,6 +30,11 @@ impl Hold {
         }))
     }
 
+    /// The file itself, where its path is one of several.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens the handle for backups, once DuckDB has opened the file.
     pub fn open_file(&self) -> io::Result<()> {
         *self.file() = Some(File::open(&self.path)?);

@@ -1,23 +1,22 @@
 //! Alerts (quirks T6 to T12): rows that stand and mean something. Severity 4 is an event without an end; severities below 3 are status texts.
 
 use codec::model::{Alert, AlertSeverity};
-use codec::time::Timestamp;
 
 use super::mib;
+use super::uptime::Uptime;
 use super::view::View;
-use crate::oid::Oid;
 
 /// The most alerts of one report: a table for ever growing is cut at its end.
 const ALERTS_MAX: usize = 64;
 
-/// Reads the alerts. `observed_at` and the device's own uptime turn `prtAlertTime` into a moment.
+/// Reads the alerts. The device's uptime turns `prtAlertTime` into a moment.
 #[must_use]
-pub fn alerts(view: &View<'_>, observed_at: Timestamp) -> Vec<Alert> {
+pub fn alerts(view: &View<'_>, uptime: Option<&Uptime>) -> Vec<Alert> {
     let severities = mib::alert(2);
     let rows = view.rows(std::slice::from_ref(&severities));
     let alerts = rows
         .into_iter()
-        .filter_map(|(row, index)| alert(view, row, &index, observed_at));
+        .filter_map(|(row, index)| alert(view, row, &index, uptime));
     let alerts = alerts.collect::<Vec<_>>();
     let surplus = alerts.len().saturating_sub(ALERTS_MAX);
     alerts.into_iter().skip(surplus).collect()
@@ -25,8 +24,8 @@ pub fn alerts(view: &View<'_>, observed_at: Timestamp) -> Vec<Alert> {
 
 /// Whether one of them is a condition that will end, and so has to be looked after.
 #[must_use]
-pub fn stands(alerts: &[Alert]) -> bool {
-    alerts.iter().any(|alert| {
+pub fn stands(view: &View<'_>) -> bool {
+    alerts(view, None).iter().any(|alert| {
         matches!(
             alert.severity,
             AlertSeverity::Critical | AlertSeverity::WarningBinaryChangeEvent
@@ -34,7 +33,7 @@ pub fn stands(alerts: &[Alert]) -> bool {
     })
 }
 
-fn alert(view: &View<'_>, row: u32, index: &[u32], observed_at: Timestamp) -> Option<Alert> {
+fn alert(view: &View<'_>, row: u32, index: &[u32], uptime: Option<&Uptime>) -> Option<Alert> {
     let integer = |column| view.integer_in(&mib::alert(column), index);
     let severity = match integer(2)? {
         3 => AlertSeverity::Critical,
@@ -60,22 +59,8 @@ fn alert(view: &View<'_>, row: u32, index: &[u32], observed_at: Timestamp) -> Op
             .text_in(&mib::alert(8), index)
             .unwrap_or_else(|| in_words(&code)),
         code,
-        since: since(view, index, observed_at),
+        since: uptime.and_then(|uptime| uptime.moment(view.facts, &mib::alert(9).child(index))),
     })
-}
-
-/// When it began: `prtAlertTime` counts like `sysUpTime`; 0, and a time that has not come yet, tell nothing.
-fn since(view: &View<'_>, index: &[u32], observed_at: Timestamp) -> Option<Timestamp> {
-    // TimeTicks, whatever type they were sent as: 32 bits of hundredths of a second.
-    let ticks = |oid: Oid| {
-        let ticks = u32::try_from(view.facts.integer(&oid)?).ok()?;
-        Some(i64::from(ticks)).filter(|ticks| *ticks > 0)
-    };
-    let began = ticks(mib::alert(9).child(index))?;
-    let age = ticks(mib::system(3))?
-        .checked_sub(began)
-        .filter(|age| *age >= 0)?;
-    Some(observed_at.plus_ms(-age * 10))
 }
 
 /// `markerTonerAlmostEmpty` as words: `toner almost empty`.

@@ -19,7 +19,7 @@ use crate::profile::{Profile, ProfileSet, Source};
 use crate::value::Value;
 
 /// The format of [`Plan`]: raised when its fields or what is packed in them change.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// How long a plan is used before everything is learned anew.
 const AGE_MS_MAX: i64 = 24 * 3_600_000;
@@ -47,6 +47,8 @@ pub struct Plan {
     alerts_read_at_unix_ms: i64,
     /// Rows of prtAlertTable.
     alert_rows: u32,
+    /// When the device started, as far as it said.
+    started_at_unix_ms: Option<i64>,
     /// The alert counter was seen to move: it may be trusted (quirk T13).
     events_moved: bool,
     /// An alert stands that will end.
@@ -150,6 +152,17 @@ impl Plan {
     #[must_use]
     pub fn learned_at(&self) -> Timestamp {
         Timestamp::from_unix_ms(self.learned.learned_at_unix_ms)
+    }
+
+    /// When the device started, as far as its polls said.
+    pub(super) fn started_at(&self) -> Option<Timestamp> {
+        self.started_at_unix_ms.map(Timestamp::from_unix_ms)
+    }
+
+    /// The plan, with what is known now of when the device started.
+    pub(super) fn of_start(mut self, started_at: Option<Timestamp>) -> Self {
+        self.started_at_unix_ms = started_at.map(|at| at.unix_ms);
+        self
     }
 
     /// How many rows the tables had.
@@ -283,7 +296,7 @@ impl Plan {
         plan.last = last.into();
         if alerts_read {
             plan.alerts_read_at_unix_ms = now.unix_ms;
-            plan.alerts_stand = alerts::stands(&alerts::alerts(view, now));
+            plan.alerts_stand = alerts::stands(view);
             plan.alert_rows = count(view.facts, &mib::alert(2));
         }
         plan
@@ -346,8 +359,9 @@ impl Plan {
             last: last.into(),
             alerts_read_at_unix_ms: now.unix_ms,
             alert_rows: count(view.facts, &mib::alert(2)),
+            started_at_unix_ms: None,
             events_moved,
-            alerts_stand: alerts::stands(&alerts::alerts(view, now)),
+            alerts_stand: alerts::stands(view),
         }
     }
 }

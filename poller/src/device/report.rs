@@ -1,9 +1,11 @@
 //! What a poll heard, as report and plan.
 
 use codec::model::{DeviceReport, Section, SourceKind};
+use codec::time::Timestamp;
 
 use super::learn::Part;
 use super::plan::{Plan, Silent};
+use super::uptime::Uptime;
 use super::{Depth, DevicePoll, alerts, identity, meters, status, supplies, trays};
 
 impl DevicePoll {
@@ -72,9 +74,8 @@ impl DevicePoll {
         }
         report.supplies = self.section(Part::Supplies, || supplies::supplies(&view));
         report.trays = self.section(Part::Trays, || trays::trays(&view));
-        report.alerts = self.section(Part::Alerts, || {
-            alerts::alerts(&view, self.context.observed_at)
-        });
+        let uptime = self.uptime();
+        report.alerts = self.section(Part::Alerts, || alerts::alerts(&view, uptime.as_ref()));
         report
     }
 
@@ -105,7 +106,22 @@ impl DevicePoll {
         })
     }
 
+    /// What is known after this poll of how long the device has been running.
+    fn uptime(&self) -> Option<Uptime> {
+        Uptime::of(&self.facts, self.started_at(), self.context.observed_at)
+    }
+
+    fn started_at(&self) -> Option<Timestamp> {
+        self.plan.as_ref().and_then(Plan::started_at)
+    }
+
     pub(super) fn next_plan(&self) -> Option<Plan> {
+        let plan = self.plan_by_depth()?;
+        let started_at = self.uptime().map(|uptime| uptime.started());
+        Some(plan.of_start(started_at.or_else(|| self.started_at())))
+    }
+
+    fn plan_by_depth(&self) -> Option<Plan> {
         let view = self.view();
         let now = self.context.observed_at;
         let alerts_read =
