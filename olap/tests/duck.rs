@@ -339,3 +339,24 @@ fn what_was_deleted_is_in_no_file_once_it_is_erased() {
             .is_sound()
     );
 }
+
+#[test]
+fn a_store_that_cannot_be_written_anew_goes_on_and_leaves_no_half_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.duckdb");
+    let store = DuckStore::open(&path, &DuckOptions::default()).unwrap();
+    contract::grow(&store, 0);
+    let all = || store.readings(&Scope::Everything, &olap::ask::ReadingsQuery::default());
+    let before = all().unwrap();
+    // Where its log would be nothing can be written.
+    let in_the_way = dir.path().join("store.duckdb.fresh.wal");
+    std::fs::create_dir(&in_the_way).unwrap();
+    store.erase_deleted().unwrap_err();
+    assert!(!dir.path().join("store.duckdb.fresh").exists());
+    assert_eq!(all().unwrap(), before);
+    contract::grow(&store, 1);
+    std::fs::remove_dir(&in_the_way).unwrap();
+    store.erase_deleted().unwrap();
+    assert_eq!(all().unwrap().total, before.total * 2);
+    assert!(store.check().unwrap().is_sound());
+}

@@ -189,3 +189,27 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_takes_a_place_beside_which_another_ones_log_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.duckdb");
+        let fresh = sibling(&path, FRESH);
+        let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap();
+        write(&path, "old");
+        write(&fresh, "new");
+        for of in [&path, &fresh] {
+            write(&sibling(of, LOG), "log");
+            swap(&path, &fresh).unwrap_err();
+            assert_eq!(std::fs::read(&path).unwrap(), b"old");
+            remove(&sibling(of, LOG)).unwrap();
+        }
+        swap(&path, &fresh).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert!(!fresh.exists());
+    }
+}

@@ -7,7 +7,7 @@ use crate::identity::Evidence;
 use crate::tenant::NewTenant;
 use crate::{
     AgentRefused, Branch, Decision, DecisionOp, Entry, Error, Language, Level, NewAccount,
-    References, Registry, Role,
+    References, Registry, Role, Tombstone,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_793_707_200_000);
@@ -223,6 +223,31 @@ fn neither_an_agents_id_nor_a_customers_number_is_given_again() {
     };
     let made = house.registry.create_tenant(&customer, NOW).unwrap();
     assert!(made.id > house.site);
+}
+
+#[test]
+fn a_number_that_a_backup_does_not_know_is_given_to_nobody() {
+    let registry = Registry::in_memory().unwrap();
+    let tombstone = Tombstone {
+        customer: TenantId(40),
+        sites: vec![TenantId(41), TenantId(43)],
+        agents: Vec::new(),
+        who: "admin".to_owned(),
+        at: NOW,
+    };
+    registry.forget_customer(&tombstone).unwrap();
+    let new = NewTenant {
+        level: Level::Customer,
+        parent: Some(TenantId(1)),
+        name: "Neu & Söhne",
+        number: None,
+        time_zone: None,
+    };
+    let made = registry.create_tenant(&new, NOW).unwrap().id;
+    assert_eq!(made, TenantId(44));
+    // As each start does.
+    assert!(!registry.forget_customer(&tombstone).unwrap());
+    assert_eq!(registry.tenant(&EVERYTHING, made).unwrap().name, new.name);
 }
 
 #[test]
