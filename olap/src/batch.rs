@@ -48,7 +48,8 @@ pub struct Batch {
     pub(crate) agents: Texts,
     pub(crate) parts: String,
     pub(crate) run_ends: Vec<RunEnd>,
-    pub(crate) run_recuts: Vec<RunEnd>,
+    /// By place: a run may be cut again and again, and the last cut stands.
+    pub(crate) run_recuts: BTreeMap<u64, RunEnd>,
     pub(crate) run_confirmed: HashMap<u64, Timestamp>,
     pub(crate) alerts: BTreeMap<u64, AlertCells>,
     pub(crate) alert_ends: BTreeMap<u64, Timestamp>,
@@ -202,10 +203,10 @@ impl Batch {
         }
     }
 
-    /// Moves the end of a run that is over: a late, different reading has split it.
+    /// Moves the end of a run that is over: a late reading has extended or split it. What was said before of the same run gives way.
     pub fn recut_run(&mut self, end: RunEnd) {
         if !self.runs.end(&end) {
-            self.run_recuts.push(end);
+            self.run_recuts.insert(end.place, end);
         }
     }
 
@@ -307,6 +308,7 @@ impl Batch {
                 .sum::<usize>()
             + self.runs.len()
             + self.run_ends.len()
+            + self.run_recuts.len()
             + self.run_confirmed.len()
             + self.alerts.len()
             + self.events.len()

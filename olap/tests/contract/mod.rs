@@ -58,6 +58,10 @@ pub const SUITE: &[(&str, Test)] = &[
     ),
     ("confirming all runs moves every open one", times::confirmed),
     ("a late reading splits a run", times::split),
+    (
+        "a run that is cut twice in a batch is as the last cut says, and none ends twice",
+        times::cut_again,
+    ),
     ("a course is thinned but keeps its ends", times::course),
     (
         "a billing reading is the one that stood at the cutoff",

@@ -3,10 +3,10 @@
 use codec::id::Scope;
 use codec::model::Basis;
 use codec::time::Timestamp;
-use olap::Store;
 use olap::ask::{BillingQuery, HistoryQuery, ReadingsQuery};
 use olap::rows::{RunEnd, SeenRow};
 use olap::words::Quality;
+use olap::{Store, StoreError};
 
 use super::Open;
 use super::make::*;
@@ -137,6 +137,49 @@ pub fn split(open: Open<'_>) {
             (20, last, last, None),
         ]
     );
+}
+
+pub fn cut_again(open: Open<'_>) {
+    let store = open();
+    let at = |hours: i64| NOON.plus_ms(hours * HOUR);
+    let mut first = batch(0);
+    introduce(&mut first, 1);
+    first.closed_run(&run(place(0, 1), 1, TOTAL, 10, NOON), at(9));
+    first.open_run(&run(place(0, 2), 1, TOTAL, 20, at(9)));
+    store.apply(&first).unwrap();
+
+    // Late readings came in one batch: 15 in the fourth hour cuts it, 10 in the first and the second extend it; the last word counts.
+    let mut second = batch(1);
+    second.recut_run(end(place(0, 1), NOON, at(4)));
+    second.closed_run(&run(place(1, 1), 1, TOTAL, 15, at(4)), at(9));
+    for hours in [1, 2] {
+        second.recut_run(end(place(0, 1), at(hours), at(4)));
+    }
+    store.apply(&second).unwrap();
+    let stands = [
+        (10, NOON, at(2), Some(at(4))),
+        (15, at(4), at(4), Some(at(9))),
+        (20, at(9), at(9), None),
+    ];
+    assert_eq!(told(&*store, 1), stands);
+
+    // A reading ends once: a batch that says it twice is refused as a whole.
+    let mut twice = batch(2);
+    twice.end_run(end(place(0, 2), at(9), at(10)));
+    twice.end_run(end(place(0, 2), at(9), at(11)));
+    let refused = store.apply(&twice).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            StoreError::UnknownRuns {
+                runs: 2,
+                found: 1,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    assert_eq!(told(&*store, 1), stands);
 }
 
 pub fn course(open: Open<'_>) {

@@ -120,12 +120,13 @@ pub(super) fn end(work: &Work<'_>) -> Step<u64> {
     let set = "confirmed_ms = e.confirmed_ms, superseded_ms = e.superseded_ms";
     let ends = &batch.run_ends;
     if !ends.is_empty() {
-        let changed = change(work, rows_of(ends), set, IS_OPEN)?;
+        found("ends", ends.len(), distinct(ends))?;
+        let changed = change(work, rows_of(ends.iter()), set, IS_OPEN)?;
         found("ends", ends.len(), changed)?;
     }
     let recuts = &batch.run_recuts;
     if !recuts.is_empty() {
-        let changed = change(work, rows_of(recuts), set, IS_OVER)?;
+        let changed = change(work, rows_of(recuts.values()), set, IS_OVER)?;
         found("recuts", recuts.len(), changed)?;
     }
     let confirmed = &batch.run_confirmed;
@@ -162,17 +163,22 @@ fn found(does: &'static str, runs: usize, found: usize) -> Step {
     Err(StepError::Ours(unknown))
 }
 
-fn rows_of(ends: &[RunEnd]) -> Columns {
+fn rows_of<'a>(ends: impl Iterator<Item = &'a RunEnd> + Clone) -> Columns {
     Columns::new()
-        .u64s("place", ends.iter().map(|end| end.place))
+        .u64s("place", ends.clone().map(|end| end.place))
         .i64s(
             "confirmed_ms",
-            ends.iter().map(|end| end.confirmed_until.unix_ms),
+            ends.clone().map(|end| end.confirmed_until.unix_ms),
         )
-        .i64s(
-            "superseded_ms",
-            ends.iter().map(|end| end.superseded_at.unix_ms),
-        )
+        .i64s("superseded_ms", ends.map(|end| end.superseded_at.unix_ms))
+}
+
+/// How many different runs are ended: the engine would write both ends of one over each other, in whichever order.
+fn distinct(ends: &[RunEnd]) -> usize {
+    let mut places: Vec<u64> = ends.iter().map(|end| end.place).collect();
+    places.sort_unstable();
+    places.dedup();
+    places.len()
 }
 
 /// Appends the batch's own runs, and the device reports that they come from; returns how many of them are open.
