@@ -135,6 +135,7 @@ fn segment(folder: &Path) -> Due {
             received_at: at,
             sent_at: Some(at),
             uptime_ms: Some(sequence),
+            is_deltas_only: false,
         }
         .write(&mut meta);
         let record = Record {

@@ -173,6 +173,12 @@ impl Columns {
         Some((agent, header.epoch, header.stream, header.sequence))
     }
 
+    /// Whether no device is reported in full.
+    #[must_use]
+    pub fn is_deltas_only(&self) -> bool {
+        self.devices.iter().all(|device| device.base.is_some())
+    }
+
     /// The report in full; `None` before a header came.
     #[must_use]
     pub fn report(&self) -> Option<Report> {

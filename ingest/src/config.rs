@@ -16,7 +16,8 @@
 //! | sealed reports that wait for the applier | 32 MB | [`hot_bytes_max`](IngestConfig::hot_bytes_max) | read again from the journal |
 //! | the report being applied | as being read | one at once | waits in the journal, for which the disk is the bound: full, it is 503 |
 //! | rows of a batch on their way into the store | 30 MB | [`batch_rows_max`](IngestConfig::batch_rows_max), [`batch_linger_ms`](IngestConfig::batch_linger_ms) | committed first |
-//! | readings that ended lately, bases of deltas | 20 MB, 60 MB | `RECENT_RUNS_MAX` (`apply/history.rs`), `DEVICES_DECODED_MAX` (`apply/bases.rs`) | asked of the store, read from the journal |
+//! | readings that ended lately | 20 MB | `RECENT_RUNS_MAX` (`apply/history.rs`) | asked of the store |
+//! | bases of deltas, and where they stand | 32 MB, 24 MB | [`bases_bytes_max`](IngestConfig::bases_bytes_max), `PLACES_MAX` (`apply/bases/places.rs`) | read from the journal, once for each report that builds on them; asked for in full |
 //! | identities: evidence, SQLite's pages | 50 MB, 32 MB | `EVIDENCE_CACHED_MAX` and `WRITER_CACHE_KIB` (registry) | looked up |
 //! | the store | 256 MB | `store.memory_mb` | goes to its folder of temporary files |
 //! | what is known of each device | some 1.2 kB each with meters alone | the fleet, whatever is sent | |
@@ -58,6 +59,9 @@ pub struct IngestConfig {
     pub decoded_bytes_max: usize,
     /// Sealed reports kept in memory for the applier, in bytes, all shards together; what is over is read again from the journal.
     pub hot_bytes_max: usize,
+    /// Memory of full reports that are kept decoded for the deltas that build on them, in bytes, roughly. What is over is read from the journal
+    /// again.
+    pub bases_bytes_max: usize,
     /// A batch for the store closes at this many rows.
     pub batch_rows_max: usize,
     /// A batch for the store closes after this long, so that a new device is seen soon.
@@ -103,6 +107,8 @@ impl IngestConfig {
             decoded_bytes_max: 8 << 20,
             // Some 14,000 reports of 100 devices: those of a herd.
             hot_bytes_max: 32 << 20,
+            // One stream of some 12,000 devices. Where it is too little, a report of deltas costs as much again as a full one.
+            bases_bytes_max: 32 << 20,
             // Some 100 ms of appending.
             batch_rows_max: 50_000,
             batch_linger_ms: 250,

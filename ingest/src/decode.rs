@@ -32,6 +32,8 @@ pub struct Received {
 /// A report as the door keeps it until the applier takes it.
 #[derive(Debug)]
 pub struct Taken {
+    /// Whether it reports no device in full.
+    pub is_deltas_only: bool,
     /// What it says, when there was room for it.
     pub columns: Option<Kept>,
     /// Its key.
@@ -267,6 +269,7 @@ impl Decoders {
         let (received, _) = self
             .with(|decoder| decoder.receive_up_to(inflated_bytes_max, encoding, sealed, columns))?;
         Ok(Taken {
+            is_deltas_only: received.columns.is_deltas_only(),
             columns: self.spare.keep(received.columns),
             key: received.key,
         })

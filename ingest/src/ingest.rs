@@ -115,6 +115,7 @@ impl Ingest {
                 received_at: delivery.received_at,
                 sent_at: delivery.sent_at,
                 uptime_ms: delivery.uptime_ms,
+                is_deltas_only: received.is_deltas_only,
             },
             body: delivery.body,
             columns: received.columns,

@@ -76,6 +76,8 @@ pub struct IngestMetrics {
     pub decoded_again: Counter,
     /// Of these, reports that did not even wait in memory and were read from the journal again.
     pub reread: Counter,
+    /// Full reports read from the journal for the deltas that build on them.
+    pub bases_read: Counter,
     /// Numbers that agents skipped and that have not come yet.
     pub missing_reports: Family<ShardLabel, Gauge>,
     /// Damaged places in the journal.
@@ -145,6 +147,7 @@ impl Default for IngestMetrics {
             decoded_bytes: Gauge::default(),
             decoded_again: Counter::default(),
             reread: Counter::default(),
+            bases_read: Counter::default(),
             missing_reports: Family::default(),
             journal_damage: Counter::default(),
             applied_reports: Counter::default(),
@@ -196,6 +199,7 @@ impl IngestMetrics {
             hot_bytes: "Sealed bytes of reports waiting in memory to be applied",
             decoded_bytes: "Bytes of memory of decoded reports on their way to be applied",
             decoded_again: "Reports that waited sealed and were decoded again to be applied",
+            bases_read: "Full reports read from the journal for the deltas that build on them",
             reread: "Reports read from the journal again to be applied",
             missing_reports: "Sequence numbers that agents skipped",
             journal_damage: "Damaged places found in the journal",

@@ -12,7 +12,7 @@
 //! +----+-----+-------+------+---------+----------+------------+----------+------------+--------+----------…--+
 //! ```
 //!
-//! *has*: bit 0 says that *sent* was given, bit 1 *uptime*.
+//! *has*: bit 0 says that *sent* was given, bit 1 *uptime*; bit 2 that no device is reported in full (earlier versions never said so).
 //!
 //! A decision ([`KIND_DECISION`]) has no body; its meta part:
 //!
@@ -54,6 +54,7 @@ const VERSION: u8 = 1;
 const FIXED_BYTES: usize = 76;
 const HAS_SENT: u8 = 1;
 const HAS_UPTIME: u8 = 2;
+const HAS_DELTAS_ONLY: u8 = 4;
 
 /// What the journal knows of a report beside its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct ReportMeta {
     pub sent_at: Option<Timestamp>,
     /// The agent's monotonic clock when it was sent, in milliseconds.
     pub uptime_ms: Option<u64>,
+    /// Whether it is known to report no device in full, so that no delta builds on it.
+    pub is_deltas_only: bool,
 }
 
 /// A meta part that was written by something else.
@@ -93,7 +96,13 @@ impl ReportMeta {
         } else {
             0
         };
-        out.extend_from_slice(&[VERSION, stream, encoding, has_sent | has_uptime]);
+        let has_deltas_only = if self.is_deltas_only {
+            HAS_DELTAS_ONLY
+        } else {
+            0
+        };
+        let has = has_sent | has_uptime | has_deltas_only;
+        out.extend_from_slice(&[VERSION, stream, encoding, has]);
         out.extend_from_slice(&self.key.epoch.0.to_le_bytes());
         out.extend_from_slice(&self.key.sequence.to_le_bytes());
         out.extend_from_slice(&self.received_at.unix_ms.to_le_bytes());
@@ -145,6 +154,7 @@ impl ReportMeta {
             received_at,
             sent_at: (has & HAS_SENT != 0).then_some(sent_at),
             uptime_ms: (has & HAS_UPTIME != 0).then_some(uptime_ms),
+            is_deltas_only: has & HAS_DELTAS_ONLY != 0,
         })
     }
 }
@@ -232,7 +242,12 @@ mod tests {
 
     #[test]
     fn a_meta_part_reads_back() {
-        for (sent_at, uptime_ms) in [(None, None), (Some(Timestamp::from_unix_ms(-5)), Some(7))] {
+        let sent = Some(Timestamp::from_unix_ms(-5));
+        for (sent_at, uptime_ms, is_deltas_only) in [
+            (None, None, false),
+            (sent, Some(7), false),
+            (sent, None, true),
+        ] {
             let meta = ReportMeta {
                 key: ReportKey {
                     agent: AgentId::new("meyer").unwrap(),
@@ -245,6 +260,7 @@ mod tests {
                 received_at: Timestamp::from_unix_ms(1_700_000_000_000),
                 sent_at,
                 uptime_ms,
+                is_deltas_only,
             };
             let mut bytes = Vec::new();
             meta.write(&mut bytes);

@@ -180,6 +180,8 @@ impl Ingest {
             shards.clone(),
             Arc::clone(&reading),
             Decoder::new(config.inflated_bytes_max),
+            config.bases_bytes_max,
+            metrics.bases_read.clone(),
         );
         let deciding = registry.clone();
         let mut engine = Engine::new(registry, needs, bases, metrics.clone());

@@ -346,23 +346,34 @@ impl Engine {
     ) -> Result<Vec<Option<Full<'a>>>, ApplyError> {
         let key = &next.meta.key;
         if devices.iter().any(|device| device.base.is_none()) {
-            self.bases.note(key, next.shard, next.position);
+            self.bases.note(&next.meta, next.shard, next.position);
         }
         let stream = (key.agent.clone(), key.epoch, key.stream);
-        let mut reports = Vec::with_capacity(devices.len());
-        for device in devices {
-            let Some(base) = device.base else {
-                reports.push(Some(Full::AsSent(device)));
-                continue;
-            };
-            let known = self.bases.find(&stream, base, &device.handle)?;
-            let full = known.and_then(|known| codec::delta::apply(known, device).ok());
-            if full.is_none() {
-                self.metrics.skip("no-base");
-                self.needs.ask(&key.agent, key.epoch, &device.handle);
-                self.metrics.full_asked.inc();
+        let as_sent = |device: &'a DeviceReport| device.base.is_none().then_some(device);
+        let mut reports: Vec<Option<Full<'a>>> = devices
+            .iter()
+            .map(|device| as_sent(device).map(Full::AsSent))
+            .collect();
+        // Base by base: where they are not all in memory, each is read once.
+        let mut deltas: Vec<(u64, usize)> = devices
+            .iter()
+            .enumerate()
+            .filter_map(|(index, device)| Some((device.base?, index)))
+            .collect();
+        deltas.sort_unstable();
+        for deltas in deltas.chunk_by(|(base, _), (other, _)| base == other) {
+            let known = self.bases.find(&stream, deltas[0].0)?;
+            for &(_, index) in deltas {
+                let device = &devices[index];
+                let base = known.and_then(|known| known.get(&device.handle));
+                let full = base.and_then(|base| codec::delta::apply(base, device).ok());
+                if full.is_none() {
+                    self.metrics.skip("no-base");
+                    self.needs.ask(&key.agent, key.epoch, &device.handle);
+                    self.metrics.full_asked.inc();
+                }
+                reports[index] = full.map(|full| Full::Resolved(Box::new(full)));
             }
-            reports.push(full.map(|full| Full::Resolved(Box::new(full))));
         }
         Ok(reports)
     }

@@ -58,6 +58,8 @@ fn a_report_comes_out_as_it_went_in() {
             header.sequence,
         );
         assert_eq!(columns.sender(), Some(sender));
+        let has_full = report.devices.iter().any(|device| device.base.is_none());
+        assert_eq!(columns.is_deltas_only(), !has_full);
     }
 }
 
