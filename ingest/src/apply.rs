@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`bases`] | the full reports that deltas build on (Rule 5) |
+//! | [`blame`] | what is at fault when something fails |
 //! | [`clock`] | when a device was observed, by the manager's clock (Rule 7) |
 //! | `decided` | what people decided about who is who |
 //! | `forget` | a customer is forgotten |
@@ -19,9 +20,10 @@
 //! What always holds: what the applier knows is what the store has plus the batch at hand, so that a restart, which loads it from the
 //! store, goes on as if nothing had been; a batch that the store refuses is offered again, unchanged, and after many refusals made anew
 //! from what the store has; a report that cannot be applied holds up no other: over which this program panics, or which alone the store refuses
-//! for what it says, is passed over, counted and told. Nothing else is: a full disk is waited for.
+//! for what it says, is passed over, counted and told. Nothing else is: a full disk is waited for, and so is a store that fails over everything.
 
 pub mod bases;
+pub mod blame;
 pub mod clock;
 mod decided;
 pub mod device;
@@ -56,6 +58,7 @@ use crate::metrics::IngestMetrics;
 use crate::room;
 use crate::shard::{ShardShared, decisions};
 use crate::tombstone::Ruling;
+use blame::Blame;
 use engine::{ApplyError, Engine};
 use progress::Progress;
 
@@ -119,16 +122,12 @@ pub struct Applier {
     pub metrics: IngestMetrics,
     /// How far the batch at hand goes in each shard.
     pub covered: HashMap<u16, Position>,
-    /// Stamps of reports and decisions that this program cannot apply.
-    pub poison: BTreeSet<u64>,
     /// Whether the engine knows what the store has: not where a full disk was in the way of that at the start.
     pub is_loaded: bool,
     /// What the batch at hand is counted as once it is committed.
     pub uncounted: Uncounted,
-    /// The stamps in the batch at hand.
-    pub in_batch: Vec<u64>,
-    /// So many reports and decisions are committed one by one: among them is one over which the store fails for good.
-    pub careful: usize,
+    /// What is at fault when something fails.
+    pub blame: Blame,
 }
 
 /// Reports of a batch that is not committed.
@@ -187,15 +186,14 @@ impl Applier {
                     };
                     let is_due =
                         opened_at.elapsed().as_millis() >= u128::from(self.config.batch_linger_ms);
-                    let is_alone = self.careful > 0;
+                    let is_alone = self.blame.careful > 0;
                     if taken == Onward::On
                         && (is_alone || is_due || batch.row_count() >= self.config.batch_rows_max)
                     {
                         let flushed = self.flush(&mut batch);
                         // Had it failed for good, this would be another number.
-                        self.careful = self
-                            .careful
-                            .saturating_sub(usize::from(flushed == Onward::On));
+                        self.blame.careful =
+                            (self.blame.careful).saturating_sub(usize::from(flushed == Onward::On));
                         flushed
                     } else {
                         taken
@@ -222,7 +220,7 @@ impl Applier {
                         error = &error as &dyn std::error::Error,
                         "reading the journal failed; trying again"
                     );
-                    self.hindered("journal-error", &error);
+                    self.hindered("journal-unread", &error);
                     if self.pause(&mut retry) {
                         Onward::On
                     } else {
@@ -263,7 +261,7 @@ impl Applier {
                 return tried;
             }
         }
-        self.in_batch.push(next.stamp);
+        self.blame.in_batch.push(next.stamp);
         batch.covers(next.shard, next.from.packed(), next.next.packed());
         self.covered.insert(next.shard, next.next);
         self.uncounted.reports += 1;
@@ -283,7 +281,7 @@ impl Applier {
         apply: impl Fn(&mut Engine, &dyn Store, &mut Batch) -> Result<(), ApplyError>,
     ) -> Onward {
         let mut retry = RETRY_MIN;
-        while !self.poison.contains(&stamp) {
+        while !self.blame.at_fault.contains(&stamp) {
             let (engine, store) = (&mut self.engine, self.store.as_ref());
             // What a panic leaves half done is dropped, with the whole batch.
             let applied = catch_unwind(AssertUnwindSafe(|| apply(engine, store, batch)));
@@ -304,10 +302,7 @@ impl Applier {
                         return Onward::End;
                     }
                 }
-                Err(_) => {
-                    self.pass_over(stamp, &what());
-                    return Onward::Anew;
-                }
+                Err(_) => return self.panicked(Some((stamp, what()))),
             }
         }
         Onward::On
@@ -326,7 +321,7 @@ impl Applier {
         if tried != Onward::On {
             return tried;
         }
-        self.in_batch.push(decided.stamp);
+        self.blame.in_batch.push(decided.stamp);
         batch.covers(
             decisions::SHARD,
             decided.from.packed(),
@@ -348,7 +343,7 @@ impl Applier {
                 engine.write_ahead().and_then(|()| Ok(store.apply(batch)?))
             }));
             match applied {
-                Err(_) => return self.suspect("it panics"),
+                Err(_) => return self.panicked(None),
                 Ok(Ok(_)) => {
                     self.metrics
                         .store_seconds
@@ -379,7 +374,7 @@ impl Applier {
                 .lagged(Duration::from_millis(lag_ms.unsigned_abs()));
         }
         batch.clear();
-        self.in_batch.clear();
+        self.blame.stored(rows);
         self.engine.committed();
         self.progress.note();
         for (shard, position) in self.covered.drain() {
@@ -390,23 +385,54 @@ impl Applier {
         Onward::On
     }
 
+    /// This program panicked: over what has that stamp and is called so, or in the store over the batch at hand. Passed over is only what is
+    /// at fault by the rules of [`blame`].
+    fn panicked(&mut self, over: Option<(u64, String)>) -> Onward {
+        let now = Instant::now();
+        let mut wait = self.blame.panicked(now);
+        let is_full = room::probe(&self.config.folder).is_err_and(|error| room::is_full(&error));
+        match over {
+            Some((stamp, what)) if self.blame.is_again() && !is_full => {
+                self.pass_over(stamp, &what);
+                return Onward::Anew;
+            }
+            None if self.blame.is_of_the_batch(now) && !is_full => {
+                return self.suspect("it panics");
+            }
+            None if self.blame.alone().is_none() && !is_full => {
+                self.suspect("it panics");
+            }
+            _ => {}
+        }
+        let reason = if is_full {
+            room::DISK_FULL
+        } else {
+            "store-failed"
+        };
+        self.metrics.store_errors.inc();
+        self.progress
+            .hindered(reason, "this program panics; its log says where".to_owned());
+        if self.pause(&mut wait) {
+            Onward::Anew
+        } else {
+            Onward::End
+        }
+    }
+
     /// The store fails for good over the batch at hand, `why`: what is in it is committed one by one from the beginning, and the one over which
     /// it fails alone, too, is passed over.
     fn suspect(&mut self, why: &str) -> Onward {
-        match self.in_batch[..] {
-            [stamp] if self.careful > 0 => {
-                self.pass_over(stamp, &format!("what has stamp {stamp}: {why}"));
-                self.careful -= 1;
-            }
-            _ => {
-                tracing::error!(
-                    why,
-                    count = self.in_batch.len(),
-                    "the store fails over a batch: its reports are stored one by one"
-                );
-                self.progress.hindered("store-failed", why.to_owned());
-                self.careful = self.in_batch.len().max(1);
-            }
+        if let Some(stamp) = self.blame.alone() {
+            self.pass_over(stamp, &format!("what has stamp {stamp}: {why}"));
+            self.blame.careful -= 1;
+        } else {
+            tracing::error!(
+                why,
+                count = self.blame.in_batch.len(),
+                "the store fails over a batch: its reports are stored one by one"
+            );
+            self.progress.hindered("store-failed", why.to_owned());
+            self.blame.careful = self.blame.in_batch.len().max(1);
         }
         Onward::Anew
     }
@@ -419,7 +445,7 @@ impl Applier {
         );
         self.metrics.skip("applier-failed");
         self.progress.passed_over();
-        self.poison.insert(stamp);
+        self.blame.pass_over(stamp);
     }
 
     /// Drops the batch at hand and goes on from where the store is, as a start would. `false` to end.
@@ -427,14 +453,27 @@ impl Applier {
         batch.clear();
         self.covered.clear();
         self.uncounted = Uncounted::default();
-        self.in_batch.clear();
+        self.blame.in_batch.clear();
         let mut retry = RETRY_MIN;
-        while let Err(error) = self.load_again() {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "what the store has could not be loaded; trying again"
-            );
-            self.hindered("load-error", &error);
+        loop {
+            // A panic in the store ends no applier; what it leaves half known is loaded anew.
+            match catch_unwind(AssertUnwindSafe(|| self.load_again())) {
+                Ok(Ok(())) => break,
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "what the store has could not be loaded; trying again"
+                    );
+                    self.hindered("load-error", &error);
+                }
+                Err(_) => {
+                    tracing::error!(
+                        "this program panics where it loads what the store has; trying again"
+                    );
+                    let detail = "this program panics; its log says where".to_owned();
+                    self.progress.hindered("load-error", detail);
+                }
+            }
             if !self.pause(&mut retry) {
                 return false;
             }

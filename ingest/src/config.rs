@@ -66,6 +66,9 @@ pub struct IngestConfig {
     pub batch_rows_max: usize,
     /// A batch for the store closes after this long, so that a new device is seen soon.
     pub batch_linger_ms: u64,
+    /// How long a decision is waited for, in milliseconds, until whoever made it is told that it is noted and not applied yet: at once
+    /// when 0.
+    pub decision_wait_ms: u64,
     /// A journal segment is archived (compressed) when it is applied and ended so long ago: agents repeat what they sent minutes ago, and
     /// a manager that takes a backlog has better things to do.
     pub archive_after_ms: i64,
@@ -112,6 +115,8 @@ impl IngestConfig {
             // Some 100 ms of appending.
             batch_rows_max: 50_000,
             batch_linger_ms: 250,
+            // Many times what a batch and its commit take.
+            decision_wait_ms: 10_000,
             archive_after_ms: 600_000,
             evidence_days: 400,
             evidence_bytes_max: 20 << 30,

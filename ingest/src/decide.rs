@@ -5,6 +5,7 @@ use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
 use codec::id::Scope;
+use journal::Position;
 use registry::{Decision, DecisionRecord, Void};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -13,10 +14,8 @@ use crate::ingest::Ingest;
 use crate::shard::decisions::DecisionJob;
 use crate::tombstone::Ruling;
 
-/// How long a decision is waited for: many times what a batch and its commit take. What takes longer is applied all the same.
-pub(crate) const APPLIED_WITHIN: Duration = Duration::from_secs(10);
 /// How often is looked whether it was applied: a page shows what came of it.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why a decision was not taken, or is not known to be applied.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +29,7 @@ pub enum DecideError {
     /// The journal takes nothing now.
     #[error("the journal does not take the decision now")]
     Busy,
-    /// It is durable and will be applied, but was not within [`APPLIED_WITHIN`].
+    /// It is durable and will be applied, but was not within [`decision_wait_ms`](crate::IngestConfig::decision_wait_ms).
     #[error("the decision is noted, and not applied yet")]
     Late,
 }
@@ -54,17 +53,24 @@ impl Ingest {
         let ruling = Ruling::Who(decision);
         self.send_decision(DecisionJob { ruling, reply })?;
         let (id, end) = placed.await.map_err(|_| DecideError::Busy)?;
-        let until = Instant::now() + APPLIED_WITHIN;
-        while self.decided.applied() < end {
-            if Instant::now() > until {
-                return Err(DecideError::Late);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        self.wait_applied(end).await?;
         let registry = self.deciding.clone();
         let found = tokio::task::spawn_blocking(move || registry.decision(id));
         let found = found.await.map_err(|_| DecideError::Busy)??;
         found.ok_or(DecideError::Late)
+    }
+
+    /// Waits until what the decisions' journal has before `end` is applied; what takes longer than is waited is applied all the same.
+    pub(crate) async fn wait_applied(&self, end: Position) -> Result<(), DecideError> {
+        let wait = Duration::from_millis(self.config.decision_wait_ms);
+        let until = Instant::now() + wait;
+        while wait.is_zero() || self.decided.applied() < end {
+            if Instant::now() >= until {
+                return Err(DecideError::Late);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     pub(crate) fn send_decision(&self, job: DecisionJob) -> Result<(), DecideError> {

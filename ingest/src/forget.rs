@@ -28,9 +28,8 @@ use olap::Store;
 use registry::{Concerned, ForgottenCustomer, Registry};
 use serde::Serialize;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
-use crate::decide::{APPLIED_WITHIN, DecideError, LOOK_EVERY};
+use crate::decide::DecideError;
 use crate::ingest::Ingest;
 use crate::keys::CustomerKeys;
 use crate::quarantine::Quarantine;
@@ -349,14 +348,7 @@ impl Ingest {
         let ruling = Ruling::Forget(concerned.tombstone);
         self.send_decision(DecisionJob { ruling, reply })?;
         let (_, end) = placed.await.map_err(|_| DecideError::Busy)?;
-        let until = Instant::now() + APPLIED_WITHIN;
-        while self.decided.applied() < end {
-            if Instant::now() > until {
-                return Err(DecideError::Late);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
+        self.wait_applied(end).await
     }
 
     /// The customers that were forgotten, the latest first, and what remains of each. Blocks.

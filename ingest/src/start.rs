@@ -1,6 +1,6 @@
 //! Opening the door: journals, ledgers and what the store has are brought together, in this order, and the threads start.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -14,6 +14,7 @@ use registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::apply::bases::Bases;
+use crate::apply::blame::Blame;
 use crate::apply::engine::{Engine, Places};
 use crate::apply::progress::Progress;
 use crate::apply::{Applier, Needs, Uncounted};
@@ -422,11 +423,9 @@ impl ApplierParts {
             config: self.config,
             metrics: self.metrics,
             covered: HashMap::new(),
-            poison: BTreeSet::new(),
             is_loaded: self.is_loaded,
             uncounted: Uncounted::default(),
-            in_batch: Vec::new(),
-            careful: 0,
+            blame: Blame::default(),
         }
     }
 }

@@ -35,7 +35,8 @@ pub struct IngestStatus {
 pub struct Hindrance {
     /// Whether reports are not taken; else they are not applied.
     pub is_of_taking: bool,
-    /// Why, as a stable word: disk-full, journal-error, journal-unavailable, stopping, store-error, apply-error, load-error, stands-still, ended.
+    /// Why, as a stable word: disk-full, journal-error, journal-unavailable, stopping of taking; disk-full,
+    /// journal-unread, store-error, store-failed, apply-error, load-error, stands-still, ended of applying.
     pub reason: &'static str,
     /// What failed last, with its causes; empty where the log alone knows.
     pub detail: String,

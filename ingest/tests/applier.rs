@@ -138,6 +138,35 @@ async fn a_report_over_which_the_store_panics_is_found_passed_over_and_told_and_
 }
 
 #[tokio::test]
+async fn a_store_that_panics_over_everything_is_waited_for_and_no_report_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (door, faulty) = faulty_door(folder.path());
+    let agent = door.add_agent("meyer");
+    let mut metrics = prometheus_client::registry::Registry::default();
+    door.ingest.register(&mut metrics);
+    faulty.panics_over_rows.store(1, SeqCst);
+    for (sequence, hours, value) in [(1, 1, 100), (2, 2, 110), (3, 3, 120)] {
+        let sent = one_value(&agent, sequence, hours, value);
+        door.ingest.accept(sent).await.unwrap();
+    }
+    // As a machine without memory may for a while: more than once, and over one report alone.
+    let panics = || faulty.panicked.load(SeqCst);
+    common::wait_until("it panicked over and over", || panics() >= 4);
+    let status = door.ingest.status();
+    assert!(status.is_taking && !status.is_caught_up);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &metrics).unwrap();
+    let line = r#"ingest_hindered{part="applier",reason="store-failed"} 1"#;
+    assert!(text.contains(line), "{text}");
+    faulty.panics_over_rows.store(0, SeqCst);
+    door.settle();
+    assert_eq!(values(&door), [100, 110, 120]);
+    let status = door.ingest.status();
+    assert!(status.is_applying, "{:?}", status.hindrances);
+    assert_eq!(status.passed_over, 0);
+}
+
+#[tokio::test]
 async fn an_applier_that_does_not_get_on_says_why_until_it_does() {
     let folder = tempfile::tempdir().unwrap();
     let (door, faulty) = faulty_door(folder.path());
