@@ -12,6 +12,10 @@ use crate::profile::{Details, Profile, ProfileSet, Source, Table};
 /// The most rows of a table of the standard MIBs: the largest seen have 24 supplies, 16 trays and 40 alerts.
 const ROWS_MAX: u32 = 128;
 
+/// What a table is expected to have that has one row in nearly every printer, or none: asked for as if nothing were known, it would be
+/// read far beyond its end. Where there are more rows, another request brings them.
+const FEW_ROWS: u32 = 1;
+
 /// The part of a report that an ask is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
@@ -87,16 +91,26 @@ pub fn tables(profile: &Profile, profiles: &ProfileSet, address: &str) -> Vec<St
             0,
             ROWS_MAX,
         ),
-        walk(Part::Status, columns(mib::hr_printer, &[1, 2]), 0, ROWS_MAX),
+        walk(
+            Part::Status,
+            columns(mib::hr_printer, &[1, 2]),
+            FEW_ROWS,
+            ROWS_MAX,
+        ),
         walk(
             Part::Identity,
             columns(mib::general, &[1, 2, 16, 17, 19]),
-            0,
+            FEW_ROWS,
             ROWS_MAX,
         ),
         walk(Part::Identity, vec![mib::charset()], 0, ROWS_MAX),
         walk(Part::Identity, vec![mib::if_phys_address()], 0, ROWS_MAX),
-        walk(Part::Meters, columns(mib::marker, &[2, 3, 4]), 0, ROWS_MAX),
+        walk(
+            Part::Meters,
+            columns(mib::marker, &[2, 3, 4]),
+            FEW_ROWS,
+            ROWS_MAX,
+        ),
         walk(
             Part::Supplies,
             columns(mib::supplies, &[3, 4, 5, 6, 7, 8, 9]),
@@ -113,7 +127,7 @@ pub fn tables(profile: &Profile, profiles: &ProfileSet, address: &str) -> Vec<St
         walk(
             Part::Alerts,
             columns(mib::alert, &[2, 4, 5, 7, 8, 9]),
-            0,
+            FEW_ROWS,
             ROWS_MAX,
         ),
     ];
@@ -211,7 +225,8 @@ pub fn refresh(
         rows.trays,
         ROWS_MAX,
     ));
-    steps.push(walk(Part::Alerts, alerts.clone(), rows.alerts, ROWS_MAX));
+    let alert_rows = rows.alerts.max(FEW_ROWS);
+    steps.push(walk(Part::Alerts, alerts.clone(), alert_rows, ROWS_MAX));
     let seen = |oid: &Oid| steps.iter().any(|step| covers(&step.ask, oid));
     let others = steady
         .iter()
@@ -250,7 +265,7 @@ pub fn signs(plan: &Plan, profile: &Profile) -> (Vec<Step>, Vec<Oid>) {
     steps.push(walk(
         Part::Alerts,
         columns.clone(),
-        plan.rows().alerts,
+        plan.rows().alerts.max(FEW_ROWS),
         ROWS_MAX,
     ));
     (steps, columns)

@@ -74,6 +74,17 @@ fn a_walk_of_known_size_is_one_getbulk() {
 }
 
 #[test]
+fn a_walk_of_more_rows_than_expected_does_not_go_row_by_row() {
+    let mut sim = Sim::new(12);
+    let device = sim.device(Responder::printer(20));
+    sim.submit(device, Script::new([Script::walk(&[&column(9)], 1, 64)]));
+    let done = sim.run_to_end();
+
+    assert_eq!(done[0].conversation.values(0).len(), 20);
+    assert_eq!(done[0].stats.requests, 4, "2, 8, 10 and 20 rows");
+}
+
+#[test]
 fn a_walk_of_unknown_size_finds_every_row_by_getbulk_and_by_getnext() {
     for version in [Version::V2c, Version::V1] {
         let mut sim = Sim::new(3);

@@ -215,12 +215,13 @@ impl WalkProgress {
 }
 
 impl Column {
-    /// How many more rows should be asked for: those expected and one more, which shows that there are no others.
+    /// How many more rows should be asked for: those expected and one more, which shows that there are no others. Where more came than were
+    /// expected, nobody knows how many there are.
     fn wanted(&self, rows_expected: u32, rows_max: u32) -> usize {
         let left = rows_max.saturating_sub(self.rows) as usize;
-        let wanted = match rows_expected {
-            0 => REPETITIONS_UNKNOWN.max(self.rows as usize),
-            expected => expected.saturating_sub(self.rows) as usize + 1,
+        let wanted = match rows_expected.checked_sub(self.rows) {
+            Some(rest) if rows_expected > 0 => rest as usize + 1,
+            _ => REPETITIONS_UNKNOWN.max(self.rows as usize),
         };
         wanted.min(left)
     }
