@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use codec::key::Stream;
+use codec::limits::SCHEMA_VERSION;
 use codec::model::{ErrorState, Level, Report, Section};
 use codec::time::Timestamp;
 use codec::xml;
@@ -37,6 +38,24 @@ fn the_fixtures_of_version_1_read_as_their_json_says() {
         let mut again = Vec::new();
         xml::write_report(&report, &mut again);
         assert_eq!(String::from_utf8(again), String::from_utf8(bytes), "{name}");
+    }
+}
+
+#[test]
+fn every_version_that_was_ever_written_has_fixtures() {
+    for version in 1..=SCHEMA_VERSION {
+        let folder = folder().join(format!("v{version}"));
+        let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{version}: {error}"));
+        let mut count = 0;
+        for file in files {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "xml") {
+                xml::read_report(&fs::read(&path).unwrap())
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                count += 1;
+            }
+        }
+        assert!(count > 0, "version {version} has none");
     }
 }
 
