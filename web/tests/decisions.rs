@@ -3,7 +3,7 @@
 mod support;
 
 use registry::{Branch, Role};
-use support::{Browser, ask, house_with, post, strings};
+use support::{Browser, House, ask, house_with, post, strings};
 
 #[test]
 fn two_records_are_joined_and_parted_again_over_the_api() {
@@ -48,6 +48,30 @@ fn two_records_are_joined_and_parted_again_over_the_api() {
     let kin = ask(&house, "chef", &path).json();
     assert!(kin["superseded_by"].is_null());
     assert!(kin["decisions"][0]["undone_by"].is_u64(), "{kin}");
+}
+
+#[test]
+fn a_decision_that_is_not_waited_for_is_noted_and_takes_effect_all_the_same() {
+    let house = House::start_without_waiting();
+    house.account("chef", Role::Admin, Branch::House);
+    let customer = house.customer("Meyer Logistik", "Europe/Berlin");
+    let devices = support::fleet::devices("MEY", 2, 0, codec::time::Timestamp::now());
+    house.deliver(&customer, 1, devices);
+    house.wait_until_applied();
+    let ids = strings(&ask(&house, "chef", "/api/v1/devices").json(), "id");
+    let path = format!("/api/v1/devices/{}/decisions", ids[1]);
+    let noted = post(
+        &house,
+        "chef",
+        &path,
+        &format!(r#"{{"same_as":"{}"}}"#, ids[0]),
+    );
+    assert_eq!(noted.status, 202, "{}", noted.body);
+    assert!(noted.body.contains("noted for good"), "{}", noted.body);
+    house.wait_until_applied();
+    let kin = ask(&house, "chef", &path).json();
+    assert_eq!(kin["superseded_by"].as_str(), Some(ids[0].as_str()));
+    assert_eq!(ask(&house, "chef", "/api/v1/devices").json()["total"], 1);
 }
 
 #[test]

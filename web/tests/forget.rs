@@ -122,3 +122,27 @@ fn the_page_says_what_it_concerns_asks_for_the_name_and_says_what_remains() {
     assert!(list.contains("Forgotten customers") && !list.contains(name));
     assert!(browser.get("/audit").body.contains("forgot a customer"));
 }
+
+#[test]
+fn who_is_not_waited_for_is_told_that_it_is_noted_and_it_takes_effect_all_the_same() {
+    let house = House::start_without_waiting();
+    house.account("chef", Role::Admin, Branch::House);
+    let (first, second) = (
+        house.customer("Meyer Logistik", "Europe/Berlin"),
+        house.customer("Anders", "Europe/Berlin"),
+    );
+    let path = format!("/api/v1/customers/{}/forget", first.id);
+    let noted = post(&house, "chef", &path, r#"{"name":"Meyer Logistik"}"#);
+    assert_eq!(noted.status, 202, "{}", noted.body);
+    assert_eq!(noted.json()["customer"].as_i64(), Some(first.id.0));
+    assert_eq!(wait_until_erased(&house, &path)["by"], "chef");
+
+    let mut browser = Browser::logged_in(&house, "chef");
+    let page = format!("/tenants/{}/forget", second.id);
+    browser.get(&page);
+    let done = browser.submit(&page, &[("name", "Anders")]);
+    assert_eq!(done.status, 303, "{}", done.body);
+    let api = format!("/api/v1/customers/{}/forget", second.id);
+    wait_until_erased(&house, &api);
+    assert!(browser.get(&page).body.contains("Forgotten by chef"));
+}

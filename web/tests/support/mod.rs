@@ -59,16 +59,31 @@ impl House {
         change: impl FnOnce(Config) -> Config,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = IngestConfig::new(folder.path().to_owned());
+        Self::start_in(folder, config, address, tls, change)
+    }
+
+    /// Starts it on a free port of loopback, where nobody waits until a decision is applied.
+    pub fn start_without_waiting() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut config = IngestConfig::new(folder.path().to_owned());
+        config.decision_wait_ms = 0;
+        let address = ([127, 0, 0, 1], 0).into();
+        Self::start_in(folder, config, address, None, |config| config)
+    }
+
+    fn start_in(
+        folder: tempfile::TempDir,
+        ingest: IngestConfig,
+        address: SocketAddr,
+        tls: Option<Tls>,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Self {
         let registry = Registry::in_memory().expect("a registry in memory");
         let store: Arc<dyn Store> =
             Arc::new(DuckStore::in_memory(&DuckOptions::default()).expect("a store in memory"));
         let ingest = Arc::new(
-            Ingest::start(
-                IngestConfig::new(folder.path().to_owned()),
-                registry.clone(),
-                store.clone(),
-            )
-            .expect("ingest starts"),
+            Ingest::start(ingest, registry.clone(), store.clone()).expect("ingest starts"),
         );
         let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("bound");
