@@ -26,7 +26,7 @@ use journal::{ArchiveDisk, Disk, Journal, Position, Record};
 use crate::evidence::{Ages, Keep};
 use crate::feed::Order;
 use crate::keys::Seals;
-use crate::metrics::{IngestMetrics, ShardLabel};
+use crate::metrics::{HinderedLabel, IngestMetrics, ShardLabel};
 use crate::record::KIND_CHECKPOINT;
 use crate::shard::{DiskFactory, ShardShared};
 
@@ -73,6 +73,15 @@ pub struct ArchiveState {
     unsealed: usize,
     /// Whether they are to be counted anew.
     is_recount_due: bool,
+    /// Why a segment that is due could not be archived the last time.
+    trouble: Option<String>,
+}
+
+impl ArchiveState {
+    /// Why a segment that is due could not be archived the last time.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
 }
 
 /// Whether what is live is wanted as archives at once.
@@ -198,13 +207,19 @@ pub struct Archiver {
 impl Archiver {
     /// Works until the other end of `stop` is gone.
     pub fn run(&self, stop: &Receiver<()>) {
-        self.look_after_keys();
+        self.destroy_forgotten_keys();
+        let mut is_unreadable = self.look_after_keys();
+        let mut looked_at = Instant::now();
         for shard in &self.shards {
             self.mend(shard);
         }
         let mut listed: BTreeMap<u16, (Instant, Vec<u64>)> = BTreeMap::new();
         let mut left = care::Left::default();
         loop {
+            if is_unreadable && looked_at.elapsed() >= LIST_EVERY {
+                is_unreadable = self.look_after_keys();
+                looked_at = Instant::now();
+            }
             for shard in &self.shards {
                 let made = self.archive(shard);
                 let is_recount_due = shard.archive().is_recount_due;
@@ -279,7 +294,7 @@ impl Archiver {
                 .copied()
                 .collect::<Vec<_>>()
         };
-        let mut made = false;
+        let (mut made, mut trouble) = (false, None);
         for due in due {
             let started = Instant::now();
             let archived = (self.disks)(&shard.folder).and_then(|mut live| {
@@ -313,10 +328,18 @@ impl Archiver {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {
                     self.complain(shard, &error, "a segment could not be archived yet");
+                    trouble = Some(error.to_string());
                     break;
                 }
             }
         }
+        let label = HinderedLabel {
+            part: format!("archive-{}", shard.number),
+            reason: "archive-error",
+        };
+        let is_hindered = i64::from(trouble.is_some());
+        self.metrics.hindered.get_or_create(&label).set(is_hindered);
+        shard.archive().trouble = trouble;
         made
     }
 

@@ -11,6 +11,9 @@
 //! +------------+------+------+-------+-----------+-----------------------------------+-------+--------+
 //! ```
 //!
+//! Beside it may stand earlier keys of his that were put back from a backup, `customer-<tenant id>-<anything>.key`: archives are read with
+//! them too, and nothing is encrypted under them.
+//!
 //! What always holds: a file under its final name is whole and durable before anything is encrypted under it; a key is never written over by
 //! another one, also where its file is damaged: that is an error for a person to look at, who may have a copy of it. Whether a customer
 //! *shall* have no key is not known here: the decision to forget him is in the journal, and who starts a manager applies it (a copy of the
@@ -87,7 +90,23 @@ impl fmt::Debug for Key {
 #[derive(Debug)]
 pub struct CustomerKeys {
     folder: PathBuf,
-    known: Mutex<HashMap<TenantId, Arc<Key>>>,
+    known: Mutex<Known>,
+}
+
+/// Keys that were read or made.
+#[derive(Debug, Default)]
+struct Known {
+    /// What is encrypted under.
+    current: HashMap<TenantId, Arc<Key>>,
+    /// All, by their names.
+    named: HashMap<(TenantId, [u8; KEY_ID_BYTES]), Arc<Key>>,
+}
+
+impl Known {
+    fn is_current(&mut self, customer: TenantId, key: &Arc<Key>) {
+        self.named.insert((customer, key.id()), Arc::clone(key));
+        self.current.insert(customer, Arc::clone(key));
+    }
 }
 
 impl CustomerKeys {
@@ -96,8 +115,7 @@ impl CustomerKeys {
     /// # Errors
     /// Of the file system. A damaged key is an error only for who asks for it.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        allow_owner_alone(folder, 0o700)?;
+        make_folder(folder)?;
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|found| found == MAKING) {
@@ -131,10 +149,15 @@ impl CustomerKeys {
             let number = name
                 .to_str()
                 .and_then(|name| name.strip_prefix("customer-")?.strip_suffix(".key"))
-                .and_then(|number| number.parse().ok());
+                .and_then(|name| {
+                    // The first character may be a sign.
+                    let end = name.get(1..)?.find('-').map_or(name.len(), |at| at + 1);
+                    name[..end].parse().ok()
+                });
             customers.extend(number.map(TenantId));
         }
         customers.sort_unstable();
+        customers.dedup();
         Ok(customers)
     }
 
@@ -143,25 +166,80 @@ impl CustomerKeys {
     /// # Errors
     /// Of the file system; [`ErrorKind::InvalidData`] when the file is there and is no whole key.
     pub fn get(&self, customer: TenantId) -> io::Result<Option<Arc<Key>>> {
-        self.read(&mut self.known(), customer)
+        let mut known = self.known();
+        if let Some(key) = known.current.get(&customer) {
+            return Ok(Some(Arc::clone(key)));
+        }
+        let key = read(&self.path(customer), customer)?;
+        if let Some(key) = &key {
+            known.is_current(customer, key);
+        }
+        Ok(key)
     }
 
-    /// The customer's key, drawn and made durable now if he has none.
+    /// The customer's key of that name, be it one of before; `None` when he has none such.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), when none that can be read is it.
+    pub fn named(
+        &self,
+        customer: TenantId,
+        id: &[u8; KEY_ID_BYTES],
+    ) -> io::Result<Option<Arc<Key>>> {
+        let mut known = self.known();
+        if let Some(key) = known.named.get(&(customer, *id)) {
+            return Ok(Some(Arc::clone(key)));
+        }
+        let mut fault = None;
+        for path in self.files(customer)? {
+            match read(&path, customer) {
+                Ok(Some(key)) => {
+                    let name = (customer, key.id());
+                    known.named.insert(name, Arc::clone(&key));
+                    if key.id() == *id {
+                        return Ok(Some(key));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => fault = Some(error),
+            }
+        }
+        fault.map_or(Ok(None), Err)
+    }
+
+    /// The customer's key to encrypt under, drawn and made durable now if he has none. It is in its file when this returns: one that went from
+    /// there while this program knew it is put back, and one that another was put in the place of is kept beside it.
     ///
     /// # Errors
     /// As [`get`](Self::get), and of the random generator.
     pub fn get_or_make(&self, customer: TenantId) -> io::Result<Arc<Key>> {
         let mut known = self.known();
-        if let Some(key) = self.read(&mut known, customer)? {
+        let was = known.current.get(&customer).cloned();
+        let path = self.path(customer);
+        if let Some(key) = read(&path, customer)? {
+            if let Some(was) = was.filter(|was| was.id() != key.id()) {
+                let id = u64::from_be_bytes(was.id());
+                let beside = format!("customer-{customer}-{id:016x}.{EXTENSION}");
+                let beside = self.folder.join(beside);
+                if !beside.try_exists()? {
+                    self.write(&beside, customer, was.bytes())?;
+                }
+            }
+            known.is_current(customer, &key);
             return Ok(key);
         }
-        let mut bytes = [0; KEY_BYTES];
-        SystemRandom::new()
-            .fill(&mut bytes)
-            .map_err(|_| io::Error::other("the system gives no random numbers"))?;
-        self.write(customer, &bytes)?;
-        let key = Arc::new(Key::new(bytes));
-        known.insert(customer, Arc::clone(&key));
+        let key = match was {
+            Some(was) => was,
+            None => {
+                let mut bytes = [0; KEY_BYTES];
+                SystemRandom::new()
+                    .fill(&mut bytes)
+                    .map_err(|_| io::Error::other("the system gives no random numbers"))?;
+                Arc::new(Key::new(bytes))
+            }
+        };
+        self.write(&path, customer, key.bytes())?;
+        known.is_current(customer, &key);
         Ok(key)
     }
 
@@ -172,65 +250,57 @@ impl CustomerKeys {
     /// Of the file system: the key may be there still.
     pub fn destroy(&self, customer: TenantId) -> io::Result<bool> {
         let mut known = self.known();
-        let path = self.path(customer);
-        if customer != NOBODY && path.try_exists()? {
-            self.destroy_file(NOBODY, &mut known)?;
+        if customer != NOBODY && !self.files(customer)?.is_empty() {
+            self.destroy_files(NOBODY, &mut known)?;
         }
-        self.destroy_file(customer, &mut known)
+        self.destroy_files(customer, &mut known)
     }
 
-    fn destroy_file(
-        &self,
-        customer: TenantId,
-        known: &mut HashMap<TenantId, Arc<Key>>,
-    ) -> io::Result<bool> {
-        known.remove(&customer);
-        let path = self.path(customer);
-        let mut file = match OpenOptions::new().write(true).open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            file => file?,
-        };
-        let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(FILE_BYTES);
-        file.write_all(&vec![0; bytes.max(FILE_BYTES)])?;
-        file.sync_all()?;
-        remove(&path)?;
-        sync_folder(&self.folder)?;
-        Ok(true)
+    fn destroy_files(&self, customer: TenantId, known: &mut Known) -> io::Result<bool> {
+        known.current.remove(&customer);
+        known.named.retain(|(of, _), _| *of != customer);
+        let paths = self.files(customer)?;
+        for path in &paths {
+            let mut file = OpenOptions::new().write(true).open(path)?;
+            let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(FILE_BYTES);
+            file.write_all(&vec![0; bytes.max(FILE_BYTES)])?;
+            file.sync_all()?;
+            remove(path)?;
+        }
+        if !paths.is_empty() {
+            sync_folder(&self.folder)?;
+        }
+        Ok(!paths.is_empty())
     }
 
-    fn read(
-        &self,
-        known: &mut HashMap<TenantId, Arc<Key>>,
-        customer: TenantId,
-    ) -> io::Result<Option<Arc<Key>>> {
-        if let Some(key) = known.get(&customer) {
-            return Ok(Some(Arc::clone(key)));
-        }
-        let path = self.path(customer);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            bytes => bytes?,
+    /// The files that are there of a customer's keys, in order.
+    fn files(&self, customer: TenantId) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
         };
-        let bytes = parse(&bytes, customer).ok_or_else(|| {
-            io::Error::new(
-                ErrorKind::InvalidData,
-                format!(
-                    "the key of customer {customer}, {}, is damaged: put back a copy of it; without it the customer's archived reports \
-                     cannot be read",
-                    path.display()
-                ),
-            )
-        })?;
-        let key = Arc::new(Key::new(bytes));
-        known.insert(customer, Arc::clone(&key));
-        Ok(Some(key))
+        let (own, beside) = (
+            format!("customer-{customer}.{EXTENSION}"),
+            format!("customer-{customer}-"),
+        );
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let is_his = name.is_some_and(|name| {
+                name == own || name.starts_with(&beside) && name.ends_with(".key")
+            });
+            if is_his {
+                files.push(path);
+            }
+        }
+        files.sort_unstable();
+        Ok(files)
     }
 
     /// Writes a key that was not there, and makes it durable.
-    fn write(&self, customer: TenantId, key: &[u8; KEY_BYTES]) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        allow_owner_alone(&self.folder, 0o700)?;
-        let path = self.path(customer);
+    fn write(&self, path: &Path, customer: TenantId, key: &[u8; KEY_BYTES]) -> io::Result<()> {
+        make_folder(&self.folder)?;
         let making = path.with_extension(MAKING);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
@@ -245,7 +315,7 @@ impl CustomerKeys {
             remove(&making)?;
             return Err(ErrorKind::AlreadyExists.into());
         }
-        fs::rename(&making, &path)?;
+        fs::rename(&making, path)?;
         sync_folder(&self.folder)
     }
 
@@ -253,7 +323,7 @@ impl CustomerKeys {
         self.folder.join(format!("customer-{customer}.{EXTENSION}"))
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<TenantId, Arc<Key>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -279,6 +349,25 @@ fn parse(bytes: &[u8], customer: TenantId) -> Option<[u8; KEY_BYTES]> {
     (file_of(customer, &key) == *file).then_some(key)
 }
 
+/// The key in a file; `None` where there is none.
+fn read(path: &Path, customer: TenantId) -> io::Result<Option<Arc<Key>>> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        bytes => bytes?,
+    };
+    let bytes = parse(&bytes, customer).ok_or_else(|| {
+        io::Error::new(
+            ErrorKind::InvalidData,
+            format!(
+                "the key of customer {customer}, {}, is damaged: put back a copy of it; without it the customer's archived reports cannot be \
+                 read, and segments with reports of his are not archived as long as the file is there",
+                path.display()
+            ),
+        )
+    })?;
+    Ok(Some(Arc::new(Key::new(bytes))))
+}
+
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -295,6 +384,18 @@ fn allow_owner_alone(path: &Path, mode: u32) -> io::Result<()> {
 #[cfg(not(unix))]
 fn allow_owner_alone(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
+}
+
+/// Makes the folder of keys, for its owner alone, so that it is there also after a power cut: else the keys in it would not be.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let is_new = !folder.try_exists()?;
+    fs::create_dir_all(folder)?;
+    allow_owner_alone(folder, 0o700)?;
+    let parent = folder.parent();
+    match parent.filter(|parent| is_new && !parent.as_os_str().is_empty()) {
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    }
 }
 
 /// Makes a change of the folder durable.
@@ -387,8 +488,43 @@ mod tests {
         fs::write(folder.path().join("customer-8.key"), &good).unwrap();
         let keys = CustomerKeys::open(folder.path()).unwrap();
         assert!(keys.get(SCHULZ).is_err());
+        // One beside it is read, by its name alone, and goes with it.
+        fs::write(folder.path().join("customer-8.key"), b"").unwrap();
+        fs::write(
+            folder.path().join("customer-8-earlier.key"),
+            file_of(SCHULZ, &[3; 32]),
+        )
+        .unwrap();
+        let id = Key::new([3; 32]).id();
+        assert_eq!(keys.named(SCHULZ, &id).unwrap().unwrap().id(), id);
+        assert!(keys.named(SCHULZ, &[1; 8]).is_err());
+        assert_eq!(keys.customers().unwrap(), [MEYER, SCHULZ]);
         // A damaged one can be destroyed.
         assert!(keys.destroy(SCHULZ).unwrap());
-        assert!(keys.get(SCHULZ).unwrap().is_none());
+        assert!(keys.named(SCHULZ, &id).unwrap().is_none());
+        assert_eq!(keys.customers().unwrap(), [MEYER]);
+    }
+
+    #[test]
+    fn nothing_is_encrypted_under_a_key_that_is_in_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = CustomerKeys::open(folder.path()).unwrap();
+        let made = keys.get_or_make(STRANGERS).unwrap();
+        let path = folder.path().join("customer--1.key");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(keys.get_or_make(STRANGERS).unwrap().id(), made.id());
+        assert!(path.exists(), "it is put back");
+        fs::write(&path, file_of(STRANGERS, &[3; 32])).unwrap();
+        let other = keys.get_or_make(STRANGERS).unwrap();
+        assert_eq!(other.bytes(), &[3; 32]);
+        // Also after a start, both can be read.
+        let again = CustomerKeys::open(folder.path()).unwrap();
+        for key in [&made, &other] {
+            let found = again.named(STRANGERS, &key.id()).unwrap();
+            assert_eq!(found.unwrap().bytes(), key.bytes());
+        }
+        assert_eq!(again.customers().unwrap(), [STRANGERS]);
+        assert!(again.destroy(STRANGERS).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -33,7 +33,7 @@ pub struct SilentLabel {
 /// What does not get on, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct HinderedLabel {
-    /// applier, decisions, or journal and the shard's number.
+    /// applier, decisions, or journal or archive and the shard's number.
     pub part: String,
     /// A stable word.
     pub reason: &'static str,
@@ -114,6 +114,8 @@ pub struct IngestMetrics {
     pub archives_removed: Counter,
     /// Failures of archiving.
     pub archive_errors: Counter,
+    /// Customers who are not forgotten and whose archives cannot be read.
+    pub unreadable_customers: Gauge,
     /// Bytes of the archives.
     pub archive_bytes: Family<ShardLabel, Gauge>,
     /// Bytes of the segments in them.
@@ -166,6 +168,7 @@ impl Default for IngestMetrics {
             archived_segments: Counter::default(),
             archives_removed: Counter::default(),
             archive_errors: Counter::default(),
+            unreadable_customers: Gauge::default(),
             archive_bytes: Family::default(),
             archive_raw_bytes: Family::default(),
             decisions: Counter::default(),
@@ -219,6 +222,7 @@ impl IngestMetrics {
             archived_segments: "Journal segments that were archived",
             archives_removed: "Archived segments removed for their age or for want of room",
             archive_errors: "Failures of archiving, each tried again",
+            unreadable_customers: "Customers who are not forgotten and whose archived reports cannot be read: a key is missing or damaged",
             archive_bytes: "Bytes of archived journal segments, compressed",
             archive_raw_bytes: "Bytes of archived journal segments as they were",
             decisions: "Decisions about who is who that were made durable",

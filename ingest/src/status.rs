@@ -22,6 +22,10 @@ pub struct IngestStatus {
     pub hindrances: Vec<Hindrance>,
     /// Reports and decisions that the applier passed over since the start: it or the store fails over them for good.
     pub passed_over: u64,
+    /// Why segments of the journal are not archived that should be, and wait on the disk; empty when none does.
+    pub archive_trouble: String,
+    /// Customers who are not forgotten and whose archived reports cannot be read: a key is missing or damaged.
+    pub unreadable_customers: u64,
     /// Refused reports kept for inspection.
     pub quarantined_reports: usize,
     /// Their bytes.
@@ -76,10 +80,26 @@ impl Ingest {
             is_caught_up,
             hindrances,
             passed_over: self.progress.passed_over_count(),
+            archive_trouble: self.archive_trouble(),
+            unreadable_customers: self.unreadable_customers(),
             quarantined_reports,
             quarantined_bytes,
             gaps: self.gaps(),
         }
+    }
+
+    /// Why a segment is not archived that is due; empty when all are.
+    #[must_use]
+    pub fn archive_trouble(&self) -> String {
+        let mut shards = self.shards.iter();
+        let trouble = shards.find_map(|shard| shard.archive().trouble().map(ToOwned::to_owned));
+        trouble.unwrap_or_default()
+    }
+
+    /// Customers who are not forgotten and whose archived reports cannot be read.
+    #[must_use]
+    pub fn unreadable_customers(&self) -> u64 {
+        u64::try_from(self.metrics.unreadable_customers.get()).unwrap_or(0)
     }
 
     /// Whether everything durable is applied.

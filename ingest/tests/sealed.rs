@@ -371,3 +371,42 @@ async fn what_is_nobodys_goes_with_every_key_that_is_destroyed() {
     );
     assert_eq!(report.withheld(Why::NoKey).len(), 1, "he is not forgotten");
 }
+
+#[tokio::test]
+async fn a_damaged_key_is_told_while_segments_wait_for_it_and_an_earlier_one_is_read_beside_a_new_one()
+ {
+    let house = House::build(|door| {
+        door.ingest.archive_now();
+        wait_until("everything live is archived", || door.ingest.is_sealed());
+    })
+    .await;
+    let good = std::fs::read(house.key(1)).unwrap();
+    std::fs::write(house.key(1), b"damaged").unwrap();
+    let door = house.open();
+    wait_until("it is counted", || door.ingest.unreadable_customers() == 1);
+    door.ingest
+        .accept(house.sealed(1, REPORTS + 1))
+        .await
+        .unwrap();
+    door.settle();
+    door.ingest.archive_now();
+    wait_until("it is told", || {
+        door.ingest.archive_trouble().contains("is damaged")
+    });
+    let status = door.ingest.status();
+    assert!(status.is_taking && status.is_applying);
+    // There is no copy of it, and whoever runs the house gives up.
+    std::fs::remove_file(house.key(1)).unwrap();
+    wait_until("archiving goes on", || {
+        door.ingest.is_sealed() && door.ingest.archive_trouble().is_empty()
+    });
+    let all = door.readings();
+    drop(door);
+    assert!(house.rebuild(true).is_err());
+    // Then one is found.
+    let beside = house.key(1).with_extension("");
+    let beside = format!("{}-earlier.key", beside.display());
+    std::fs::write(beside, &good).unwrap();
+    assert!(house.check().withheld(Why::NoKey).is_empty());
+    assert!(all_readings(house.rebuild(true).unwrap().as_ref()) == all);
+}

@@ -69,9 +69,9 @@ pub fn unreadable(journal: &Path, seals: &Seals) -> io::Result<Vec<Unreadable>> 
         let customer = TenantId(owner.0);
         let cause = match seals.keys().get(customer) {
             Ok(None) => "his key is not there".to_owned(),
-            Ok(Some(_)) => {
-                "they were encrypted under another key than the one that is there".to_owned()
-            }
+            Ok(Some(_)) => format!(
+                "they were encrypted under another key than the one that is there, beside which it is to be put, as customer-{customer}-earlier.key"
+            ),
             Err(error) => error.to_string(),
         };
         Unreadable {
@@ -88,9 +88,9 @@ pub fn unreadable(journal: &Path, seals: &Seals) -> io::Result<Vec<Unreadable>> 
 pub(super) type Left = HashMap<(u16, u64), usize>;
 
 impl Archiver {
-    /// Destroys the keys of the forgotten, which a backup may have brought back, and says whose archives cannot be read. Where somebody is
-    /// forgotten, what is live is archived at once: an earlier life may have been asked to and have died.
-    pub(super) fn look_after_keys(&self) {
+    /// Destroys the keys of the forgotten, which a backup may have brought back. Where somebody is forgotten, what is live is archived at once:
+    /// an earlier life may have been asked to and have died.
+    pub(super) fn destroy_forgotten_keys(&self) {
         let forgotten = self.seals.forgotten();
         for customer in &forgotten {
             match self.seals.keys().destroy(*customer) {
@@ -110,22 +110,30 @@ impl Archiver {
                 shard.archive_now();
             }
         }
+    }
+
+    /// Says whose archives cannot be read, and whether there are any.
+    pub(super) fn look_after_keys(&self) -> bool {
         let Some(journal) = self.shards.first().and_then(|shard| shard.folder.parent()) else {
-            return;
+            return false;
         };
         match unreadable(journal, &self.seals) {
             Ok(unreadable) => {
-                for customer in unreadable {
+                let count = i64::try_from(unreadable.len()).unwrap_or(i64::MAX);
+                self.metrics.unreadable_customers.set(count);
+                for customer in &unreadable {
                     self.metrics.archive_errors.inc();
                     tracing::error!(
                         "archived reports cannot be read, and their customer is not forgotten: {customer}. Put back his key from a backup; \
                          a rebuild is refused until then"
                     );
                 }
+                !unreadable.is_empty()
             }
             Err(error) => {
                 self.metrics.archive_errors.inc();
                 tracing::warn!(%error, "whether all archives have their keys could not be looked at");
+                true
             }
         }
     }
