@@ -171,7 +171,10 @@ impl Registry {
         let Some(hash) = token::hash(token) else {
             return Ok(());
         };
-        locked(&self.inner.checked).drop_session(&hash);
+        if locked(&self.inner.checked).drop_session(&hash) {
+            // It was never written: a full disk hinders nobody from leaving.
+            return Ok(());
+        }
         self.inner.database.write(|transaction| {
             transaction
                 .execute("DELETE FROM session WHERE token_hash = ?1", [hash])

@@ -111,9 +111,9 @@ impl CheckedPasswords {
         kept.filter(|(_, since)| (0..UNSAVED_AGE_MS_MAX).contains(&now.ms_since(*since)))
     }
 
-    /// Ends such a session.
-    pub(crate) fn drop_session(&mut self, hash: &[u8; 32]) {
-        self.unsaved.remove(hash);
+    /// Ends such a session; says whether there was one.
+    pub(crate) fn drop_session(&mut self, hash: &[u8; 32]) -> bool {
+        self.unsaved.remove(hash).is_some()
     }
 
     fn remember(&mut self, digest: [u8; 32], known: Known) {

@@ -119,6 +119,14 @@ fn on_a_full_disk_who_is_known_gets_in_and_who_was_barred_or_changed_his_passwor
     let found = registry.session(&new.token, minutes(6)).unwrap().unwrap();
     assert!(found.account.id == account && found.csrf_fits(&new.csrf));
     assert!(registry.session(&new.token, minutes(66)).unwrap().is_none());
+    let left = registry.create_session(account, minutes(5)).unwrap();
+    registry.end_session(&left.token).unwrap();
+    assert!(registry.session(&left.token, minutes(6)).unwrap().is_none());
+    assert!(registry.session(&new.token, minutes(6)).unwrap().is_some());
+    assert!(
+        registry.end_session(&before.token).is_err(),
+        "a session that was written ends where that can be written, and not seemingly"
+    );
     full(false);
     registry
         .reset_password(account, "ein neues gutes wort")
