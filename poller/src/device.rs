@@ -105,6 +105,8 @@ pub struct DevicePoll {
     answered_once: bool,
     do_not_touch: bool,
     changed: bool,
+    /// All of the alerts was asked for once their severities were read.
+    alerts_followed: bool,
 }
 
 impl DevicePoll {
@@ -138,6 +140,7 @@ impl DevicePoll {
             answered_once: false,
             do_not_touch: false,
             changed: false,
+            alerts_followed: false,
         }
     }
 
@@ -146,6 +149,9 @@ impl DevicePoll {
     pub fn into_outcome(mut self) -> PollOutcome {
         // Whatever was still to be asked was not read.
         self.break_off(None);
+        if self.alerts_found().is_some() {
+            self.broken.insert(Part::Alerts);
+        }
         let is_printer = self.is_printer();
         let report = self
             .answered_once
@@ -209,7 +215,8 @@ impl DevicePoll {
                 self.changed = self.known.moved(&self.facts);
                 self.stage = Stage::Done;
             }
-            Stage::Tables | Stage::Signs | Stage::Done => self.stage = Stage::Done,
+            Stage::Signs => self.after_signs(),
+            Stage::Tables | Stage::Done => self.stage = Stage::Done,
         }
     }
 
@@ -340,7 +347,25 @@ impl DevicePoll {
         if proven && !self.known.silent.places.is_empty() && self.may_answer_more() {
             return self.learn();
         }
-        self.stage = Stage::Done;
+        self.stage = Stage::Signs;
+    }
+
+    fn after_signs(&mut self) {
+        match self.alerts_found() {
+            Some(rows) if !self.broken.contains(&Part::Alerts) => {
+                self.alerts_followed = true;
+                self.extend(vec![learn::alerts_found(rows)]);
+            }
+            _ => self.stage = Stage::Done,
+        }
+    }
+
+    /// How many alerts there are where the last time there were none, while only their severities were read.
+    fn alerts_found(&self) -> Option<u32> {
+        let by_plan = self.plan.as_ref().filter(|_| self.depth != Depth::Learn);
+        let were_none = by_plan.is_some_and(|plan| plan.rows().alerts == 0);
+        let rows = plan::count(&self.facts, &mib::alert(2));
+        (were_none && rows > 0 && !self.alerts_followed).then_some(rows)
     }
 
     fn push(&mut self, part: Part, ask: Ask) {

@@ -122,3 +122,42 @@ fn another_device_is_learned_in_full_though_only_a_part_was_wanted() {
     assert_eq!(told.identity.serial.as_deref(), Some("PLT5500999"));
     assert!(!told.meters.is_not_read());
 }
+
+#[test]
+fn alerts_where_there_were_none_are_read_in_whole_once_one_shows() {
+    let alerts = oid("1.3.6.1.2.1.43.18.1.1");
+    let mut device = Device::new("kyocera_colour_mfp.snmprec");
+    let all = report(device.poll(Depth::Steady)).alerts;
+    assert!(all.read().unwrap().len() > 1);
+    let (gone, rest) = std::mem::take(&mut device.variables)
+        .into_iter()
+        .partition(|(at, _)| at.suffix_of(&alerts).is_some());
+    device.variables = rest;
+    for depth in [Depth::Steady, Depth::Full] {
+        let none = report(device.poll(Depth::Full));
+        assert_eq!(none.alerts.read().unwrap(), &[]);
+        device.poll(Depth::Full);
+        let asked = device.asks.iter().filter_map(|ask| match ask {
+            Ask::Walk { columns, .. } if columns[0].suffix_of(&alerts).is_some() => Some(columns),
+            _ => None,
+        });
+        assert_eq!(asked.collect::<Vec<_>>(), [&vec![alerts.child(&[2])]]);
+
+        device.variables.extend(gone.clone());
+        device.set(ERRORS, Value::OctetString(vec![0x20]));
+        // Their severities alone say nothing: what else there is, or what comes before it, may get no answer.
+        let known = device.plan.clone();
+        for (silent, depth) in [(alerts.child(&[7]), depth), (oid(TOTAL), Depth::Full)] {
+            device.silent = vec![silent];
+            let outcome = device.poll(depth);
+            assert!(outcome.not_read.contains(&"alerts"), "{depth:?}");
+            assert!(report(outcome).alerts.is_not_read(), "{depth:?}");
+            device.plan.clone_from(&known);
+        }
+        device.silent.clear();
+        let outcome = device.poll(depth);
+        assert_eq!(outcome.depth, depth);
+        assert_eq!(report(outcome).alerts, all, "{depth:?}");
+        device.variables.retain(|at, _| !gone.contains_key(at));
+    }
+}

@@ -124,12 +124,7 @@ pub fn tables(profile: &Profile, profiles: &ProfileSet, address: &str) -> Vec<St
             0,
             ROWS_MAX,
         ),
-        walk(
-            Part::Alerts,
-            columns(mib::alert, &[2, 4, 5, 7, 8, 9]),
-            FEW_ROWS,
-            ROWS_MAX,
-        ),
+        walk(Part::Alerts, alert_columns(), FEW_ROWS, ROWS_MAX),
     ];
     if profile.status.display.is_empty() {
         steps.push(walk(Part::Status, vec![mib::console_text()], 0, ROWS_MAX));
@@ -202,8 +197,8 @@ pub fn refresh(
         .filter(|number| facts.any_below(&mib::input(*number)))
         .take(1);
     let trays = trays.into_iter().chain(trays_named).collect::<Vec<_>>();
-    let alerts = columns(mib::alert, &[2, 4, 5, 7, 8, 9]);
     let rows = plan.rows();
+    let alerts = alerts(rows.alerts);
     let mut steps = vec![get(Part::Identity, oids)];
     steps.push(walk(
         Part::Supplies,
@@ -225,8 +220,7 @@ pub fn refresh(
         rows.trays,
         ROWS_MAX,
     ));
-    let alert_rows = rows.alerts.max(FEW_ROWS);
-    steps.push(walk(Part::Alerts, alerts.clone(), alert_rows, ROWS_MAX));
+    steps.push(alerts);
     let seen = |oid: &Oid| steps.iter().any(|step| covers(&step.ask, oid));
     let others = steady
         .iter()
@@ -243,13 +237,12 @@ pub fn refresh(
     let renewed = columns(mib::supplies, &supplies)
         .into_iter()
         .chain(columns(mib::input, &trays))
-        .chain(alerts);
+        .chain(alert_columns());
     (steps, renewed.chain([mib::colorant_value()]).collect())
 }
 
 /// The alerts and the panel, once something points to them; and the prefixes read anew.
 pub fn signs(plan: &Plan, profile: &Profile) -> (Vec<Step>, Vec<Oid>) {
-    let columns = [2, 4, 5, 7, 8, 9].map(mib::alert).to_vec();
     let mut steps = Vec::new();
     let display = profile
         .status
@@ -262,13 +255,28 @@ pub fn signs(plan: &Plan, profile: &Profile) -> (Vec<Step>, Vec<Oid>) {
     } else {
         steps.push(get(Part::Alerts, display));
     }
-    steps.push(walk(
-        Part::Alerts,
-        columns.clone(),
-        plan.rows().alerts.max(FEW_ROWS),
-        ROWS_MAX,
-    ));
-    (steps, columns)
+    steps.push(alerts(plan.rows().alerts));
+    (steps, alert_columns())
+}
+
+/// The alerts, where the last time there were so many. Where there were none, their severities show whether there are any now.
+fn alerts(rows: u32) -> Step {
+    let mut columns = alert_columns();
+    if rows == 0 {
+        columns.truncate(1);
+    }
+    walk(Part::Alerts, columns, rows.max(FEW_ROWS), ROWS_MAX)
+}
+
+/// What else there is to know of alerts where there were none, once their severities were read: so many.
+pub fn alerts_found(rows: u32) -> Step {
+    let columns = alert_columns().split_off(1);
+    walk(Part::Alerts, columns, rows, ROWS_MAX)
+}
+
+/// What is read of an alert; its severity first.
+fn alert_columns() -> Vec<Oid> {
+    [2, 4, 5, 7, 8, 9].map(mib::alert).to_vec()
 }
 
 /// Values that are read though nothing is remembered of them.

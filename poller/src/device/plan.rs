@@ -414,7 +414,8 @@ impl Known {
     }
 }
 
-fn count(facts: &Facts, column: &Oid) -> u32 {
+/// How many rows a column has.
+pub(super) fn count(facts: &Facts, column: &Oid) -> u32 {
     u32::try_from(facts.rows(column).count()).unwrap_or(u32::MAX)
 }
 
