@@ -46,6 +46,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Disk, sync_folder};
+use crate::frame::Position;
+use crate::reader::{Item, Reader};
 
 mod format;
 mod layered;
@@ -267,11 +269,15 @@ pub fn mend(folder: &Path, live: &mut dyn Disk, opener: &Arc<dyn Opener>) -> io:
         let Some(bytes) = there.get(&segment) else {
             continue;
         };
-        let compared = Open::read(&path, segment, opener)
-            .and_then(|mut open| Ok((compare(&mut open, live, *bytes)?, open.is_sound)));
+        let compared = Open::read(&path, segment, opener).and_then(|mut open| {
+            let is_alike = compare(&mut open, live, *bytes)?;
+            let is_as_long = open.due.is_none_or(|due| due.bytes == *bytes);
+            Ok((is_alike, open.is_sound, is_as_long))
+        });
         match compared {
-            Ok((true, true)) => mended.doubled.push(segment),
-            Ok((_, false)) => {
+            Ok((true, true, _)) => mended.doubled.push(segment),
+            // Of two that are damaged, each may have what the other has not.
+            Ok((_, false, true)) if is_whole(live, segment, *bytes) => {
                 std::fs::remove_file(path)?;
                 mended.removed.push(segment);
             }
@@ -279,6 +285,21 @@ pub fn mend(folder: &Path, live: &mut dyn Disk, opener: &Arc<dyn Opener>) -> io:
         }
     }
     Ok(mended)
+}
+
+/// Whether all of a live segment can be read.
+fn is_whole(live: &mut dyn Disk, segment: u64, bytes: u64) -> bool {
+    let (from, until) = (Position::new(segment, 0), Position::new(segment, bytes));
+    let Ok(mut reader) = Reader::new(live, from, until) else {
+        return false;
+    };
+    loop {
+        match reader.next() {
+            Ok(None) => return true,
+            Ok(Some(Item::Record(_))) => {}
+            _ => return false,
+        }
+    }
 }
 
 /// Whether an archive holds what a live segment of `live_bytes` does. Reads all of both.

@@ -234,10 +234,16 @@ fn a_sound_archive_is_never_given_up_for_a_live_segment_that_rotted() {
 
     // One that is damaged itself goes, in its header or in a chunk, when the live one can be read.
     std::fs::write(&file, &good).unwrap();
+    let mut live = StdDisk::open(folder.path()).unwrap();
     for at in [20, made.len() / 2] {
         let mut damaged = made.clone();
         damaged[at] ^= 1;
         std::fs::write(path_of(&archive, segment, EXTENSION), &damaged).unwrap();
+        std::fs::write(&file, &rotted).unwrap();
+        assert_eq!(mend(&archive, &mut live).unwrap(), unlike, "two damaged");
+        std::fs::write(&file, &good[..good.len() - 100]).unwrap();
+        assert_eq!(mend(&archive, &mut live).unwrap(), unlike, "and a shorter");
+        std::fs::write(&file, &good).unwrap();
         assert_eq!(mend(&archive, &mut live).unwrap().removed, [segment]);
     }
 }
