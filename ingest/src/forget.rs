@@ -39,8 +39,10 @@ use crate::tombstone::{Placed, Ruling};
 
 /// How often is looked what remains: segments are archived every second.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// How long is waited after something failed: a full disk that was cleared is noticed soon, and writing a store anew is no small thing.
+/// How long is waited at least after something failed: a full disk that was cleared is noticed soon.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// And so many times as long as it took to fail: while the store is written anew, reports are not applied.
+const RETRY_AFTER_TIMES: u32 = 10;
 
 /// What of a forgotten customer is still in files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -161,19 +163,21 @@ impl Eraser {
     /// Works until the other end of `stop` is gone.
     pub(crate) fn run(&self, rung: &Receiver<()>, stop: &Receiver<()>) {
         loop {
+            let began = std::time::Instant::now();
             // A panic of the engine is as good as an error: everything can be repeated.
             let left = catch_unwind(AssertUnwindSafe(|| self.look()));
+            let retry_after = RETRY_AFTER.max(began.elapsed() * RETRY_AFTER_TIMES);
             let wait = match left {
                 Ok(Ok(false)) => LOOK_AGAIN,
-                Ok(Ok(true)) => RETRY_AFTER,
+                Ok(Ok(true)) => retry_after,
                 Ok(Err(error)) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
                         "who is to be erased cannot be told now"
                     );
-                    RETRY_AFTER
+                    retry_after
                 }
-                Err(_) => RETRY_AFTER,
+                Err(_) => retry_after,
             };
             let until = std::time::Instant::now() + wait;
             while std::time::Instant::now() < until {
