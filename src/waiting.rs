@@ -9,7 +9,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use olap::StoreError;
 use tokio::sync::oneshot;
@@ -25,6 +25,9 @@ use crate::stop::Stop;
 const AGAIN_MIN: Duration = Duration::from_millis(500);
 /// The longest wait: who made room wants to see it noticed.
 const AGAIN_MAX: Duration = Duration::from_secs(5);
+
+/// How often the log repeats the same reason: it may be on the disk that is full.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What a waiting manager is reached by.
 pub struct Door<'a> {
@@ -65,6 +68,7 @@ pub async fn start_when_possible<T>(
 ) -> Result<Option<T>, Failure> {
     let mut waiting: Option<Serving> = None;
     let mut again = AGAIN_MIN;
+    let mut told = Told::default();
     loop {
         let failure = match start() {
             Ok(started) => {
@@ -83,8 +87,9 @@ pub async fn start_when_possible<T>(
             Some(serving) => serving.waiting.set_reason(reason),
             None => waiting = Some(Serving::begin(&door, reason)?),
         }
-        let again_ms = u64::try_from(again.as_millis()).unwrap_or(u64::MAX);
-        warn!(reason, again_ms, error = %failure, "the manager cannot begin yet; it tries again, and answers 503 meanwhile");
+        if told.is_due(reason, Instant::now()) {
+            warn!(reason, error = %failure, "the manager cannot begin yet; it tries again every few seconds, and answers 503 meanwhile");
+        }
         tokio::select! {
             () = stop.clone().wait() => {
                 if let Some(serving) = waiting {
@@ -95,6 +100,23 @@ pub async fn start_when_possible<T>(
             () = tokio::time::sleep(again) => {}
         }
         again = (again * 2).min(AGAIN_MAX);
+    }
+}
+
+/// What the log was told last, and when.
+#[derive(Default)]
+struct Told(Option<(&'static str, Instant)>);
+
+impl Told {
+    /// Whether the log is to be told of `reason` at `now`: it is another, or was told long ago. Notes that it is.
+    fn is_due(&mut self, reason: &'static str, now: Instant) -> bool {
+        let is_due = self.0.is_none_or(|(before, at)| {
+            before != reason || now.saturating_duration_since(at) >= TELL_EVERY
+        });
+        if is_due {
+            self.0 = Some((reason, now));
+        }
+        is_due
     }
 }
 
@@ -186,6 +208,15 @@ mod tests {
         let newer = StoreError::SchemaTooNew { found: 9, known: 4 };
         assert_eq!(told(failure(newer)), None);
         assert_eq!(told(Failure::new("a key is missing")), None);
+    }
+
+    #[test]
+    fn the_log_is_told_at_once_of_another_reason_and_seldom_of_the_same() {
+        let (mut told, begun) = (Told::default(), Instant::now());
+        let mut at = |reason, s| told.is_due(reason, begun + Duration::from_secs(s));
+        assert!(at("disk-full", 0) && !at("disk-full", 5) && !at("disk-full", 59));
+        assert!(at("disk-full", 60) && !at("disk-full", 65));
+        assert!(at("store-locked", 66) && at("disk-full", 67));
     }
 
     #[test]
