@@ -16,6 +16,8 @@ pub(crate) struct Part {
     pub(crate) fault: Option<String>,
     /// Why not, as a word that everybody may know.
     pub(crate) reason: Option<&'static str>,
+    /// Whether nothing works without it.
+    pub(crate) is_vital: bool,
 }
 
 /// Asks each part a small question.
@@ -24,6 +26,7 @@ pub(crate) fn check(parts: &Inner) -> Vec<Part> {
         name,
         fault: answer.err(),
         reason: None,
+        is_vital: true,
     };
     let hindered = parts.journal().err();
     let reason = hindered.as_ref().map(|hindered| hindered.reason);
@@ -48,8 +51,30 @@ pub(crate) fn check(parts: &Inner) -> Vec<Part> {
             name: "journal",
             fault: hindered.map(|hindered| hindered.detail),
             reason,
+            is_vital: true,
         },
+        archive(parts),
     ]
+}
+
+/// Reports are taken and applied without it, until the disk is full.
+fn archive(parts: &Inner) -> Part {
+    let trouble = parts.ingest.archive_trouble();
+    let unreadable = parts.ingest.unreadable_customers();
+    let (fault, reason) = if !trouble.is_empty() {
+        (Some(trouble), Some("archive-error"))
+    } else if unreadable > 0 {
+        let fault = format!("{unreadable} customers; the log and `platen journal check` say which");
+        (Some(fault), Some("archive-unreadable"))
+    } else {
+        (None, None)
+    };
+    Part {
+        name: "archive",
+        fault,
+        reason,
+        is_vital: false,
+    }
 }
 
 /// `GET /healthz`: 200 only when every part answers. Says which part does not, and why in a word at the most: nobody needs to be logged in
@@ -59,7 +84,7 @@ pub(crate) async fn healthz(Held(state): Held<State>) -> Response {
     let faulty: Vec<String> = match &checked {
         Ok(parts) => parts
             .iter()
-            .filter(|part| part.fault.is_some())
+            .filter(|part| part.fault.is_some() && part.is_vital)
             .map(|part| match part.reason {
                 Some(reason) => format!("{} ({reason})", part.name),
                 None => part.name.to_owned(),
@@ -69,12 +94,17 @@ pub(crate) async fn healthz(Held(state): Held<State>) -> Response {
     };
     if faulty.is_empty() {
         // It works; but somebody should know before the old certificate ends.
-        let text = match state.connections.certificate_fault() {
-            None => "ok\n",
-            Some(_) => {
-                "ok\nthe changed certificate files cannot be used; the ones before are still served (the log says why)\n"
+        let mut text = "ok\n".to_owned();
+        if state.connections.certificate_fault().is_some() {
+            text.push_str(
+                "the changed certificate files cannot be used; the ones before are still served (the log says why)\n",
+            );
+        }
+        for part in checked.iter().flatten() {
+            if let (Some(_), Some(reason)) = (&part.fault, part.reason) {
+                text.push_str(&format!("not working: {} ({reason})\n", part.name));
             }
-        };
+        }
         return (StatusCode::OK, text).into_response();
     }
     (

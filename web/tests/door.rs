@@ -137,6 +137,17 @@ fn monitoring_answers_without_a_login_on_this_machine() {
         (get("/healthz").status, get("/healthz").body.as_str()),
         (200, "ok\n")
     );
+    // A key that is missing stops nothing, and somebody should know. (The archiver may just be counting them.)
+    let until = Instant::now() + Duration::from_secs(30);
+    let told = loop {
+        house.ingest.metrics().unreadable_customers.set(1);
+        let told = get("/healthz");
+        if told.body != "ok\n" || Instant::now() > until {
+            break told;
+        }
+    };
+    let expected = "ok\nnot working: archive (archive-unreadable)\n";
+    assert_eq!((told.status, told.body.as_str()), (200, expected));
     let metrics = get("/metrics");
     assert!(
         metrics

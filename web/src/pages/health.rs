@@ -48,6 +48,7 @@ fn render(parts: &Inner, member: &Member) -> Result<Response, Failure> {
             name: match part.name {
                 "registry" => texts.health_registry,
                 "store" => texts.health_store,
+                "archive" => texts.health_archive,
                 _ => texts.health_journal,
             },
             class: if part.fault.is_none() {

@@ -92,6 +92,8 @@ impl Texts {
             "disk-full" => self.hindered_disk_full,
             "store-locked" => self.hindered_store_locked,
             "stopping" => self.hindered_stopping,
+            "archive-error" => self.hindered_archiving,
+            "archive-unreadable" => self.hindered_reading,
             "ended" => self.hindered_ended,
             "journal-error" | "journal-unavailable" => self.hindered_taking,
             _ => self.hindered_applying,

@@ -275,7 +275,7 @@ texts! {
     forget_alerts: "Alerts, past ones included", "Meldungen, auch frühere";
     forget_reports: "Reports received", "Empfangene Berichte";
     forget_accounts: "Accounts bound to it", "Daran gebundene Konten";
-    forget_elsewhere: "{n} devices that its agents read stand at sites of other customers. What was counted there stays, but its reports are no longer readable: a rebuild of the store is without it.", "{n} Geräte, die seine Agenten lesen, stehen an Standorten anderer Kunden. Was dort gezählt wurde, bleibt, doch seine Berichte sind nicht mehr lesbar: einem neu aufgebauten Speicher fehlt es.";
+    forget_elsewhere: "{n} devices that its agents read stand at sites of other customers. What was counted there stays, but its reports are no longer readable: a rebuild of the store is without it.", "{n} Geräte, die seine Agenten lesen, stehen an Standorten anderer Kunden. Was dort gezählt wurde, bleibt, doch seine Berichte sind nicht mehr lesbar: in einem neu aufgebauten Datenspeicher fehlt es.";
     forget_backups: "Backups that you made yourself are yours to remove. One that is restored is brought into line at the next start.", "Selbst angelegte Sicherungen müssen Sie selbst entfernen. Eine zurückgespielte wird beim nächsten Start angeglichen.";
     forget_confirm: "Confirm", "Bestätigen";
     forget_type_name: "The customer's name, as it stands above", "Der Name des Kunden, wie er oben steht";
@@ -290,11 +290,11 @@ texts! {
     forget_left: "remaining", "steht noch aus";
     forget_done: "done", "erledigt";
     forget_live_left: "{n} parts of the journal not yet rewritten", "{n} Teile des Journals noch nicht neu geschrieben";
-    forget_step_rows: "Deleted from store and registry", "Aus Speicher und Register gelöscht";
-    forget_step_quarantine: "Refused reports removed", "Abgewiesene Berichte entfernt";
+    forget_step_rows: "Deleted from store and registry", "Aus Datenspeicher und Registratur gelöscht";
+    forget_step_quarantine: "Refused reports removed", "Abgelehnte Berichte entfernt";
     forget_step_key: "Key of the archived reports destroyed", "Schlüssel der archivierten Berichte vernichtet";
-    forget_step_registry: "Registry's file written anew", "Datei des Registers neu geschrieben";
-    forget_step_store: "Store's file written anew", "Datei des Speichers neu geschrieben";
+    forget_step_registry: "Registry's file written anew", "Datei der Registratur neu geschrieben";
+    forget_step_store: "Store's file written anew", "Datei des Datenspeichers neu geschrieben";
     forget_step_live: "Live journal archived without it", "Laufendes Journal ohne ihn archiviert";
     forget_kept: "What stays: the number, who decided and when, the ids of its sites and agents, and hashes of the agents' keys, so that no agent of it is let in again.", "Was bleibt: die Nummer, wer es wann entschieden hat, die Kennungen seiner Standorte und Agenten und Prüfsummen der Agentenschlüssel, damit keiner seiner Agenten wieder eingelassen wird.";
     forget_reload: "Look again", "Noch einmal nachsehen";
@@ -374,6 +374,7 @@ texts! {
     health_store: "Store", "Datenspeicher";
     health_registry: "Registry", "Registratur";
     health_journal: "Journal", "Journal";
+    health_archive: "Archive", "Archiv";
     health_figures: "Figures", "Zahlen";
     health_silent_agents: "Silent agents", "Stumme Agenten";
     health_silent_devices: "Devices that are silent while their agent is fine", "Stumme Geräte, deren Agent arbeitet";
@@ -388,6 +389,8 @@ texts! {
     hindered_taking: "The journal cannot be written; agents keep what they have until it can.", "Das Journal lässt sich nicht schreiben; die Agenten behalten, was sie haben, bis es wieder geht.";
     hindered_applying: "What came in is safe in the journal, and cannot be stored yet; this is tried again and again.", "Eingegangenes liegt sicher im Journal und lässt sich noch nicht speichern; es wird immer wieder versucht.";
     hindered_ended: "What came in is safe in the journal, but is not stored any more: restart the manager.", "Eingegangenes liegt sicher im Journal, wird aber nicht mehr gespeichert: Starten Sie den Manager neu.";
+    hindered_archiving: "Parts of the journal cannot be archived; they stay as they are and take room on the disk.", "Teile des Journals lassen sich nicht archivieren; sie bleiben, wie sie sind, und belegen Platz auf dem Datenträger.";
+    hindered_reading: "Archived reports of customers who are not forgotten cannot be read: put their keys back from a backup.", "Archivierte Berichte von Kunden, die nicht vergessen sind, lassen sich nicht lesen: Spielen Sie deren Schlüssel aus einer Sicherung zurück.";
     hindered_stopping: "The manager is stopping.", "Der Manager wird beendet.";
     waiting_title: "The manager cannot begin yet", "Der Manager kann noch nicht beginnen";
     waiting_hint: "It goes on by itself as soon as it can, and so does this page.", "Er macht von selbst weiter, sobald er kann; diese Seite auch.";
