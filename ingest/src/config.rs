@@ -110,7 +110,7 @@ impl IngestConfig {
             decoded_bytes_max: 8 << 20,
             // Some 14,000 reports of 100 devices: those of a herd.
             hot_bytes_max: 32 << 20,
-            // One stream of some 12,000 devices. Where it is too little, a report of deltas costs as much again as a full one.
+            // Both streams of some 8,000 devices. Where it is too little, a report of deltas costs as much again as a full one.
             bases_bytes_max: 32 << 20,
             // Some 100 ms of appending.
             batch_rows_max: 50_000,
