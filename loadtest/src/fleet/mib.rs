@@ -280,7 +280,11 @@ impl Mib {
                     6 => Written::Integer(-2),
                     7 => Written::Integer(alert.code),
                     8 => Written::Octets(alert.description.as_bytes()),
-                    _ => Written::Ticks(ticks.saturating_sub(6000)),
+                    _ => {
+                        let stood_ms = u64::try_from(now - alert.since_unix_ms).unwrap_or(0);
+                        let stood = u32::try_from(stood_ms / 10).unwrap_or(u32::MAX);
+                        Written::Ticks(ticks.saturating_sub(stood))
+                    }
                 }
             }
             Slot::Mac => Written::Octets(&asked.printer.mac),

@@ -10,6 +10,8 @@ const COUNTING_SINCE_UNIX_MS: i64 = 1_767_225_600_000;
 const HOUR_MS: u64 = 3_600_000;
 /// How long a passing incident (a jam, an open door) may last, and how often one is drawn.
 const INCIDENT_SLOT_MS: i64 = 90_000;
+/// What a printer lacks it is said to lack since the beginning of a slot of so many milliseconds.
+const LACKING_SLOT_MS: i64 = 3_600_000;
 
 /// What a printer counts. The sums hold exactly: print + copy + fax = total, mono + colour = total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +129,8 @@ pub struct StandingAlert {
     pub description: &'static str,
     /// The bit of `hrPrinterDetectedErrorState` that goes with it.
     pub error_bit: u8,
+    /// Since when it stands, in Unix milliseconds: `prtAlertTime` is made of it.
+    pub since_unix_ms: i64,
 }
 
 /// The most alerts that stand at once: rows 1 to 4 of the alert table.
@@ -347,6 +351,8 @@ impl Printer {
         now_unix_ms: i64,
     ) -> Alerts {
         let mut alerts = Alerts::default();
+        // What it lacks it is said to lack since the full hour: the moment stays the same from poll to poll.
+        let lacking_since_ms = now_unix_ms - now_unix_ms.rem_euclid(LACKING_SLOT_MS);
         for &(row, capacity) in trays {
             if self.sheets_after(row, capacity, worked) == 0 {
                 alerts.push(StandingAlert {
@@ -356,6 +362,7 @@ impl Printer {
                     code: 808,
                     description: "Paper tray is empty",
                     error_bit: 1,
+                    since_unix_ms: lacking_since_ms,
                 });
                 break;
             }
@@ -379,10 +386,12 @@ impl Printer {
                     code: 1104,
                     description,
                     error_bit: 2,
+                    since_unix_ms: lacking_since_ms,
                 });
             }
         }
         let slot = now_unix_ms.div_euclid(INCIDENT_SLOT_MS);
+        let since_unix_ms = slot * INCIDENT_SLOT_MS;
         match mix(self.seed ^ slot.unsigned_abs()) % 60 {
             0 => alerts.push(StandingAlert {
                 severity: 3,
@@ -391,6 +400,7 @@ impl Printer {
                 code: 8,
                 description: "Paper jam",
                 error_bit: 5,
+                since_unix_ms,
             }),
             1 => alerts.push(StandingAlert {
                 severity: 3,
@@ -399,6 +409,7 @@ impl Printer {
                 code: 3,
                 description: "Front cover is open",
                 error_bit: 4,
+                since_unix_ms,
             }),
             2 => alerts.push(StandingAlert {
                 severity: 4,
@@ -407,6 +418,7 @@ impl Printer {
                 code: 10,
                 description: "Maintenance is due soon",
                 error_bit: 7,
+                since_unix_ms,
             }),
             _ => {}
         }
