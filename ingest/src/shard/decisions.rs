@@ -151,6 +151,8 @@ impl Writer {
             tail.last_report_end = end;
         }
         self.shared.is_writable.store(true, SeqCst);
+        // Nobody may decide anything for hours: what was wrong is over when the journal opens.
+        self.shared.note_write(None, &self.metrics);
         self.shared.floor.store(u64::MAX, SeqCst);
         self.journal = Some(journal);
         Ok(())
