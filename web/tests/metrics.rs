@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use support::{Answer, client, house_with};
 
 /// What is shown from the start: who adds, renames or drops a name says so here, and to whoever has alerts on it.
-const AT_ONCE: [&str; 33] = [
+const AT_ONCE: [&str; 36] = [
     "platen_connections_refused",
     "platen_ingest_acknowledged",
     "platen_ingest_append_seconds",
@@ -18,6 +18,7 @@ const AT_ONCE: [&str; 33] = [
     "platen_ingest_archive_errors",
     "platen_ingest_archived_segments",
     "platen_ingest_archives_removed",
+    "platen_ingest_bases_read",
     "platen_ingest_decisions",
     "platen_ingest_decoded_again",
     "platen_ingest_decoded_bytes",
@@ -36,15 +37,17 @@ const AT_ONCE: [&str; 33] = [
     "platen_ingest_store_errors",
     "platen_ingest_store_seconds",
     "platen_ingest_sync_seconds",
+    "platen_ingest_unreadable_customers",
     "platen_process_cpu_seconds",
     "platen_process_open_files",
     "platen_process_resident_memory_bytes",
+    "platen_process_resident_memory_peak_bytes",
     "platen_process_threads",
     "platen_tls_certificate_unusable",
 ];
 
 /// What is shown once there is something to show, by reason, shard, cause and so on.
-const LATER: [&str; 17] = [
+const LATER: [&str; 18] = [
     "platen_http_refusals",
     "platen_http_request_duration_seconds",
     "platen_http_requests",
@@ -59,6 +62,7 @@ const LATER: [&str; 17] = [
     "platen_ingest_silent",
     "platen_ingest_skipped",
     "platen_ingest_unapplied_bytes",
+    "platen_store_memory_bytes",
     "platen_tls_certificate_reloads",
     "platen_tls_handshakes",
     "platen_tls_handshakes_failed",
