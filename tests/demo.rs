@@ -86,10 +86,10 @@ fn meters_grow_while_the_demo_runs_and_an_identity_does_not_flicker() {
     };
     let first = demo.asker.items(path);
     let known = serials(&first);
-    wait_for("a meter that grew by ten", SOON, || {
+    wait_for("a meter that grew", SOON, || {
         let now = demo.asker.items(path);
         assert_eq!(serials(&now), known);
-        (total(&now) >= total(&first) + 10).then_some(())
+        (total(&now) > total(&first)).then_some(())
     });
 }
 
